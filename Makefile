@@ -1,0 +1,68 @@
+# Everything runs in an environment of its own, .venv, which is made when it is
+# missing and brought up to date when requirements.txt or pyproject.toml changes.
+# PYTHON chooses the interpreter it is made with: make test PYTHON=python3.12
+# DEMO chooses the new folder of the demo: make demo DEMO=demo-2
+
+PYTHON ?= python3.13 python3.12 python3.11 python3 python
+WORKERS ?= 2
+DEMO ?= demo
+
+BIN := .venv/bin
+READY := .venv/ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Programs, not names, are asked: a version manager's python3.13 may be a signpost
+# to nothing, and Debian ships a Python without ensurepip.
+IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+CAN_VENV := import ensurepip, venv
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo lint test clean
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## make .venv with the exact versions of requirements.txt
+
+demo: $(READY) ## train on made-up hearts, register one; DEMO=folder chooses where
+	$(BIN)/dlir-tf demo --output "$(DEMO)"
+
+lint: $(READY) ## style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint ## lint, then all tests and docstring examples
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+clean: ## remove everything that was made
+	rm -rf .venv demo build dist dlir_tf.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@found=; bare=; \
+	for python in $(PYTHON); do \
+	    "$$python" -c '$(IN_RANGE)' >/dev/null 2>&1 || continue; \
+	    bare=$${bare:-$$python}; \
+	    "$$python" -c '$(CAN_VENV)' >/dev/null 2>&1 && found=$$python && break; \
+	done; \
+	if [ -n "$$found" ]; then \
+	    echo "Making .venv with $$("$$found" --version)"; \
+	    "$$found" -m venv --clear .venv; \
+	elif [ -n "$$bare" ]; then \
+	    echo "$$bare can't make virtual environments: install its venv package (on Debian and Ubuntu: apt install python3-venv)." >&2; \
+	    exit 1; \
+	else \
+	    echo "No Python 3.11, 3.12 or 3.13 among: $(PYTHON). Install one, or name it: make PYTHON=/path/to/python3.12" >&2; \
+	    exit 1; \
+	fi
+
+# What TensorFlow needs includes setuptools, so the package itself is built with
+# the pinned one instead of a second download.
+$(READY): requirements.txt pyproject.toml $(BIN)/python
+	@echo "Installing requirements.txt into .venv (some minutes the first time)"
+	@$(PIP) install --requirement requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

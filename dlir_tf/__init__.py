@@ -1,0 +1,59 @@
+"""Deep learning image registration, affine and deformable, in TensorFlow and Keras.
+
+The names below are imported when they are first used, so that `import dlir_tf`
+takes no time; TensorFlow alone would need seconds.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlir_tf import layers as layers
+    from dlir_tf import losses as losses
+    from dlir_tf.config import Config as Config
+    from dlir_tf.config import load_config as load_config
+    from dlir_tf.images import Image as Image
+    from dlir_tf.images import read_image as read_image
+    from dlir_tf.images import read_labels as read_labels
+    from dlir_tf.images import write_image as write_image
+    from dlir_tf.model import build_model as build_model
+    from dlir_tf.model_folder import Model as Model
+    from dlir_tf.model_folder import load_model as load_model
+    from dlir_tf.registration import Registration as Registration
+    from dlir_tf.registration import register as register
+    from dlir_tf.training import train as train
+    from dlir_tf.transforms import Transform as Transform
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Config": "config",
+    "Image": "images",
+    "Model": "model_folder",
+    "Registration": "registration",
+    "Transform": "transforms",
+    "build_model": "model",
+    "load_config": "config",
+    "load_model": "model_folder",
+    "read_image": "images",
+    "read_labels": "images",
+    "register": "registration",
+    "train": "training",
+    "write_image": "images",
+}
+
+_MODULES = ("layers", "losses")
+
+__all__ = sorted([*_HOMES, *_MODULES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"dlir_tf.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dlir_tf' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"dlir_tf.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

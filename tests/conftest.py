@@ -1,0 +1,44 @@
+"""What all tests share. Loaded before any test imports TensorFlow."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# Every xdist worker is a process that would take all cores for itself.
+_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _workers > 1:
+    _threads = str(max(1, (os.cpu_count() or 1) // _workers))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", _threads)
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", _threads)
+
+
+@pytest.fixture(autouse=True)
+def _seeded_keras() -> None:
+    """Makes initial weights the same in whatever order tests run.
+
+    Tests that never touch Keras don't pay for its import.
+    """
+    keras = sys.modules.get("keras")
+    if keras is not None and hasattr(keras, "utils"):
+        keras.utils.set_random_seed(20190701)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator in the same state at the start of every test."""
+    return np.random.default_rng(20190701)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images, which is not part of the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("DLIR_TF_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no real images: {folder} is no folder (set DLIR_TF_DATA)")
+    return folder

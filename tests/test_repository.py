@@ -1,0 +1,153 @@
+"""The promises that no single module can keep: who imports whom, and how big."""
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import dlir_tf
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "dlir_tf"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A part imports from its own level or below. Parts not listed (phantoms,
+# compilation, ...) are bound by the absence of cycles alone.
+LEVELS = {
+    "errors": 0,
+    "config": 1,
+    "images": 1,
+    "metrics": 1,
+    "layers": 1,
+    "losses": 1,
+    "networks": 2,
+    "chain": 2,
+    "preprocessing": 2,
+    "model": 3,
+    "transforms": 3,
+    "registration": 4,
+    "training": 4,
+    "export": 4,
+    "cli": 5,
+    "__main__": 6,
+}
+LEAVES = {"config", "images", "metrics"}
+NO_CONFIG_NO_FILES = {"layers", "losses"}
+KERAS_OPS_ONLY = {"layers", "losses", "networks", "chain", "model"}
+
+
+def part_of(path: Path) -> str:
+    """Names the file or folder directly under the package that `path` is in."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yields the dotted names that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = "." * node.level + (node.module or "")
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Names the other parts of the package that a file imports from."""
+    names = (f"{name}.__init__".split(".") for name in imported_modules(path))
+    parts = {name[1] for name in names if name[0] == "dlir_tf"}
+    return parts - {part_of(path), "__version__"}
+
+
+def inner_modules() -> list[Path]:
+    """All modules but the package's `__init__`, which gathers public names."""
+    return [path for path in MODULES if path != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize(
+    "path", inner_modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix()
+)
+def test_imports_point_one_way(path: Path) -> None:
+    part, imports = part_of(path), imported_parts(path)
+    assert imports <= {part_of(other) for other in inner_modules()}
+    relative = [name for name in imported_modules(path) if name.startswith(".")]
+    assert not relative, "imports are absolute"
+    if part in LEAVES:
+        assert imports <= {"errors"}
+    if part in NO_CONFIG_NO_FILES:
+        assert not imports & LEAVES
+    if part in LEVELS:
+        above = {i for i in imports if LEVELS.get(i, 0) > LEVELS[part]}
+        assert not above
+
+
+def test_parts_import_each_other_without_cycles() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in inner_modules():
+        graph.setdefault(part_of(path), set()).update(imported_parts(path))
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_networks_layers_and_losses_know_no_tensorflow() -> None:
+    offenders = []
+    for path in MODULES:
+        if part_of(path) not in KERAS_OPS_ONLY:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        roots = {name.split(".")[0] for name in imported_modules(path)}
+        if "tf" in names or "tensorflow" in roots:
+            offenders.append(path.relative_to(ROOT))
+    assert offenders == []
+
+
+def test_no_module_is_longer_than_300_lines() -> None:
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    too_long = [str(p.relative_to(ROOT)) for p, n in lengths.items() if n > 300]
+    assert too_long == []
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("only a git checkout knows which files are tracked")
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    machine = re.compile(rb"(?<![\w.])/(?:home|root|tmp|work|mnt|Users)/\w")
+    paths = [ROOT / name.decode() for name in listed.split(b"\0") if name]
+    offenders = [
+        str(path.relative_to(ROOT))
+        for path in paths
+        if path.is_file() and machine.search(path.read_bytes())
+    ]
+    assert offenders == []
+
+
+def test_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert dlir_tf.__version__ == project["version"]
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import dlir_tf",
+        "from dlir_tf.cli import main; sys.argv = ['dlir-tf', '--help']; main()",
+    ],
+    ids=["import", "help"],
+)
+def test_tensorflow_is_imported_only_when_needed(program: str) -> None:
+    """It takes seconds, which nobody wants to wait for a help text."""
+    source = (
+        f"import sys\ntry:\n    {program}\n"
+        "except SystemExit as exit:\n    assert not exit.code, exit.code\n"
+        "assert 'tensorflow' not in sys.modules, 'TensorFlow was imported'\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
