@@ -1,0 +1,111 @@
+"""Where a file's voxels lie: its affine, its pixdim, its unit of length.
+
+**Which spacing is right.** A NIfTI file states its spacing twice: in the affine and
+in pixdim. Where the two differ by more than 1 %, `spacing_source="auto"` takes
+pixdim, as ITK, ANTs and Slicer do: the columns of the affine are rescaled, the
+directions and the position of the first voxel stay. A pixdim of 1 along every axis
+was most likely never filled in (nibabel reads 0 as 1, too); then the affine is taken,
+as it is where pixdim isn't finite. Either way a `SpacingWarning` names both;
+`"affine"` and `"pixdim"` force one, silently.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import nibabel as nib
+import numpy as np
+
+from dlir_tf.errors import InputError
+
+SpacingSource = Literal["auto", "affine", "pixdim"]
+
+PLANE = np.ix_([0, 1, 3], [0, 1, 3])  # a 4x4 matrix without its third axis
+_MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: 1 metre, 3 micron; else mm
+
+
+class SpacingWarning(UserWarning):
+    """A file's affine and its pixdim state different spacings."""
+
+
+def frame(
+    path: Path, matrix: np.ndarray, zooms: np.ndarray, source: SpacingSource
+) -> np.ndarray:
+    """The image's own matrix, from the file's 4x4 one and its pixdim."""
+    affine = matrix
+    if len(zooms) == 2 and is_decoupled(matrix):
+        affine = matrix[PLANE]
+    elif len(zooms) == 2:
+        warnings.warn(
+            f"{path}: a 2-d image whose plane is tilted in the world; its place is "
+            "left out and only its spacing kept",
+            stacklevel=4,
+        )
+        affine = np.diag([*column_norms(matrix)[:2], 1.0])
+    norms = column_norms(affine)
+    if not np.isfinite(affine).all() or not (
+        np.all(norms > 0) and abs(np.linalg.det(affine[:-1, :-1] / norms)) > 1e-6
+    ):
+        raise InputError(
+            f"{path}: the affine must be finite and invertible, but is "
+            f"{matrix.tolist()}; set the file's sform or qform right"
+        )
+    spacing = _choose_spacing(path, norms, zooms, source)
+    return np.asarray(affine * np.append(spacing / norms, 1.0))
+
+
+def _choose_spacing(
+    path: Path, norms: np.ndarray, zooms: np.ndarray, source: SpacingSource
+) -> np.ndarray:
+    """The spacing rule of this module."""
+    usable = bool(np.all(np.isfinite(zooms) & (zooms > 0)))
+    if source == "pixdim" and not usable:
+        raise InputError(
+            f"{path}: pixdim must be positive, but is {_format(zooms)}; take the "
+            "spacing of the affine"
+        )
+    if source != "auto":
+        return zooms if source == "pixdim" else norms
+    if np.allclose(norms, zooms, rtol=0.01, atol=0):
+        return norms
+    filled_in = usable and bool(np.any(zooms != 1))
+    taken = "pixdim" if filled_in else "the affine"
+    warnings.warn(
+        f"{path}: the affine says {_format(norms)} mm, pixdim {_format(zooms)} mm; "
+        f"took {taken} (dlir-tf register --spacing-source, or spacing_source in "
+        "Python, forces either)",
+        SpacingWarning,
+        stacklevel=5,
+    )
+    return zooms if filled_in else norms
+
+
+def _format(spacing: np.ndarray) -> str:
+    return " x ".join(f"{value:g}" for value in spacing)
+
+
+def column_norms(affine: np.ndarray) -> np.ndarray:
+    """Lengths of an affine's columns: the voxel size along each axis."""
+    return np.asarray(np.linalg.norm(affine[:-1, :-1], axis=0))
+
+
+def is_decoupled(matrix: np.ndarray) -> bool:
+    """Whether the plane of the first two axes is the world's own first plane."""
+    mixed = np.array([matrix[2, 0], matrix[2, 1], matrix[0, 2], matrix[1, 2]])
+    return bool(np.all(np.abs(mixed) <= 1e-4 * np.abs(matrix[:3, :3]).max()))
+
+
+def mm_per_unit(header: nib.Nifti1Header) -> float:
+    """How many mm the header's unit of length is; 1 where it doesn't say."""
+    return _MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)
+
+
+def in_mm(matrix: np.ndarray, header: nib.Nifti1Header) -> np.ndarray:
+    """Turns an affine from the header's unit of length to mm.
+
+    Args:
+        matrix: Voxel to world, `(4, 4)`, in the unit that the header names.
+        header: Names the unit.
+    """
+    scale = mm_per_unit(header)
+    return np.asarray(matrix * [[scale], [scale], [scale], [1.0]])
