@@ -1,0 +1,7 @@
+"""What training minimises: image dissimilarity and roughness of the field."""
+
+from dlir_tf.losses.regularization import bending_energy as bending_energy
+from dlir_tf.losses.similarity import mse as mse
+from dlir_tf.losses.similarity import ncc as ncc
+from dlir_tf.losses.similarity import similarity_loss as similarity_loss
+from dlir_tf.losses.similarity import windowed_ncc as windowed_ncc
