@@ -1,0 +1,16 @@
+"""What the user chooses: frozen, validated models; YAML in and out."""
+
+from dlir_tf.config.reading import dump_config as dump_config
+from dlir_tf.config.reading import load_config as load_config
+from dlir_tf.config.reading import parse_config as parse_config
+from dlir_tf.config.reading import preset_names as preset_names
+from dlir_tf.config.reading import preset_text as preset_text
+from dlir_tf.config.reading import read_config as read_config
+from dlir_tf.config.schema import Augmentation as Augmentation
+from dlir_tf.config.schema import Config as Config
+from dlir_tf.config.schema import Intensity as Intensity
+from dlir_tf.config.schema import Similarity as Similarity
+from dlir_tf.config.schema import Training as Training
+from dlir_tf.config.stages import AffineStage as AffineStage
+from dlir_tf.config.stages import BSplineStage as BSplineStage
+from dlir_tf.config.stages import Stage as Stage

@@ -1,0 +1,101 @@
+"""What in a config doesn't fit together, with its place."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dlir_tf.config.stages import AffineStage, BSplineStage, Stage
+
+if TYPE_CHECKING:
+    from dlir_tf.config.schema import Config
+
+Misfits = Iterator[tuple[str, str]]
+
+
+def misfits(config: "Config") -> Misfits:
+    """Yields (place, message) for everything that doesn't fit together.
+
+    What has too few or too many values is compared with nothing else.
+    """
+    if len(config.spacing) != config.ndim:
+        yield "spacing", _per_axis_message(config.spacing, config.ndim)
+    earlier: list[BSplineStage] = []
+    complete = True
+    for number, stage in enumerate(config.stages):
+        place = f"stages[{number}]"
+        if isinstance(stage, AffineStage) and any(
+            isinstance(before, BSplineStage) for before in config.stages[:number]
+        ):
+            yield place, "affine stages come before all bspline stages"
+        wrong_lengths = list(_wrong_lengths(stage, place, config.ndim))
+        yield from wrong_lengths
+        if wrong_lengths:
+            complete = False
+            continue
+        yield from _odd_cells(stage, place)
+        if isinstance(stage, BSplineStage):
+            yield from _too_coarse(stage, place, earlier)
+            earlier.append(stage)
+    yield from _unfit_patch(config, complete)
+
+
+def _wrong_lengths(stage: Stage, place: str, ndim: int) -> Misfits:
+    for name in ("downsample", _cell_name(stage)):
+        values = getattr(stage, name)
+        if len(values) != ndim:
+            yield f"{place}.{name}", _per_axis_message(values, ndim)
+
+
+def _odd_cells(stage: Stage, place: str) -> Misfits:
+    pairs = zip(stage.cell_spacing, stage.downsample, strict=True)
+    if any(
+        cell % factor or not _is_power_of_two(cell // factor) for cell, factor in pairs
+    ):
+        yield (
+            f"{place}.{_cell_name(stage)}",
+            f"must be a power of two times `downsample` {stage.downsample}. "
+            f"Received: {stage.cell_spacing}",
+        )
+
+
+def _too_coarse(
+    stage: BSplineStage, place: str, earlier: list[BSplineStage]
+) -> Misfits:
+    for coarser in earlier:
+        pairs = zip(coarser.control_point_spacing, stage.downsample, strict=True)
+        if any(spacing % factor for spacing, factor in pairs):
+            yield (
+                f"{place}.downsample",
+                "must divide the control_point_spacing of every stage "
+                f"before, {coarser.control_point_spacing}: stages go from "
+                f"coarse to fine. Received: {stage.downsample}",
+            )
+            return
+
+
+def _unfit_patch(config: "Config", stages_complete: bool) -> Misfits:
+    patch = config.training.patch_size
+    if patch is None:
+        return
+    if len(patch) != config.ndim:
+        yield "training.patch_size", _per_axis_message(patch, config.ndim)
+    elif stages_complete and any(
+        p % m for p, m in zip(patch, config.multiple, strict=True)
+    ):
+        yield (
+            "training.patch_size",
+            f"must be a multiple of {config.multiple}, what the stages need. "
+            f"Received: {patch}",
+        )
+
+
+def _cell_name(stage: Stage) -> str:
+    is_affine = isinstance(stage, AffineStage)
+    return "feature_spacing" if is_affine else "control_point_spacing"
+
+
+def _per_axis_message(values: tuple[Any, ...], ndim: int) -> str:
+    return f"needs {ndim} values, one per axis. Received: {list(values)}"
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0

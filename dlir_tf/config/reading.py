@@ -1,0 +1,186 @@
+"""Configs as YAML: files and presets, with messages that name the place."""
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from dlir_tf.config.schema import PER_AXIS, Config
+from dlir_tf.errors import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes `1e-3` for a number, as YAML 1.2 does; YAML 1.1 wants a point in it."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts that `_Loader` would take for numbers."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
+
+
+def parse_config(text: str, source: str) -> Config:
+    """Parses YAML.
+
+    Args:
+        text: The YAML.
+        source: Its name for error messages.
+
+    Raises:
+        InputError: If it isn't YAML, or something in it is unknown or wrong by
+            itself, or else if its parts don't fit together; the message names
+            each place, one a line.
+    """
+    try:
+        data = yaml.load(text, _Loader)  # noqa: S506, it is a SafeLoader
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place is not None else ""
+        problem = getattr(error, "problem", None) or "it can't be parsed"
+        raise InputError(f"{source}{line}: not valid YAML: {problem}") from error
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{source}: expected a mapping with the keys ndim, spacing, stages …; "
+            f"received {type(data).__name__}"
+        )
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        problems = _causes(error.errors())
+        raise InputError(
+            "\n".join(line for p in problems for line in _describe(source, p))
+        ) from error
+
+
+def _causes(problems: list[Any]) -> list[Any]:
+    """Leaves out problems that only follow from others.
+
+    Without a valid `ndim`, no number can stand for all axes; a faulty stage doesn't
+    count, which may leave too few.
+    """
+    wrong_ndim = [p for p in problems if p["loc"] == ("ndim",)]
+    if wrong_ndim:
+        return wrong_ndim
+    nested = {p["loc"][:1] for p in problems if len(p["loc"]) > 1}
+    return [p for p in problems if p["type"] != "too_short" or p["loc"] not in nested]
+
+
+# Where pydantic's own words speak of Python.
+_MESSAGES = {
+    "extra_forbidden": "unknown key; `dlir-tf info --preset demo` shows the known ones",
+    "missing": "is missing",
+    "model_attributes_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "too_long": "must have at most {max_length} values",
+    "too_short": "must have at least {min_length}",
+    "tuple_type": "must be a list",
+}
+
+
+def _describe(source: str, problem: Any) -> list[str]:
+    place, inside_stages = "", False
+    for part in problem["loc"]:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif not (inside_stages and part in ("affine", "bspline")):
+            place += f".{part}" if place else str(part)
+        inside_stages = isinstance(part, int)
+    kind, message = problem["type"], str(problem["msg"])
+    message = message.removeprefix("Value error, ").replace("Input should", "must")
+    if kind in _MESSAGES:
+        message = _MESSAGES[kind].format(**problem.get("ctx", {}))
+    if kind == "tuple_type" and problem["loc"][-1] in PER_AXIS:
+        message = "must be a number, or a list of one per axis"
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        found = problem.get("ctx", {}).get("tag", "nothing")
+        place += ".transform"
+        message = f"must be affine or bspline. Received: {found}"
+    elif kind not in ("value_error", "missing", "extra_forbidden"):
+        message += f". Received: {problem['input']!r}"
+    if not place:  # parts that don't fit together: each line names its own
+        return [f"{source}, {line}" for line in message.splitlines()]
+    return [f"{source}, {place}: {message}"]
+
+
+def read_config(path: Path) -> Config:
+    """Reads a config file.
+
+    Args:
+        path: A YAML file.
+
+    Raises:
+        InputError: If it can't be read, or as in `parse_config`.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read as a config: {error}") from error
+    return parse_config(text, str(path))
+
+
+def dump_config(config: Config) -> str:
+    """Returns the config as YAML that `parse_config` reads back to an equal one."""
+    text: str = yaml.dump(
+        config.model_dump(mode="json"),
+        Dumper=_Dumper,
+        sort_keys=False,
+        default_flow_style=None,
+    )
+    return text
+
+
+def preset_names() -> list[str]:
+    """The names of the configs that come with the package."""
+    folder = resources.files("dlir_tf") / "presets"
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def preset_text(name: str) -> str:
+    """Returns a preset's YAML, comments and all.
+
+    Raises:
+        InputError: If there is no preset of this name.
+    """
+    if name not in preset_names():
+        raise InputError(
+            f"no preset is called {name!r}; there are: {', '.join(preset_names())}"
+        )
+    file = resources.files("dlir_tf") / "presets" / f"{name}.yaml"
+    return file.read_text(encoding="utf-8")
+
+
+def load_config(name_or_path: str | Path) -> Config:
+    """Loads a preset or a config file.
+
+    Args:
+        name_or_path: A preset's name (see `preset_names`), or a YAML file.
+
+    Raises:
+        InputError: If it is neither, or as in `parse_config`.
+
+    Example:
+
+    >>> load_config("demo").spacing
+    (1.8, 1.8, None)
+    """
+    name = str(name_or_path)
+    if name in preset_names():
+        return parse_config(preset_text(name), f"preset {name}")
+    if not Path(name).exists():
+        raise InputError(
+            f"{name}: neither a file nor a preset ({', '.join(preset_names())})"
+        )
+    return read_config(Path(name))

@@ -1,0 +1,145 @@
+"""The settings of a model: frozen, validated, with defaults."""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from dlir_tf.config.misfits import misfits
+from dlir_tf.config.stages import (
+    Flag,
+    Frozen,
+    Number,
+    PerAxis,
+    Positive,
+    PositiveInt,
+    Stage,
+)
+
+# Where one number may stand for all axes.
+PER_AXIS = (
+    "spacing",
+    "downsample",
+    "control_point_spacing",
+    "feature_spacing",
+    "patch_size",
+)
+Fraction = Annotated[Number, Field(ge=0, lt=1)]
+
+
+class Intensity(Frozen):
+    """How intensities are brought to [0, 1]: clip, then scale."""
+
+    clip_percentiles: tuple[Number, Number] | None = (0.5, 99.5)
+    clip_values: tuple[Number, Number] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Intensity":
+        if self.clip_values is not None and self.clip_percentiles is not None:
+            raise ValueError(
+                "clip_values and clip_percentiles exclude each other; set "
+                "clip_percentiles to null"
+            )
+        for low, high in filter(None, (self.clip_values, self.clip_percentiles)):
+            if not low < high:
+                raise ValueError(f"the lower limit {low} isn't below the upper {high}")
+        low, high = self.clip_percentiles or (0, 100)
+        if low < 0 or high > 100:
+            raise ValueError("percentiles lie between 0 and 100")
+        return self
+
+
+class Similarity(Frozen):
+    """The image similarity that training maximises."""
+
+    kind: Literal["ncc", "windowed_ncc", "mse"] = "ncc"
+    window: PositiveInt = 9
+    weight: Positive = 1.0
+
+
+class Augmentation(Frozen):
+    """Random changes of the training pairs; 0 switches one off.
+
+    Pose changes move both images together; `relative` is the part of them that
+    the moving image gets on top, by itself.
+    """
+
+    rotation_degrees: Annotated[Number, Field(ge=0, le=180)] = 10.0
+    scale: Fraction = 0.1
+    translation: Fraction = 0.05
+    relative: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    gamma: Fraction = 0.2
+    noise: Annotated[Number, Field(ge=0)] = 0.02
+
+
+class Training(Frozen):
+    """How the stages are trained, one after another."""
+
+    steps: PositiveInt = 1000
+    joint_steps: Annotated[int, Field(strict=True, ge=0)] = 0
+    batch_size: PositiveInt = 1
+    learning_rate: Positive = 1e-3
+    joint_learning_rate: Positive = 1e-4
+    patch_size: PerAxis | None = None
+    validate_every: PositiveInt = 200
+    cache: Literal["memory", "disk", "none"] = "memory"
+    mixed_precision: Flag = False
+    augmentation: Augmentation = Augmentation()
+
+
+class Config(Frozen):
+    """A registration model: the working grid, the chain of stages, the training."""
+
+    description: str = ""
+    ndim: Literal[2, 3]
+    spacing: tuple[Positive | None, ...]
+    axes: Literal["ras", "slices_last"] = "ras"
+    initial_alignment: Literal["header", "centers", "mass"] = "header"
+    intensity: Intensity = Intensity()
+    similarity: Similarity = Similarity()
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    training: Training = Training()
+
+    @property
+    def multiple(self) -> tuple[int, ...]:
+        """What the working grid's size is padded to a multiple of, per axis."""
+        cells = [stage.cell_spacing for stage in self.stages]
+        return tuple(math.lcm(*axis) for axis in zip(*cells, strict=True))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_numbers(cls, data: Any) -> Any:
+        """One number where one per axis is wanted stands for all axes, null too."""
+        if not isinstance(data, dict) or data.get("ndim") not in (2, 3):
+            return data
+        ndim = int(data["ndim"])
+
+        def expand(mapping: Any) -> Any:
+            if not isinstance(mapping, dict):
+                return mapping
+            wide = {
+                key: [mapping[key]] * ndim
+                for key in PER_AXIS
+                if key in mapping and _stands_for_all_axes(key, mapping[key])
+            }
+            return {**mapping, **wide}
+
+        data = expand(data)
+        if isinstance(data.get("stages"), list | tuple):
+            data["stages"] = [expand(stage) for stage in data["stages"]]
+        if "training" in data:
+            data["training"] = expand(data["training"])
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        found = [f"{place}: {message}" for place, message in misfits(self)]
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
+
+def _stands_for_all_axes(key: str, value: Any) -> bool:
+    if value is None:
+        return key == "spacing"
+    return isinstance(value, int | float) and not isinstance(value, bool)
