@@ -1,0 +1,114 @@
+"""Registering a pair, from two images to a transform and the moved image."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image
+from dlir_tf.model_folder import Model
+from dlir_tf.preprocessing import WorkingPair, prepare_pair
+from dlir_tf.splines import Spline
+from dlir_tf.transforms import Transform
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """The result of registering a pair.
+
+    Attributes:
+        moved: The moving image on the fixed image's grid, in the moving dtype.
+        transform: From points of the fixed image to points of the moving image.
+        displacement: The transform on the fixed grid, `(*fixed.shape, ndim)`,
+            float32, mm along the world axes (RAS+). Pass it to
+            `transform.resample` to move labels or further images at no cost.
+        seconds: How long it took.
+    """
+
+    moved: Image
+    transform: Transform
+    displacement: np.ndarray
+    seconds: float
+
+
+def register(
+    fixed: Image, moving: Image, *, model: Model, fill_value: float = 0.0
+) -> Registration:
+    """Registers a pair in one shot.
+
+    Args:
+        fixed: The image that stays; any grid, spacing and orientation.
+        moving: The image to be laid onto it; its grid may be another one.
+        model: From `dlir_tf.load_model`.
+        fill_value: Given to voxels that come from outside the moving image.
+
+    Returns:
+        The moved image on the fixed image's grid, the transform and its
+        displacement field in mm.
+
+    Raises:
+        InputError: If an image doesn't fit the model, is constant, or the two don't
+            overlap; or if the model's weights lead to numbers that aren't finite.
+
+    Example: an untrained model, in the place of a loaded one, moves nothing.
+
+    >>> from dlir_tf import build_model, load_config
+    >>> from dlir_tf.model_folder import make_model
+    >>> from dlir_tf.phantoms import beating_heart
+    >>> heart = beating_heart(1, shape=(32, 28, 4))
+    >>> config = load_config("demo")
+    >>> model = make_model(config, build_model(config))
+    >>> result = register(heart.fixed, heart.moving, model=model)
+    >>> result.moved.array.shape, result.displacement.shape
+    ((32, 28, 4), (32, 28, 4, 3))
+    >>> result.transform.map_points([[10.0, -20.5, 31.0]]).round(3)
+    array([[ 10. , -20.5,  31. ]])
+    """
+    start = time.perf_counter()
+    pair = prepare_pair(fixed, moving, model.config)
+    parameters = model.predict_parameters(model_inputs(pair))
+    transform = build_transform(pair, parameters, model)
+    displacement = transform.displacement(fixed)
+    moved = transform.resample(
+        moving, fixed, displacement=displacement, fill_value=fill_value
+    )
+    seconds = time.perf_counter() - start
+    return Registration(moved, transform, displacement, seconds)
+
+
+def model_inputs(pair: WorkingPair) -> dict[str, Any]:
+    """The pair as a batch of one, as the model takes it."""
+    spacing = np.asarray(pair.grid.spacing, np.float32)
+    return {
+        "fixed": ops.convert_to_tensor(pair.fixed[None, ..., None]),
+        "moving": ops.convert_to_tensor(pair.moving[None, ..., None]),
+        "spacing": ops.convert_to_tensor(spacing[None]),
+    }
+
+
+def build_transform(
+    pair: WorkingPair, parameters: dict[str, Any], model: Model
+) -> Transform:
+    """Makes the world transform from the model's outputs for a batch of one.
+
+    Raises:
+        InputError: If they aren't finite.
+    """
+    arrays = {
+        name: np.asarray(ops.convert_to_numpy(values)[0], np.float64)
+        for name, values in parameters.items()
+    }
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise InputError(
+            "the model gives numbers that aren't finite, so its weights are damaged "
+            "or its training diverged; train it again with a lower learning_rate"
+        )
+    splines = tuple(
+        Spline(arrays[f"control_points_{number}"], stage.cell_spacing)
+        for number, stage in enumerate(model.config.stages, start=1)
+        if f"control_points_{number}" in arrays
+    )
+    return Transform(pair.grid, pair.initial, arrays["affine"], splines)

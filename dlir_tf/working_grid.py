@@ -1,0 +1,100 @@
+"""The grid on which a pair is registered."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from dlir_tf.images import Image
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingGrid:
+    """The grid on which a pair is registered.
+
+    It has the axes of the fixed image, in an order that doesn't depend on how the
+    file stores them (see `working_axes`), at the config's spacing, and is padded
+    evenly on both sides to a multiple that the model needs.
+
+    Attributes:
+        shape: Voxels per axis, padding included.
+        affine: Voxel-to-world matrix `(ndim + 1, ndim + 1)`, RAS+ mm.
+    """
+
+    shape: tuple[int, ...]
+    affine: np.ndarray
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel size in mm."""
+        return tuple(float(n) for n in np.linalg.norm(self.affine[:-1, :-1], axis=0))
+
+
+def working_grid(
+    fixed: Image,
+    spacing: tuple[float | None, ...],
+    multiple: tuple[int, ...],
+    order: str = "ras",
+) -> WorkingGrid:
+    """Lays the working grid over the fixed image.
+
+    Args:
+        fixed: The image that the grid covers; the two share their centre.
+        spacing: In mm per axis of the grid; `None` keeps the image's own.
+        multiple: The grid's shape becomes a multiple of it.
+        order: Of the axes; see `working_axes`.
+    """
+    ndim = fixed.ndim
+    axes, signs = working_axes(fixed.affine, order)
+    own_spacing = np.asarray(fixed.spacing)[axes]
+    step = np.array(
+        [own if s is None else s for s, own in zip(spacing, own_spacing, strict=True)]
+    )
+    extent = np.asarray(fixed.shape)[axes] * own_spacing
+    # A grid that is a hundredth of a voxel too short is not worth a voxel more.
+    unpadded = np.maximum(np.ceil(extent / step - 0.01), 1).astype(int)
+    shape = -(-unpadded // multiple) * multiple
+    directions = fixed.affine[:ndim, :ndim] / np.asarray(fixed.spacing)
+    linear = directions[:, axes] * signs * step
+    centre_voxel = (np.asarray(fixed.shape) - 1) / 2
+    centre = fixed.affine[:ndim, :ndim] @ centre_voxel + fixed.affine[:ndim, ndim]
+    # Padding by whole voxels: where spacings agree, so do the voxels.
+    first = (shape - unpadded) // 2
+    affine = np.eye(ndim + 1)
+    affine[:ndim, :ndim] = linear
+    affine[:ndim, ndim] = centre - linear @ (first + (unpadded - 1) / 2)
+    return WorkingGrid(tuple(int(n) for n in shape), affine)
+
+
+def working_axes(
+    affine: np.ndarray, order: str = "ras"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which voxel axes the axes of the working grid follow, and in which direction.
+
+    Storage doesn't matter: an image with its axes permuted or flipped in the file
+    gets the same working axes.
+
+    Args:
+        affine: Voxel-to-world matrix, RAS+.
+        order: `ras` for the closest right, anterior, superior order; `slices_last`
+            puts the axis of the largest spacing last, as in stacks of thick slices
+            at any angle, and the other two in the closest RAS order; 2-d images have
+            no such axis.
+
+    Returns:
+        `axes` and `signs`, one per working axis: working axis `w` runs along voxel
+        axis `axes[w]`, reversed where `signs[w]` is -1.
+    """
+    linear = affine[:-1, :-1]
+    spacing = np.linalg.norm(linear, axis=0)
+    likeness = np.abs(linear / spacing)
+    in_order, last = list(range(len(spacing))), []
+    if order == "slices_last" and len(spacing) == 3:
+        # Among equal spacings, the axis closest to superior.
+        thick = spacing > 0.99 * spacing.max()
+        last = [max(in_order, key=lambda axis: (thick[axis], likeness[2, axis]))]
+        in_order.remove(last[0])
+    _, chosen = optimize.linear_sum_assignment(-likeness[:, in_order])
+    axes = np.array([in_order[column] for column in chosen] + last)
+    main_component = linear[np.argmax(likeness[:, axes], axis=0), axes]
+    return axes, np.where(main_component < 0, -1.0, 1.0)

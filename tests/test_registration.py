@@ -1,0 +1,223 @@
+"""register(): what the model says, in the world, on any two grids."""
+
+import itertools
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from dlir_tf.config import Config
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image, read_image
+from dlir_tf.model import build_model
+from dlir_tf.model_folder import Model, make_model
+from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.registration import build_transform, model_inputs, register
+
+SHAPES = {2: (24, 16), 3: (16, 24, 6)}
+SPACINGS = {2: (1.3, 0.8), 3: (1.3, 0.8, 6.0)}
+
+
+def _config(ndim, **fields):
+    thin = {2: [8, 8], 3: [8, 8, 1]}[ndim]
+    fine = {2: [4, 4], 3: [4, 4, 1]}[ndim]
+    shared = {"downsample": 1, "filters": [4, 4, 4], "transform": "bspline"}
+    affine = {"transform": "affine", "feature_spacing": thin, "dense_units": [8]}
+    defaults = {
+        "ndim": ndim,
+        "spacing": [None] * ndim,
+        "stages": [
+            shared | affine,
+            shared | {"control_point_spacing": thin},
+            shared | {"control_point_spacing": fine},
+        ],
+    }
+    return Config.model_validate(defaults | fields)
+
+
+def _model(ndim, *, random=False, **fields):
+    keras.utils.set_random_seed(7)
+    config = _config(ndim, **fields)
+    network = build_model(config)
+    rng = np.random.default_rng(7)
+    if random:
+        for weight in network.weights:
+            fan_in = np.prod(weight.shape[:-1]) or 1
+            weight.assign(rng.normal(scale=1 / np.sqrt(fan_in), size=weight.shape))
+    return make_model(config, network)
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Untrained and random ones, made when first asked for."""
+    made = {}
+
+    def get(ndim, random) -> Model:
+        key = (ndim, random)
+        if key not in made:
+            made[key] = _model(ndim, random=random)
+        return made[key]
+
+    return get
+
+
+def _affine(ndim, spacing=None, angle=0.3, origin=(-31.0, 12.5, 70.0)):
+    """Oblique, but in RAS order already."""
+    affine = np.eye(ndim + 1)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    affine[:2, :2] = [[cosine, -sine], [sine, cosine]]
+    affine[:-1, :-1] *= spacing or SPACINGS[ndim]
+    affine[:-1, -1] = origin[:ndim]
+    return affine
+
+
+def _image(rng, shape, affine, dtype=np.float32):
+    array = ndimage.gaussian_filter(rng.normal(size=shape), 1.2)
+    return Image((1000 * array / np.abs(array).max()).astype(dtype), affine)
+
+
+def _stored(image, order, flipped):
+    """The same image in the world, its axes in another order and direction."""
+    change = np.eye(image.ndim + 1)
+    change[:-1, :-1] = np.eye(image.ndim)[:, order]
+    array = np.transpose(image.array, order)
+    for axis in np.flatnonzero(flipped):
+        array = np.flip(array, axis)
+        change[:-1, -1] += change[:-1, axis] * (array.shape[axis] - 1)
+        change[:-1, axis] *= -1
+    return Image(array, image.affine @ change)
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32, ">u2"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_an_untrained_model_gives_the_moving_image_back(rng, models, ndim, dtype):
+    """Exactly, also where the grid has to be padded."""
+    shape = tuple(n - 3 for n in SHAPES[ndim])
+    affine = _affine(ndim)
+    fixed = _image(rng, shape, affine)
+    moving = _image(rng, shape, affine, np.float32)
+    moving = moving.with_array(np.abs(moving.array).astype(dtype))
+    result = register(fixed, moving, model=models(ndim, False))
+    assert result.moved.array.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(result.moved.array, moving.array)
+    np.testing.assert_array_equal(result.moved.affine, fixed.affine)
+    assert np.abs(result.displacement).max() < 1e-9
+    assert result.seconds > 0
+
+
+def test_pairs_on_different_grids_come_back_on_the_fixed_one(rng, models):
+    """A linear image, asked for at the places of another grid's voxels."""
+    fixed = _image(rng, (19, 21, 6), _affine(3))
+    affine = _affine(3, (1.0, 1.7, 4.1), -0.4, (-45.0, -15.0, 60.0))
+    shape = (40, 38, 14)
+    weights = np.array([2.0, -3.0, 1.5])
+
+    def world(image_affine, size):
+        voxels = np.moveaxis(np.indices(size), 0, -1)
+        return voxels @ image_affine[:3, :3].T + image_affine[:3, 3]
+
+    moving = Image(world(affine, shape) @ weights, affine)
+    result = register(fixed, moving, model=models(3, False), fill_value=-999)
+    inside = result.moved.array != -999
+    assert inside.mean() > 0.5
+    points = world(fixed.affine, fixed.shape)
+    position = (points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
+    inner = ((position >= 0) & (position <= np.array(shape) - 1)).all(axis=-1)
+    assert inner.sum() > 500
+    assert inside[inner].all()
+    expected = points[inner] @ weights
+    np.testing.assert_allclose(result.moved.array[inner], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_displacement_is_what_the_model_itself_gives(rng, models, ndim):
+    """Its field is in voxels of the working grid, ours in mm of the world."""
+    model = models(ndim, True)
+    affine = _affine(ndim)
+    fixed, moving = (_image(rng, SHAPES[ndim], affine) for _ in range(2))
+    result = register(fixed, moving, model=model)
+    pair = prepare_pair(fixed, moving, model.config)
+    np.testing.assert_allclose(pair.grid.affine, affine, atol=1e-9)
+    ddf = keras.ops.convert_to_numpy(model.network(model_inputs(pair))["ddf"])[0]
+    assert np.abs(ddf).max() > 1
+    expected = ddf @ affine[:-1, :-1].T
+    # The model interpolates one field within the other; the transform doesn't.
+    error = np.abs(result.displacement - expected).max(axis=-1)
+    assert error.max() < 0.05 * np.abs(expected).max()
+    assert np.median(error) < 0.005 * np.abs(expected).max()
+    again = result.transform.resample(moving, fixed)
+    np.testing.assert_array_equal(result.moved.array, again.array)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_storage_does_not_matter(rng, models, ndim):
+    """Axes permuted or flipped in the files: the same result in the world."""
+    model = models(ndim, True)
+    fixed = _image(rng, tuple(n - 1 for n in SHAPES[ndim]), _affine(ndim))
+    moving = _image(rng, SHAPES[ndim], _affine(ndim, angle=0.2))
+    expected = register(fixed, moving, model=model).moved
+    assert np.abs(expected.array - moving.array[: len(expected.array)].mean()).any()
+    storages = list(
+        itertools.product(
+            itertools.permutations(range(ndim)),
+            itertools.product((0, 1), repeat=ndim),
+        )
+    )
+    for number in range(0, len(storages), 5):
+        stored_fixed = _stored(fixed, *storages[number])
+        stored_moving = _stored(moving, *storages[-1 - number])
+        result = register(stored_fixed, stored_moving, model=model)
+        wanted = _stored(expected, *storages[number])
+        np.testing.assert_allclose(result.moved.affine, stored_fixed.affine)
+        np.testing.assert_allclose(result.moved.array, wanted.array, atol=0.05)
+
+
+def test_the_result_has_the_fixed_header_and_the_moving_type(rng, models, tmp_path):
+    import nibabel as nib
+
+    affine = np.eye(4)
+    affine[:3] = _affine(3)[:3]
+    for name, dtype in (("fixed", np.float32), ("moving", np.uint8)):
+        array = rng.integers(0, 200, SHAPES[3]).astype(dtype)
+        file = nib.Nifti1Image(array, affine)
+        file.header["descrip"] = name.encode()
+        nib.save(file, tmp_path / f"{name}.nii")
+    fixed, moving = (read_image(tmp_path / f"{n}.nii") for n in ("fixed", "moving"))
+    moved = register(fixed, moving, model=models(3, True)).moved
+    assert moved.header["descrip"].item() == b"fixed"
+    assert moved.array.dtype == np.uint8
+
+
+def test_the_initial_alignment_is_part_of_the_transform(rng, models):
+    affine = _affine(2)
+    fixed = _image(rng, SHAPES[2], affine)
+    far = affine.copy()
+    far[:2, 2] += [400.0, -250.0]
+    moving = Image(fixed.array, far)
+    with pytest.raises(InputError, match="don't overlap"):
+        register(fixed, moving, model=models(2, False))
+    model = _model(2, initial_alignment="centers")
+    result = register(fixed, moving, model=model)
+    np.testing.assert_allclose(result.moved.array, fixed.array, atol=0.1)
+    shift = np.broadcast_to([400.0, -250.0], result.displacement.shape)
+    np.testing.assert_allclose(result.displacement, shift, atol=1e-4)
+
+
+def test_an_image_of_another_rank_is_refused(rng, models):
+    flat = _image(rng, SHAPES[2], _affine(2))
+    solid = _image(rng, SHAPES[3], _affine(3))
+    with pytest.raises(InputError, match=r"is 2-d, of shape \(24, 16\), but the model"):
+        register(flat, flat, model=models(3, False))
+    with pytest.raises(InputError, match="the moving image is 3-d"):
+        register(flat, solid, model=models(2, False))
+
+
+def test_numbers_that_are_not_finite_are_no_result(rng):
+    image = _image(rng, SHAPES[2], _affine(2))
+    config = _config(2)
+    pair = prepare_pair(image, image, config)
+    parameters = {"affine": np.full((1, 2, 3), np.nan, np.float32)}
+    with pytest.raises(InputError, match="aren't finite"):
+        build_transform(pair, parameters, SimpleNamespace(config=config))
