@@ -1,0 +1,204 @@
+"""A manifest: the CSV file that lists pairs of images."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+from dlir_tf.errors import InputError
+
+_PAIR_COLUMNS = ("fixed", "moving")
+_OPTIONAL_COLUMNS = ("fixed_labels", "moving_labels", "fixed_points", "moving_points")
+_IMAGE_COLUMNS = ("image", "labels", "points")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The files of one pair.
+
+    Attributes:
+        fixed: Image file.
+        moving: Image file.
+        place: Manifest and line, for messages.
+        fixed_labels: Label file, or none.
+        moving_labels: Label file, or none.
+        fixed_points: Landmark file, or none.
+        moving_points: Landmark file, or none.
+    """
+
+    fixed: Path
+    moving: Path
+    place: str
+    fixed_labels: Path | None = None
+    moving_labels: Path | None = None
+    fixed_points: Path | None = None
+    moving_points: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the pair."""
+        optional = (getattr(self, name) for name in _OPTIONAL_COLUMNS)
+        return (self.fixed, self.moving, *(path for path in optional if path))
+
+
+def read_manifest(path: Path) -> list[Pair]:
+    """Reads a manifest and checks that all its files exist.
+
+    Args:
+        path: A CSV file with a header line. Either one pair a line, in the columns
+            `fixed` and `moving` and optionally `fixed_labels` and `moving_labels`,
+            `fixed_points` and `moving_points`; or one image a line, in `image` and
+            optionally `labels` and `points`, which stands for all ordered pairs of
+            these images. Paths are relative to the manifest's folder.
+
+    Raises:
+        InputError: If something is wrong with it; every faulty line is named.
+    """
+    path = Path(path)
+    columns, rows = _read_rows(path)
+    by_image = "image" in columns
+    required = ("image",) if by_image else _PAIR_COLUMNS
+    problems = list(_missing_files(rows, required))
+    problems += _lonely_images(rows) if by_image else _one_sided_pairs(rows)
+    if problems:
+        raise InputError("\n".join(problems))
+    if by_image:
+        return list(_all_ordered_pairs(path, rows))
+    return [Pair(place=row.place, **row.files) for row in rows]  # type: ignore[arg-type]
+
+
+def data_digest(pairs: Iterable[Pair]) -> str:
+    """SHA-256 of the contents of all files, in the order of the manifest.
+
+    Raises:
+        InputError: If a file can't be read.
+    """
+    total = hashlib.sha256()
+    known: dict[Path, bytes] = {}
+    for place, file in ((p.place, file) for p in pairs for file in p.files):
+        if file not in known:
+            try:
+                with file.open("rb") as stream:
+                    known[file] = hashlib.file_digest(stream, "sha256").digest()
+            except OSError as error:
+                raise InputError(
+                    f"{place}: {file} can't be read: {error.strerror}"
+                ) from error
+        total.update(known[file])
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of a manifest, with a path or none for each of its columns."""
+
+    line: int
+    place: str
+    files: dict[str, Path | None]
+
+
+def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            lines = [(reader.line_num, [v.strip() for v in row]) for row in reader]
+    except OSError as error:
+        raise InputError(
+            f"{path}: can't be read as a manifest of pairs: {error.strerror}"
+        ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: isn't a CSV file: {error}") from error
+    # Blank lines, and those of a spreadsheet's empty rows.
+    lines = [(number, row) for number, row in lines if any(row)]
+    columns = lines[0][1] if lines else []
+    _check_columns(path, columns)
+    if len(lines) < 2:
+        raise InputError(f"{path}: has no pairs, only the line with the columns")
+    return columns, [_row(path, number, columns, row) for number, row in lines[1:]]
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    by_image = "image" in columns
+    for name in ("image",) if by_image else _PAIR_COLUMNS:
+        if name not in columns:
+            raise InputError(
+                f"{path}: the column {name!r} is missing; the first line must name "
+                f"fixed,moving (or image). Received: {','.join(columns) or 'nothing'}"
+            )
+    known = _IMAGE_COLUMNS if by_image else (*_PAIR_COLUMNS, *_OPTIONAL_COLUMNS)
+    for name in columns:
+        if name not in known:
+            raise InputError(
+                f"{path}: unknown column {name!r}; beside {known[0]!r} these are "
+                f"known: {', '.join(known[1:])}"
+            )
+        if columns.count(name) > 1:
+            raise InputError(f"{path}: the column {name!r} is there twice")
+
+
+def _row(path: Path, line: int, columns: list[str], values: list[str]) -> _Row:
+    if len(values) > len(columns):
+        raise InputError(
+            f"{path}, line {line}: has {len(values)} values for {len(columns)} "
+            "columns; a path with a comma in it needs quotes around it"
+        )
+    values = values + [""] * (len(columns) - len(values))
+    files = {
+        name: path.parent / value if value else None
+        for name, value in zip(columns, values, strict=True)
+    }
+    return _Row(line, f"{path}, line {line}", files)
+
+
+def _missing_files(rows: list[_Row], required: tuple[str, ...]) -> Iterator[str]:
+    for row in rows:
+        for name, file in row.files.items():
+            if file is None and name in required:
+                yield f"{row.place}: the column {name!r} is empty"
+            elif file is not None and not file.is_file():
+                yield (
+                    f"{row.place}: no such file: {file} (paths are relative to the "
+                    "folder of the manifest)"
+                )
+
+
+def _one_sided_pairs(rows: list[_Row]) -> Iterator[str]:
+    for row in rows:
+        for kind in ("labels", "points"):
+            given = [row.files.get(f"{side}_{kind}") for side in _PAIR_COLUMNS]
+            if (given[0] is None) != (given[1] is None):
+                yield (
+                    f"{row.place}: {kind} are given for only one of the two images; "
+                    "give both or neither"
+                )
+
+
+def _lonely_images(rows: list[_Row]) -> Iterator[str]:
+    if len(rows) < 2:
+        yield f"{rows[0].place}: one image makes no pair; list at least two"
+    for kind in ("labels", "points"):
+        without = [row for row in rows if row.files.get(kind) is None]
+        if len(without) < len(rows):
+            for row in without:
+                yield (
+                    f"{row.place}: {kind} are missing, which other images have; give "
+                    "them for all images or for none"
+                )
+
+
+def _all_ordered_pairs(path: Path, rows: list[_Row]) -> Iterator[Pair]:
+    for fixed, moving in permutations(rows, 2):
+        sides = {"fixed": fixed.files, "moving": moving.files}
+        optional = {
+            f"{side}_{kind}": files.get(kind)
+            for side, files in sides.items()
+            for kind in ("labels", "points")
+        }
+        yield Pair(
+            fixed=fixed.files["image"],  # type: ignore[arg-type]
+            moving=moving.files["image"],  # type: ignore[arg-type]
+            place=f"{path}, lines {fixed.line} and {moving.line}",
+            **optional,
+        )

@@ -1,0 +1,83 @@
+"""Random changes of a batch, on the device that trains."""
+
+from math import pi, radians
+from typing import Any
+
+import tensorflow as tf
+
+from dlir_tf.config import Augmentation
+from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_parameters
+from dlir_tf.layers.compose import Compose, matrix_field
+from dlir_tf.layers.warp import Warp
+
+Batch = dict[str, Any]
+
+
+def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
+    """Changes poses and intensities of the pairs of a batch at random.
+
+    Both images of a pair get the same random affine pose, which shows the network
+    more anatomies; `config.relative` of its range comes on top for the moving
+    image alone, which shows it more misalignments.
+
+    Args:
+        batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`; `spacing`,
+            `(batch, ndim)`.
+        config: The ranges.
+        seed: Two ints; equal seeds give equal changes.
+
+    Returns:
+        A batch of the same shapes; intensities stay in [0, 1].
+    """
+    seeds = tf.unstack(tf.random.split(seed, 6))
+    result = dict(batch)
+    if config.rotation_degrees or config.scale or config.translation:
+        pose = _random_matrix(batch, config, 1.0, seeds[0])
+        field = matrix_field(pose, batch["fixed"])
+        warp = Warp()
+        result["fixed"] = warp(batch["fixed"], field)
+        result["mask"] = Warp(fill_value=0.0)(batch["mask"], field)
+        if config.relative:
+            alone = _random_matrix(batch, config, config.relative, seeds[1])
+            field = matrix_field(Compose()(pose, alone), batch["fixed"])
+            result["mask"] *= Warp(fill_value=0.0)(batch["mask"], field)
+        result["moving"] = warp(batch["moving"], field)
+    for name, gamma_seed, noise_seed in (
+        ("fixed", seeds[2], seeds[3]),
+        ("moving", seeds[4], seeds[5]),
+    ):
+        result[name] = _change_intensities(result[name], config, gamma_seed, noise_seed)
+    return result
+
+
+def _random_matrix(batch: Batch, config: Augmentation, part: float, seed: Any) -> Any:
+    ndim = batch["spacing"].shape[-1]
+    num_angles = 1 if ndim == 2 else 3
+    # What the layer's tanh makes of these is never more than was asked for.
+    limits = (
+        [config.translation] * ndim
+        + [radians(config.rotation_degrees) / pi] * num_angles
+        + [config.scale / MAX_SCALE_CHANGE] * ndim
+        + [0.0] * num_angles
+    )
+    shape = (tf.shape(batch["spacing"])[0], num_affine_parameters(ndim))
+    parameters = tf.random.stateless_uniform(shape, seed, -part, part)
+    return AffineMatrix(max_rotation=pi)(
+        parameters * tf.constant(limits), batch["spacing"], batch["fixed"]
+    )
+
+
+def _change_intensities(
+    image: Any, config: Augmentation, gamma_seed: Any, noise_seed: Any
+) -> Any:
+    if config.gamma:
+        shape = (tf.shape(image)[0], *[1] * (len(image.shape) - 1))
+        low, high = 1.0 - config.gamma, 1.0 + config.gamma
+        gamma = tf.random.stateless_uniform(shape, gamma_seed, low, high)
+        # A power has no finite slope at zero; nothing is differentiated here, but
+        # a zero must not become a NaN either.
+        image = tf.pow(tf.maximum(image, 1e-6), gamma)
+    if config.noise:
+        noise = tf.random.stateless_normal(tf.shape(image), noise_seed)
+        image = tf.clip_by_value(image + config.noise * noise, 0.0, 1.0)
+    return image

@@ -1,0 +1,52 @@
+"""What a training step minimises."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from dlir_tf.config import BSplineStage, Config
+from dlir_tf.layers.pooling import average_pool
+from dlir_tf.losses import bending_energy, similarity_loss
+
+Batch = dict[str, Any]
+
+
+class Objective:
+    """The loss of a phase: dissimilarity plus weighted bending energies.
+
+    Args:
+        config: Says similarity and weights.
+        factor: The downsampling of the images that are compared.
+    """
+
+    def __init__(self, config: Config, factor: tuple[int, ...]) -> None:
+        self._config = config
+        self._factor = factor
+        similarity = config.similarity
+        self._dissimilarity = similarity_loss(similarity.kind, similarity.window)
+
+    def __call__(self, batch: Batch, outputs: dict[str, Any]) -> dict[str, Any]:
+        """Evaluates the loss per sample.
+
+        Args:
+            batch: `mask`, `(batch, *size, 1)`, and `spacing`, `(batch, ndim)`.
+            outputs: Of the training model: `fixed`, `moved`, `control_points_N`.
+
+        Returns:
+            `loss`, `similarity_loss` and `bending_energy` (weighted), `(batch,)`.
+        """
+        mask = average_pool(batch["mask"], self._factor)
+        dissimilarity = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
+        dissimilarity = self._config.similarity.weight * dissimilarity
+        energy = tf.zeros_like(dissimilarity)
+        for number, stage in enumerate(self._config.stages, start=1):
+            points = outputs.get(f"control_points_{number}")
+            if isinstance(stage, BSplineStage) and points is not None:
+                energy += stage.bending_energy * bending_energy(
+                    points, stage.control_point_spacing, batch["spacing"]
+                )
+        return {
+            "loss": dissimilarity + energy,
+            "similarity_loss": dissimilarity,
+            "bending_energy": energy,
+        }

@@ -1,0 +1,88 @@
+"""Which part of a pair a deformable stage trains on.
+
+Patches are cut as soon as possible: by the data pipeline, or, where affine stages
+come before, on the device that trains, after these have aligned the whole images.
+An affine stage that saw a patch would align something else.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from dlir_tf.config import AffineStage, Config
+from dlir_tf.model import partial_model
+from dlir_tf.training.phases import Phase
+
+Batch = dict[str, Any]
+
+
+def num_affine_stages(config: Config) -> int:
+    """How many stages at the beginning of the chain are affine."""
+    return sum(isinstance(stage, AffineStage) for stage in config.stages)
+
+
+def patch_size(config: Config, phase: Phase) -> tuple[int, ...] | None:
+    """What a phase trains on; `None` for whole images."""
+    trains_affine = phase.num_frozen < num_affine_stages(config)
+    return None if trains_affine else config.training.patch_size
+
+
+def batch_size_in_voxels(
+    config: Config, phase: Phase, largest_shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    """What the data pipeline cuts or pads the images of a phase to.
+
+    Args:
+        config: The config.
+        phase: The phase.
+        largest_shape: The shape that every pair fits into.
+    """
+    size = patch_size(config, phase)
+    if size is None:
+        return largest_shape
+    if num_affine_stages(config) == 0:
+        return size
+    return tuple(max(pair) for pair in zip(size, largest_shape, strict=True))
+
+
+class AlignedPatches:
+    """Aligns whole pairs by the affine stages, then cuts patches at random.
+
+    Args:
+        network: The Keras model.
+        config: Its config.
+        size: Of the patches.
+    """
+
+    def __init__(
+        self, network: keras.Model, config: Config, size: tuple[int, ...]
+    ) -> None:
+        self._size = size
+        self._align = partial_model(network, config, num_affine_stages(config))
+
+    def __call__(self, batch: Batch, seed: Any) -> Batch:
+        """Returns the batch of patches.
+
+        Args:
+            batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`; `spacing` and
+                `extent`, `(batch, ndim)`.
+            seed: Two ints.
+        """
+        inputs = {name: batch[name] for name in ("fixed", "moving", "spacing")}
+        aligned = {**batch, "moving": self._align(inputs, training=False)["moved"]}
+        extent = tf.cast(batch["extent"], tf.float32)
+        places = tf.random.stateless_uniform(tf.shape(extent), seed)
+        room = tf.maximum(extent - tf.constant(self._size, tf.float32), 0.0)
+        # Rounding could reach the upper end, which is excluded.
+        start = tf.minimum(tf.floor(places * (room + 1.0)), room)
+        starts = tf.unstack(tf.cast(start, tf.int32))
+        for name in ("fixed", "moving", "mask"):
+            images = tf.unstack(aligned[name])
+            aligned[name] = tf.stack(
+                [
+                    tf.slice(image, tf.concat([first, [0]], 0), (*self._size, 1))
+                    for image, first in zip(images, starts, strict=True)
+                ]
+            )
+        return aligned

@@ -1,0 +1,74 @@
+"""Everything that decides where a training arrives, and what is said of it later."""
+
+import hashlib
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dlir_tf import __version__
+from dlir_tf.config import Config, dump_config
+from dlir_tf.training.phases import Phase
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What two trainings must share to give the same model.
+
+    Attributes:
+        config: Stages and training settings.
+        phases: The phases in order.
+        seed: Decides initial weights, order and augmentation.
+        precision: Name of the dtype policy.
+        data_digest: Of the training images.
+        validation_digest: Of the validation images.
+        num_replicas: Devices that train; each adds a batch to every step.
+    """
+
+    config: Config
+    phases: tuple[Phase, ...]
+    seed: int
+    precision: str
+    data_digest: str
+    validation_digest: str
+    num_replicas: int
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 of all of it."""
+        parts = (
+            dump_config(self.config),
+            *(repr(phase) for phase in self.phases),
+            str(self.seed),
+            self.precision,
+            self.data_digest,
+            self.validation_digest,
+            str(self.num_replicas),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def provenance(
+        self, num_pairs: int, num_validation_pairs: int, seconds: float
+    ) -> dict[str, Any]:
+        """What the model folder says of its making."""
+        return {
+            "dlir_tf": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "seed": self.seed,
+            "data_sha256": self.data_digest,
+            "validation_sha256": self.validation_digest,
+            "num_pairs": num_pairs,
+            "num_validation_pairs": num_validation_pairs,
+            "steps": {phase.name: phase.steps for phase in self.phases},
+            "training_seconds": round(seconds, 1),
+            "precision": self.precision,
+            "devices": [device.name for device in tf.config.list_logical_devices()],
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        }

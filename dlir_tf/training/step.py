@@ -1,0 +1,105 @@
+"""One training step: augment, register, compare, descend."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dlir_tf.config import Config
+from dlir_tf.model import stage_name, training_model
+from dlir_tf.training.augmentation import augment
+from dlir_tf.training.objective import Objective
+from dlir_tf.training.patches import AlignedPatches, num_affine_stages, patch_size
+from dlir_tf.training.phases import Phase
+
+Batch = dict[str, Any]
+
+
+def make_optimizer(precision: str, num_replicas: int = 1) -> keras.Optimizer:
+    """Adam; with loss scaling where gradients are float16.
+
+    It clips what each replica hands over, and then sums it; so each hands over its
+    share of the common gradient (see `make_train_step`).
+    """
+    optimizer = keras.optimizers.Adam(global_clipnorm=1.0 / num_replicas)
+    if precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def trainable_variables(network: keras.Model, config: Config, phase: Phase) -> Any:
+    """The variables that a phase trains."""
+    indices = range(phase.num_frozen, phase.num_stages)
+    stages = [network.get_layer(stage_name(config, index)) for index in indices]
+    return [variable for stage in stages for variable in stage.trainable_variables]
+
+
+def make_train_step(
+    network: keras.Model,
+    config: Config,
+    phase: Phase,
+    optimizer: keras.Optimizer,
+    strategy: tf.distribute.Strategy,
+    seed: int,
+) -> Callable[[Batch], dict[str, Any]]:
+    """Returns a compiled function: batch -> mean losses, after one update.
+
+    The convolutions run as a plain graph; only the transform layers are compiled
+    by XLA (see `dlir_tf.compilation`).
+    """
+    size, cut = patch_size(config, phase), None
+    if size is not None and num_affine_stages(config):
+        cut = AlignedPatches(network, config, size)
+    model = training_model(
+        network,
+        config,
+        phase.num_frozen,
+        phase.num_stages,
+        first=num_affine_stages(config) if cut else 0,
+    )
+    objective = Objective(config, config.stages[phase.num_stages - 1].downsample)
+    variables = trainable_variables(network, config, phase)
+    optimizer.build(variables)
+    phase_seed = _phase_seed(seed, phase)
+    num_replicas = strategy.num_replicas_in_sync
+
+    def replica_step(batch: Batch) -> dict[str, Any]:
+        replica = tf.distribute.get_replica_context()
+        step_seed = tf.random.fold_in(phase_seed, batch.pop("step")[0])
+        step_seed = tf.random.fold_in(step_seed, replica.replica_id_in_sync_group)
+        seeds = tf.unstack(tf.random.split(step_seed, 2))
+        changed = augment(batch, config.training.augmentation, seeds[0])
+        if cut is not None:
+            changed = cut(changed, seeds[1])
+        inputs = {name: changed[name] for name in ("fixed", "moving", "spacing")}
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            outputs = model(inputs, training=True)
+            values = {
+                name: tf.reduce_mean(value)
+                for name, value in objective(changed, outputs).items()
+            }
+            loss = optimizer.scale_loss(values["loss"] / num_replicas)
+        gradients = tape.gradient(loss, variables)
+        if num_replicas > 1:
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return values
+
+    @tf.function(autograph=False)
+    def train_step(batch: Batch) -> dict[str, Any]:
+        values = strategy.run(replica_step, args=(dict(batch),))
+        return {
+            name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
+            for name, value in values.items()
+        }
+
+    return train_step
+
+
+def _phase_seed(seed: int, phase: Phase) -> np.ndarray:
+    """Two ints of 31 bits; phases see different changes, also of the same seed."""
+    entropy = (seed, phase.num_frozen, phase.num_stages)
+    return (np.random.SeedSequence(entropy).generate_state(2) >> 1).astype(np.int32)

@@ -1,0 +1,204 @@
+"""The training pairs, preprocessed once and kept in memory or on disk."""
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlir_tf import __version__
+from dlir_tf.config import Config
+from dlir_tf.errors import InputError
+from dlir_tf.files import replacing
+from dlir_tf.images import read_image, read_labels_of
+from dlir_tf.manifest import Pair, data_digest
+from dlir_tf.preprocessing import prepare_pair, to_working_grid
+
+_SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
+
+# NumPy parses array headers by `ast`, whose bookkeeping several threads spoil for
+# each other in Python 3.11 ("AST constructor recursion depth mismatch").
+_LOADING = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A pair on its working grid, as it is kept.
+
+    Attributes:
+        fixed: Intensities in [0, 1], float16.
+        moving: Likewise.
+        mask: Where both images have voxels, bool.
+        spacing: Voxel size in mm, float32.
+        fixed_labels: Nearest neighbour on the working grid; `None` without labels.
+        moving_labels: Likewise, through the initial alignment.
+    """
+
+    fixed: np.ndarray
+    moving: np.ndarray
+    mask: np.ndarray
+    spacing: np.ndarray
+    fixed_labels: np.ndarray | None = None
+    moving_labels: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The working grid's shape."""
+        return self.fixed.shape
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it takes."""
+        arrays = (value for value in vars(self).values() if value is not None)
+        return sum(array.nbytes for array in arrays)
+
+
+class PairStore:
+    """Reads and preprocesses pairs, each once.
+
+    Args:
+        pairs: The files.
+        config: Says how they are preprocessed and where they are kept.
+        folder: Where the cache on disk lives, if there is one.
+        with_labels: Whether label files are read too.
+    """
+
+    def __init__(
+        self,
+        pairs: list[Pair],
+        config: Config,
+        folder: Path,
+        *,
+        with_labels: bool = False,
+    ) -> None:
+        self.pairs = pairs
+        self._config = config
+        self._folder = folder
+        self._with_labels = with_labels
+        self._kept: dict[int, Sample] = {}
+        self._cached: dict[int, Path] = {}
+        self._shapes: dict[int, tuple[int, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def largest_shape(self) -> tuple[int, ...]:
+        """The smallest shape that every pair fits into; needs `fill` first."""
+        return tuple(int(n) for n in np.max(list(self._shapes.values()), axis=0))
+
+    def fill(self, on_progress: Callable[[int], None] = lambda done: None) -> None:
+        """Prepares all pairs, and so checks them all before training starts.
+
+        Raises:
+            InputError: If pairs are faulty; every one is named with its line. Or, as
+                soon as that shows, if memory won't hold them all.
+        """
+        problems: dict[int, str] = {}
+        kept = 0
+
+        def prepare(index: int) -> None:
+            try:
+                self._shapes[index] = self.load(index).shape
+            except InputError as error:
+                problems[index] = f"{self.pairs[index].place}: {error}"
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for done, _ in enumerate(pool.map(prepare, range(len(self))), start=1):
+                on_progress(done)
+                if done - 1 in self._kept:
+                    kept += self._kept[done - 1].num_bytes
+                _check_memory(kept / done * len(self))  # leaving cancels the rest
+        if problems:
+            raise InputError("\n".join(problems[index] for index in sorted(problems)))
+
+    def load(self, index: int) -> Sample:
+        """Returns a pair, from the cache if it is there."""
+        if index in self._kept:
+            return self._kept[index]
+        cache = self._config.training.cache
+        sample = self._load_from_disk(index) if cache == "disk" else self._read(index)
+        if cache == "memory":
+            self._kept[index] = sample
+        return sample
+
+    def discard(self) -> None:
+        """Removes from the disk what was cached there."""
+        for path in self._cached.values():
+            path.unlink(missing_ok=True)
+        # Not empty as long as another store keeps its pairs there.
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+
+    def _read(self, index: int) -> Sample:
+        pair = self.pairs[index]
+        fixed, moving = read_image(pair.fixed), read_image(pair.moving)
+        working = prepare_pair(fixed, moving, self._config)
+        labels: dict[str, np.ndarray] = {}
+        if self._with_labels and pair.fixed_labels and pair.moving_labels:
+            initial = np.eye(fixed.ndim + 1)
+            for side, path, image in (
+                ("fixed", pair.fixed_labels, fixed),
+                ("moving", pair.moving_labels, moving),
+            ):
+                matrix = initial if side == "fixed" else working.initial
+                own = read_labels_of(path, image)
+                labels[f"{side}_labels"] = to_working_grid(own, working.grid, matrix)
+        return Sample(
+            working.fixed.astype(np.float16),
+            working.moving.astype(np.float16),
+            working.mask,
+            np.asarray(working.grid.spacing, np.float32),
+            **labels,
+        )
+
+    def _load_from_disk(self, index: int) -> Sample:
+        # The name comes from all contents, which are read for it only once.
+        if index not in self._cached:
+            self._cached[index] = self._folder / f"{self._key(index)}.npz"
+        path = self._cached[index]
+        if path.is_file():
+            with _LOADING, np.load(path, allow_pickle=False) as stored:
+                return Sample(**stored)
+        sample = self._read(index)
+        arrays = {k: v for k, v in vars(sample).items() if v is not None}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as unfinished, unfinished.open("wb") as stream:
+            np.savez(stream, **arrays)
+        return sample
+
+    def _key(self, index: int) -> str:
+        """Changes with the files' contents and everything that preprocesses them."""
+        settings = self._config.model_dump_json(
+            include={"spacing", "axes", "initial_alignment", "intensity"}
+        )
+        parts = (
+            __version__,
+            data_digest([self.pairs[index]]),
+            settings,
+            str(self._config.multiple),
+            str(self._with_labels),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _check_memory(needed: float) -> None:
+    """Refuses to start what would end in swapping or in being killed.
+
+    Raises:
+        InputError: If `needed` bytes are more than this machine should give.
+    """
+    try:
+        installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return
+    if needed > _SHARE_OF_MEMORY * installed:
+        raise InputError(
+            f"keeping the pairs in memory needs about {needed / 1e9:.3g} GB, but this "
+            f"machine has {installed / 1e9:.3g} GB; set training.cache to disk"
+        )

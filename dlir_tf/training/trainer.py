@@ -1,0 +1,105 @@
+"""Training: from a list of pairs to a model folder."""
+
+from pathlib import Path
+
+import keras
+
+from dlir_tf.config import Config
+from dlir_tf.errors import InputError
+from dlir_tf.manifest import Pair, data_digest
+from dlir_tf.model_files import CHECKPOINT_FILE
+from dlir_tf.model_folder import Model
+from dlir_tf.training.checkpoint import Checkpoint, load_checkpoint
+from dlir_tf.training.devices import precision_name, training_strategy
+from dlir_tf.training.output import CACHE_FOLDER, check_output_folder
+from dlir_tf.training.phases import training_phases
+from dlir_tf.training.recipe import Recipe
+from dlir_tf.training.reporter import Reporter as Reporter
+from dlir_tf.training.reporter import Silent
+from dlir_tf.training.session import Session
+from dlir_tf.training.store import PairStore
+
+
+def train(
+    config: Config,
+    pairs: list[Pair],
+    output: Path,
+    *,
+    validation: list[Pair] | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    reporter: Reporter | None = None,
+) -> Model:
+    """Trains a model, stage by stage, without ground truth.
+
+    All pairs are read and checked before the first step. What happens at a step
+    depends on the seed and its number alone: an interrupted training that is
+    resumed arrives where an uninterrupted one does.
+
+    Args:
+        config: Stages and training settings.
+        pairs: The training pairs.
+        output: The model folder to make.
+        validation: Pairs that decide which weights of a stage are kept; without
+            them, the last ones are. Labels among them give Dice in the log, and
+            are never trained on.
+        steps: Steps for every stage, instead of the config's.
+        seed: From 0 to 2**32 - 1; decides initial weights, order and augmentation.
+        resume: Go on with the interrupted training in `output`.
+        reporter: Who is told how it goes.
+
+    Returns:
+        The trained model, which is in `output` too.
+
+    Raises:
+        InputError: If pairs are faulty, the folder is in use or can't be written,
+            there is nothing to resume, the loss stops being a finite number, or the
+            Keras backend isn't TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            "train: a model can only be trained under the backend tensorflow; unset "
+            f"KERAS_BACKEND. Received: {keras.backend.backend()}"
+        )
+    output, reporter = Path(output), reporter or Silent()
+    if not pairs:
+        raise InputError("pairs: there must be at least one to train on")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed: must be from 0 to 2**32 - 1. Received: {seed}")
+    check_output_folder(output, resume=resume)
+    validation, strategy = validation or [], training_strategy()
+    recipe = Recipe(
+        config,
+        phases=tuple(training_phases(config, steps)),
+        seed=seed,
+        precision=precision_name(config.training.mixed_precision),
+        data_digest=data_digest(pairs),
+        validation_digest=data_digest(validation),
+        num_replicas=strategy.num_replicas_in_sync,
+    )
+    stored = _interrupted(output, recipe) if resume else None
+    cache = output / CACHE_FOLDER
+    store = PairStore(pairs, config, cache)
+    validation_store = PairStore(validation, config, cache, with_labels=True)
+    _prepare(store, validation_store, reporter)
+    session = Session(recipe, output, store, validation_store, strategy, reporter)
+    session.begin(stored)
+    return session.run()
+
+
+def _interrupted(output: Path, recipe: Recipe) -> Checkpoint:
+    stored = load_checkpoint(output / CHECKPOINT_FILE)
+    if stored.progress.identity != recipe.identity:
+        raise InputError(
+            f"{output}: was trained with another config, seed, number of steps or of "
+            "GPUs, precision or other images; resume with the same ones, or choose "
+            "another --output"
+        )
+    return stored
+
+
+def _prepare(store: PairStore, validation: PairStore, reporter: Reporter) -> None:
+    num_pairs, total = len(store), len(store) + len(validation)
+    store.fill(lambda done: reporter.preparing(done, total))
+    validation.fill(lambda done: reporter.preparing(num_pairs + done, total))

@@ -1,0 +1,96 @@
+"""Tiny 2-d pairs with a known shift, and a config that trains on them in seconds."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from dlir_tf.config import Config
+from dlir_tf.images import Image, write_image
+from dlir_tf.manifest import Pair
+
+SPACING = (1.5, 2.0)
+
+
+def shifted_pair(
+    seed: int, shape: tuple[int, int], shift: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth blobs; fixed voxel `p` shows what moving voxel `p + shift` shows."""
+    wide = [n + 32 for n in shape]
+    noise = np.random.default_rng(seed).normal(size=wide)
+    scene = ndimage.gaussian_filter(noise, 3.0).astype(np.float32)
+    views = [
+        tuple(slice(16 - s, 16 - s + n) for s, n in zip(start, shape, strict=True))
+        for start in ((0, 0), shift)
+    ]
+    return scene[views[0]], scene[views[1]]
+
+
+@pytest.fixture
+def make_pairs(tmp_path: Path) -> Callable[..., list[Pair]]:
+    """Returns a function that writes pairs, with labels where the scene is bright."""
+
+    def make(
+        num: int = 3,
+        *,
+        shapes: tuple[tuple[int, int], ...] = ((32, 24),),
+        shift: tuple[int, int] = (3, -2),
+        labels: bool = False,
+        name: str = "pair",
+    ) -> list[Pair]:
+        folder = tmp_path / "images"
+        folder.mkdir(exist_ok=True)
+        affine = np.diag([*SPACING, 1.0])
+        pairs = []
+        for index in range(num):
+            files = {}
+            arrays = shifted_pair(index, shapes[index % len(shapes)], shift)
+            for side, array in zip(("fixed", "moving"), arrays, strict=True):
+                files[side] = folder / f"{name}{index}_{side}.nii"
+                write_image(files[side], Image(array, affine))
+                if labels:
+                    bright = (array > 0.05).astype(np.int16)
+                    files[f"{side}_labels"] = folder / f"{name}{index}_{side}_seg.nii"
+                    write_image(files[f"{side}_labels"], Image(bright, affine))
+            pairs.append(Pair(place=f"pairs.csv, line {index + 2}", **files))
+        return pairs
+
+    return make
+
+
+def tiny_config(stages: str = "affine bspline", **training: Any) -> Config:
+    """Affine and spline stages of a few hundred weights each."""
+    kinds = {
+        "affine": {
+            "transform": "affine",
+            "downsample": 1,
+            "feature_spacing": 8,
+            "filters": [8],
+            "dense_units": [16],
+        },
+        "bspline": {
+            "transform": "bspline",
+            "downsample": 1,
+            "control_point_spacing": 8,
+            "filters": [8],
+            "lattice_filters": 8,
+        },
+    }
+    settings = {"steps": 6, "batch_size": 2, "validate_every": 2, **training}
+    return Config.model_validate(
+        {
+            "ndim": 2,
+            "spacing": [None, None],
+            "stages": [kinds[kind] for kind in stages.split()],
+            "training": settings,
+        }
+    )
+
+
+@pytest.fixture
+def make_config() -> Callable[..., Config]:
+    """Returns `tiny_config`, which tests can't import from here."""
+    return tiny_config

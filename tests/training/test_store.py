@@ -1,0 +1,204 @@
+"""Pairs are preprocessed once, all are checked, and no damaged cache is left."""
+
+import errno
+import threading
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image, write_image
+from dlir_tf.manifest import Pair
+from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.training import store as module
+from dlir_tf.training.store import PairStore
+
+
+@pytest.fixture
+def num_reads(monkeypatch):
+    """Counts preprocessed pairs."""
+    counts = []
+
+    def counting(*arguments):
+        counts.append(threading.current_thread().name)
+        return prepare_pair(*arguments)
+
+    monkeypatch.setattr(module, "prepare_pair", counting)
+    return lambda: len(counts)
+
+
+def make_store(pairs, config, tmp_path, **options):
+    store = PairStore(pairs, config, tmp_path / "cache", **options)
+    store.fill()
+    return store
+
+
+def assert_same(a, b):
+    assert vars(a).keys() == vars(b).keys()
+    for name, value in vars(a).items():
+        np.testing.assert_array_equal(value, getattr(b, name))
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_each_pair_is_preprocessed_once(
+    cache, make_pairs, make_config, tmp_path, num_reads
+):
+    config = make_config(cache=cache)
+    store = make_store(make_pairs(3, shapes=((32, 24), (21, 27))), config, tmp_path)
+    again = [store.load(index) for index in (0, 1, 2, 2, 0)]
+    assert num_reads() == 3
+    assert (tmp_path / "cache").exists() == (cache == "disk")
+    # 21 x 27 is padded to multiples of 8.
+    assert [sample.shape for sample in again[:3]] == [(32, 24), (24, 32), (32, 24)]
+    assert store.largest_shape == (32, 32)
+
+
+def test_without_a_cache_nothing_is_kept(make_pairs, make_config, tmp_path, num_reads):
+    store = make_store(make_pairs(2), make_config(cache="none"), tmp_path)
+    store.load(1)
+    assert num_reads() == 3
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_comes_from_disk_is_what_went_there(
+    make_pairs, make_config, tmp_path, num_reads
+):
+    pairs, config = make_pairs(2, labels=True), make_config(cache="disk")
+    fresh = make_store(pairs, make_config(cache="none"), tmp_path, with_labels=True)
+    make_store(pairs, config, tmp_path, with_labels=True)
+    before = num_reads()
+    stored = make_store(pairs, config, tmp_path, with_labels=True)
+    assert_same(stored.load(1), fresh.load(1))
+    assert num_reads() == before + 1
+    sample = stored.load(0)
+    assert sample.spacing == pytest.approx([1.5, 2.0])
+    assert sample.mask.all()
+    bright = nib.load(pairs[0].fixed_labels).get_fdata()
+    assert bright.mean() not in (0, 1)
+    np.testing.assert_array_equal(sample.fixed_labels, bright)
+    assert sample.fixed[bright > 0].min() > sample.fixed[bright == 0].max() - 0.01
+
+
+def test_the_cache_follows_contents_and_settings(
+    make_pairs, make_config, tmp_path, num_reads
+):
+    pairs, config = make_pairs(1), make_config(cache="disk")
+    first = make_store(pairs, config, tmp_path).load(0)
+    darker = config.model_copy(
+        update={
+            "intensity": config.intensity.model_copy(
+                update={"clip_percentiles": (5.0, 80.0)}
+            )
+        }
+    )
+    assert make_store(pairs, darker, tmp_path).load(0).fixed.mean() > first.fixed.mean()
+    assert num_reads() == 2
+    other = nib.load(pairs[0].moving).get_fdata(dtype=np.float32)[:, ::-1]
+    write_image(pairs[0].fixed, Image(other, np.diag([1.5, 2.0, 1.0])))
+    changed = make_store(pairs, config, tmp_path).load(0)
+    np.testing.assert_allclose(changed.fixed, changed.moving[:, ::-1], atol=1e-3)
+    assert num_reads() == 3
+    coarser = config.model_copy(update={"spacing": (3.0, 4.0)})
+    assert make_store(pairs, coarser, tmp_path).load(0).shape == (16, 16)
+
+
+def test_contents_are_read_once_to_name_a_cached_pair(
+    make_pairs, make_config, tmp_path, monkeypatch
+):
+    store = make_store(make_pairs(1), make_config(cache="disk"), tmp_path)
+    monkeypatch.setattr(module, "data_digest", lambda pairs: pytest.fail("read again"))
+    store.load(0)
+
+
+def test_an_interrupted_write_leaves_nothing_that_could_be_read(
+    make_pairs, make_config, tmp_path, monkeypatch
+):
+    pairs, config = make_pairs(1), make_config(cache="disk")
+
+    def run_full(stream, **arrays):
+        stream.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.np, "savez", run_full)
+        with pytest.raises(OSError, match="No space left"):
+            make_store(pairs, config, tmp_path)
+    assert list((tmp_path / "cache").iterdir()) == []
+    store = make_store(pairs, config, tmp_path)
+    assert store.load(0).shape == (32, 24)
+    store.discard()
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_same_pair_twice_is_no_race(make_pairs, make_config, tmp_path):
+    pairs = make_pairs(1) * 8
+    store = make_store(pairs, make_config(cache="disk"), tmp_path)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert_same(store.load(0), store.load(7))
+
+
+def test_more_pairs_than_memory_holds_are_refused_at_once(
+    make_pairs, make_config, tmp_path, monkeypatch, num_reads
+):
+    # 2 arrays of float16, a mask and a spacing, on 32 x 24 voxels.
+    one_pair = 32 * 24 * (2 + 2 + 1) + 2 * 4
+    pairs = make_pairs(1) * 40
+    machine = {"SC_PHYS_PAGES": 40, "SC_PAGE_SIZE": one_pair}
+    monkeypatch.setattr(module.os, "sysconf", machine.__getitem__)
+    store = PairStore(pairs, make_config(cache="memory"), tmp_path / "cache")
+    done = []
+    with pytest.raises(InputError, match=r"0\.000154 GB.*training.cache to disk"):
+        store.fill(done.append)
+    assert done == [1]
+    assert num_reads() < 40
+    make_store(pairs, make_config(cache="none"), tmp_path)
+    machine["SC_PHYS_PAGES"] = 60
+    make_store(pairs, make_config(cache="memory"), tmp_path)
+
+
+def test_all_faulty_pairs_are_named_with_their_lines(make_pairs, make_config, tmp_path):
+    good = make_pairs(1, labels=True)[0]
+    flat = tmp_path / "flat.nii"
+    write_image(flat, Image(np.zeros((9, 8, 7), np.float32), np.eye(4)))
+    solid = tmp_path / "solid.nii"
+    array = np.arange(504, dtype=np.float32).reshape(9, 8, 7)
+    write_image(solid, Image(array, np.eye(4)))
+    far = tmp_path / "far.nii"
+    affine = np.diag([1.5, 2.0, 1.0])
+    affine[0, 2] = 500.0
+    write_image(far, Image(array[0], affine))
+    text = tmp_path / "text.nii"
+    text.write_text("not an image")
+    displaced = tmp_path / "displaced.nii"
+    affine[0, 2] = 2.0
+    write_image(displaced, Image(np.ones((32, 24), np.uint8), affine))
+    pairs = [
+        good,
+        Pair(good.fixed, text, "p.csv, line 3"),
+        Pair(good.fixed, solid, "p.csv, line 4"),
+        Pair(good.fixed, far, "p.csv, line 5"),
+        Pair(flat, solid, "p.csv, line 6"),
+        Pair(good.fixed, good.moving, "p.csv, line 7", solid, solid),
+        Pair(good.fixed, good.moving, "p.csv, line 8", good.fixed_labels, displaced),
+    ]
+    done = []
+    store = PairStore(pairs, make_config(), tmp_path / "cache", with_labels=True)
+    with pytest.raises(InputError) as caught:
+        store.fill(done.append)
+    lines = str(caught.value).splitlines()
+    for line, (number, reason) in zip(
+        lines,
+        [
+            (3, "text.nii"),
+            (4, "3-d"),
+            (5, "don't overlap"),
+            (6, "flat.nii"),
+            (7, "labels must have their image's shape (32, 24)"),
+            (8, "displaced.nii: labels lie elsewhere than their image, up to 2 mm"),
+        ],
+        strict=True,
+    ):
+        assert line.startswith(f"p.csv, line {number}: ")
+        assert reason in line
+    assert done == [1, 2, 3, 4, 5, 6, 7]
