@@ -1,0 +1,1 @@
+"""How well a model registers pairs, measured with labels, landmarks, Jacobians."""

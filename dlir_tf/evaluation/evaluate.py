@@ -1,0 +1,98 @@
+"""Measuring how well a model registers pairs, against knowledge it never saw."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlir_tf.evaluation.measures import Measures, measure
+from dlir_tf.evaluation.pairs import check_pairs, load_pair, located
+from dlir_tf.images import Image, SpacingWarning
+from dlir_tf.manifest import Pair
+from dlir_tf.model_folder import Model
+from dlir_tf.registration import register
+from dlir_tf.transforms import Transform
+from dlir_tf.working_grid import WorkingGrid
+
+
+@dataclass(frozen=True, eq=False)
+class PairEvaluation:
+    """A registered pair.
+
+    Attributes:
+        pair: Its files.
+        before: Without any transform: the two as they lie in the world.
+        after: With the model's transform.
+        seconds: How long the registration took, without reading files.
+    """
+
+    pair: Pair
+    before: Measures
+    after: Measures
+    seconds: float
+
+
+def evaluate(
+    pairs: Sequence[Pair],
+    model: Model,
+    on_progress: Callable[[int], None] = lambda done: None,
+    *,
+    checked: bool = False,
+) -> list[PairEvaluation]:
+    """Registers all pairs with a model and measures the results.
+
+    The first pair is registered once more beforehand, so that no time of a pair
+    holds what is only needed once, such as compiling the model.
+
+    Args:
+        pairs: From `dlir_tf.manifest.read_manifest`.
+        model: From `dlir_tf.load_model`.
+        on_progress: Called with the number of pairs done.
+        checked: Whether `check_pairs` has passed already.
+
+    Returns:
+        One evaluation per pair, in their order.
+
+    Raises:
+        InputError: If pairs are faulty; all are checked before the first is
+            registered, and every faulty one is named.
+    """
+    if not checked:
+        check_pairs(pairs, model.config)
+    evaluations = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SpacingWarning)  # the check has told already
+        for pair in pairs[:1]:
+            loaded = load_pair(pair)
+            register(loaded.fixed, loaded.moving, model=model)
+        for done, pair in enumerate(pairs, start=1):
+            evaluations.append(evaluate_pair(pair, model))
+            on_progress(done)
+    return evaluations
+
+
+def evaluate_pair(pair: Pair, model: Model) -> PairEvaluation:
+    """Registers a pair with a model and measures the result.
+
+    Args:
+        pair: Its files; labels and landmarks are used where there are any.
+        model: From `dlir_tf.load_model`.
+
+    Returns:
+        What was measured before and after the registration.
+
+    Raises:
+        InputError: If the pair is faulty or doesn't suit the model.
+    """
+    with located(pair):
+        loaded = load_pair(pair)
+        result = register(loaded.fixed, loaded.moving, model=model)
+    before = measure(loaded, _identity(loaded.fixed))
+    after = measure(loaded, result.transform)
+    return PairEvaluation(pair, before, after, result.seconds)
+
+
+def _identity(fixed: Image) -> Transform:
+    matrix = np.eye(fixed.ndim + 1)
+    return Transform(WorkingGrid(fixed.shape, fixed.affine), matrix, matrix[:-1], ())

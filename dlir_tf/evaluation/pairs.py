@@ -1,0 +1,123 @@
+"""What there is to evaluate a pair with: images, labels, landmarks, all checked.
+
+Needs no TensorFlow, so that faulty files show before it is loaded.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlir_tf.config import Config
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image, read_image, read_labels_of, read_points
+from dlir_tf.manifest import Pair
+from dlir_tf.preprocessing import prepare_pair
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedPair:
+    """The contents of a pair's files.
+
+    Attributes:
+        fixed: Its own grid is the one on which everything is measured.
+        moving: On any grid.
+        labels: Labels of both images, each on its image's grid; or none.
+        points: Landmarks of both images, `(num_points, ndim)`, world RAS+ mm,
+            corresponding by their order; or none.
+    """
+
+    fixed: Image
+    moving: Image
+    labels: tuple[Image, Image] | None = None
+    points: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def load_pair(pair: Pair) -> LoadedPair:
+    """Reads all files of a pair.
+
+    Args:
+        pair: The files; labels and landmarks are read where both images have them.
+
+    Returns:
+        Their contents, the labels on the grids of their images.
+
+    Raises:
+        InputError: If one can't be used or doesn't fit the others.
+    """
+    fixed, moving = read_image(pair.fixed), read_image(pair.moving)
+    labels = points = None
+    if pair.fixed_labels is not None and pair.moving_labels is not None:
+        labels = (
+            read_labels_of(pair.fixed_labels, fixed),
+            read_labels_of(pair.moving_labels, moving),
+        )
+    if pair.fixed_points is not None and pair.moving_points is not None:
+        points = (
+            _read_points(pair.fixed_points, fixed),
+            _read_points(pair.moving_points, moving),
+        )
+        if len(points[0]) != len(points[1]):
+            raise InputError(
+                f"{pair.fixed_points} and {pair.moving_points}: landmarks correspond "
+                "line by line, so both files must have as many. Received: "
+                f"{len(points[0])} and {len(points[1])}"
+            )
+    return LoadedPair(fixed, moving, labels, points)
+
+
+def check_pairs(
+    pairs: Sequence[Pair],
+    config: Config,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Makes sure that all pairs can be read and suit the model, before any is used.
+
+    Args:
+        pairs: The files.
+        config: The model's.
+        on_progress: Called with the number of pairs checked.
+
+    Raises:
+        InputError: If pairs are faulty; every one is named with its line.
+    """
+
+    def problem(pair: Pair) -> str | None:
+        try:
+            with located(pair):
+                loaded = load_pair(pair)
+                prepare_pair(loaded.fixed, loaded.moving, config)
+        except InputError as error:
+            return str(error)
+        return None
+
+    problems = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done, message in enumerate(pool.map(problem, pairs), start=1):
+            problems += [message] if message else []
+            on_progress(done)
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+@contextlib.contextmanager
+def located(pair: Pair) -> Iterator[None]:
+    """Puts the pair's place in its manifest before the message of an error."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{pair.place}: {error}") from error
+
+
+def _read_points(path: Path, image: Image) -> np.ndarray:
+    points = read_points(path)
+    if points.shape[-1] != image.ndim:
+        raise InputError(
+            f"{path}: landmarks of a {image.ndim}-d image must have {image.ndim} "
+            f"coordinates. Received: {points.shape[-1]}"
+        )
+    return points
