@@ -1,0 +1,84 @@
+"""`dlir-tf evaluate`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("evaluate")
+@click.option(
+    "--pairs",
+    type=_FILE,
+    required=True,
+    metavar="CSV",
+    help="CSV manifest with one pair per line in the columns fixed,moving and "
+    "optionally fixed_labels,moving_labels and fixed_points,moving_points; or one "
+    "image per line in the column image and optionally labels and points, for all "
+    "ordered pairs of the images.",
+)
+@click.option(
+    "--model",
+    type=_FILE,
+    default=Path("model"),
+    show_default=True,
+    metavar="DIR",
+    help="Model folder, from dlir-tf train.",
+)
+@click.option(
+    "--output",
+    type=_FILE,
+    default=Path("evaluation.csv"),
+    show_default=True,
+    metavar="CSV",
+    help="Where the numbers go, one row per pair.",
+)
+def command(pairs: Path, model: Path, output: Path) -> None:
+    """Measure how well a model registers pairs of images.
+
+    Before and after: similarity, and with labels Dice and surface distances, with
+    points the landmark error; also how smooth the transforms are and how long a
+    registration takes. Labels are moved by nearest neighbour, and all is measured
+    on the fixed image's own grid. A label that only one image of a pair has counts
+    with a Dice of 0 and without distances. Means go to stdout, one row per pair to
+    the CSV file.
+
+    Example:
+    dlir-tf evaluate --pairs test.csv --model model
+    """
+    from rich.console import Console
+
+    from dlir_tf.cli.main import check_output_file
+    from dlir_tf.config import read_config
+    from dlir_tf.evaluation.pairs import check_pairs
+    from dlir_tf.manifest import read_manifest
+    from dlir_tf.model_files import CONFIG_FILE, check_model_folder
+
+    check_output_file(output, (".csv",))
+    listed = read_manifest(pairs)
+    check_model_folder(model)
+    check_pairs(listed, read_config(model / CONFIG_FILE))
+
+    from dlir_tf.cli.quiet import load_keras
+
+    load_keras()
+    from dlir_tf.evaluation.evaluate import evaluate
+    from dlir_tf.evaluation.report import summary_table, write_csv
+    from dlir_tf.model_folder import load_model
+
+    def show_progress(done: int) -> None:
+        # On a terminal, one line that changes; in a log, a line per pair.
+        end = "\r" if sys.stderr.isatty() and done < len(listed) else "\n"
+        click.echo(f"{done} of {len(listed)} pairs evaluated{end}", err=True, nl=False)
+
+    evaluations = evaluate(listed, load_model(model), show_progress, checked=True)
+    write_csv(output, evaluations)
+    console = Console(highlight=False)
+    console.print(summary_table(evaluations, plain=not console.is_terminal))
+    click.echo(
+        "Seconds are those of the registration alone, without reading files; the first "
+        "pair was registered once before."
+    )
+    click.echo(output)

@@ -1,0 +1,93 @@
+"""`dlir-tf export`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dlir_tf.export.parity import Parity
+
+
+@click.command("export")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    default=Path("model"),
+    show_default=True,
+    help="Model folder, from dlir-tf train.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("export"),
+    show_default=True,
+    help="Folder of all exported models; made if it isn't there.",
+)
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["savedmodel"]),
+    required=True,
+    help="savedmodel: for TensorFlow Serving and whatever else runs TensorFlow.",
+)
+@click.option(
+    "--name",
+    default="dlir",
+    show_default=True,
+    help="The model's name for the server.",
+)
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="The version; a server takes the highest one.",
+)
+def command(
+    model: Path, output: Path, file_format: str, name: str, version: int
+) -> None:
+    """Export a model for serving outside Python.
+
+    Writes OUTPUT/NAME/VERSION, the folder that TensorFlow Serving expects. The
+    exported model is loaded in a fresh process, without dlir-tf, and compared with
+    the model on random pairs; if they differ, nothing is written.
+
+    Example:
+    dlir-tf export --model model --output export --format savedmodel
+    """
+    from dlir_tf.config import read_config
+    from dlir_tf.export.version_folder import check_version_folder
+    from dlir_tf.model_files import CONFIG_FILE, check_model_folder
+
+    check_model_folder(model)
+    read_config(model / CONFIG_FILE)
+    check_version_folder(output, name, version)
+
+    from dlir_tf.cli.quiet import load_keras
+
+    load_keras()
+    from dlir_tf.export import ExportError
+    from dlir_tf.export.savedmodel import export_savedmodel
+    from dlir_tf.model_folder import load_model
+
+    loaded = load_model(model)
+    try:
+        folder, parity = export_savedmodel(loaded, output, name=name, version=version)
+    except ExportError as error:
+        raise click.ClickException(f"{model}: {error}; nothing was written") from error
+    click.echo(folder)
+    click.echo(_figures(folder, parity))
+
+
+def _figures(folder: Path, parity: "Parity") -> str:
+    """What was measured, one line each."""
+    num_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    shapes = ", ".join("×".join(map(str, shape)) for shape in parity.shapes)
+    return (
+        f"largest differences, fresh process against model: {parity}\n"
+        f"on random pairs (batch×size): {shapes}\n"
+        f"size: {num_bytes / 1e6:.2f} MB\n"
+        f"latency: {parity.seconds * 1e3:.1f} ms on the CPU for "
+        f"{'×'.join(map(str, parity.shapes[-1]))}"
+    )

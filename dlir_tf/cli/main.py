@@ -1,0 +1,153 @@
+"""The group of commands, and what happens when one of them fails."""
+
+import errno
+import importlib
+import os
+import sys
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dlir_tf import __version__
+from dlir_tf.errors import InputError
+from dlir_tf.export import ExportError
+
+# In the order in which a newcomer needs them; each is in the module of its name.
+COMMANDS = {
+    "demo": "Go through the whole story on generated images.",
+    "train": "Train a model on pairs of images, without ground truth.",
+    "register": "Register a moving image to a fixed one.",
+    "evaluate": "Measure how well a model registers pairs of images.",
+    "export": "Export a model for serving outside Python.",
+    "info": "Describe a model, or print a preset to start from.",
+}
+
+
+# A set of a hundred images with the same fault needs no hundred lines.
+MAX_SHOWN = 4
+_shown: Counter[type[Warning]] = Counter()
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when it is called, not to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"dlir_tf.cli.{name}").command
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dlir-tf")
+def group() -> None:
+    """Register medical images with ConvNets trained without ground truth.
+
+    Results go to files and stdout, messages to stderr. The exit code is 0 only if
+    everything was written.
+
+    Example: dlir-tf demo --output demo
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and ends the process with its exit code."""
+    # What TensorFlow's C++ code tells of CPU features helps nobody here; whoever
+    # wants it sets the variable.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.showwarning = _show_warning
+    _shown.clear()
+    try:
+        group.main(arguments, prog_name="dlir-tf", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (InputError, MemoryError) as error:
+        _fail(str(error) or "not enough memory for these images")
+    except OSError as error:
+        _fail(_describe(error))
+    except ExportError as error:
+        _fail(f"{error}; no export was written")
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except Exception as error:
+        if not _is_out_of_device_memory(error):
+            raise
+        _fail(
+            "not enough memory on the device; use a GPU with more memory, or train "
+            "with a smaller batch_size or patch_size"
+        )
+
+
+def _fail(message: str) -> None:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(1)
+
+
+def _describe(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{place}the disk is full; the files that are there are whole"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return f"{place}can't be written: {error.strerror}; choose another folder"
+    return f"{place}{error.strerror or error}"
+
+
+def _is_out_of_device_memory(error: Exception) -> bool:
+    """Whether it's TensorFlow's error for that, which must not be imported for it."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(
+        error, tensorflow.errors.ResourceExhaustedError
+    )
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    *_: Any,
+    **__: Any,
+) -> None:
+    """One line on stderr; those of libraries aren't the user's concern."""
+    ours = Path(filename).is_relative_to(Path(__file__).parents[1])
+    if not ours or not issubclass(category, UserWarning):
+        return
+    _shown[category] += 1
+    if _shown[category] <= MAX_SHOWN:
+        click.echo(f"Warning: {message}", err=True)
+    elif _shown[category] == MAX_SHOWN + 1:
+        click.echo("Warning: further ones of this kind aren't shown", err=True)
+
+
+def check_output_file(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Refuses an output file that can't be written, before any work is done.
+
+    Raises:
+        InputError: If its folder doesn't exist or its name doesn't end in one of
+            the suffixes.
+    """
+    if not str(path).endswith(suffixes):
+        raise InputError(
+            f"{path}: expected a name that ends in {' or '.join(suffixes)}"
+        )
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; add the name of a file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: its folder doesn't exist; make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{path}: its folder can't be written; choose another one")

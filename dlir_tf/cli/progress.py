@@ -1,0 +1,77 @@
+"""How long work shows that it goes on: a bar on a terminal, lines elsewhere."""
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+
+class TrainingProgress:
+    """Reports a training on stderr; see `dlir_tf.training.trainer.Reporter`."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+        self._phase = ""
+
+    def __enter__(self) -> "TrainingProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def preparing(self, done: int, total: int) -> None:
+        """Shows how many pairs are read."""
+        self._show("reading pairs", done, total, "")
+
+    def stepped(self, phase: str, step: int, steps: int, loss: float) -> None:
+        """Shows the step and its loss."""
+        self._show(phase, step, steps, f"loss {loss:.4f}")
+
+    def logged(self, phase: str, step: int, values: dict[str, float]) -> None:
+        """Prints what was logged on a line of its own."""
+        shown = {
+            "loss": "loss",
+            "validation_loss": "validation loss",
+            "validation_dice": "validation Dice",
+        }
+        parts = [
+            f"{label} {values[name]:.4f}"
+            for name, label in shown.items()
+            if name in values
+        ]
+        line = f"{phase}, step {step}: {', '.join(parts)}"
+        self._console.print(line, soft_wrap=True)
+
+    def _show(self, phase: str, done: int, total: int, note: str) -> None:
+        if phase != self._phase:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._phase = phase
+            self._task = self._bar.add_task(phase, total=total, note=note)
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, note=note)

@@ -1,0 +1,48 @@
+"""What TensorFlow says while it's imported is kept off the screen, nothing else."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+LOAD = """
+import sys
+from dlir_tf.cli.quiet import load_keras
+load_keras()
+print("keras" in sys.modules)
+if "keras" in sys.modules:
+    import tensorflow as tf
+    tf.zeros(1)
+print("of our own", file=sys.stderr)
+"""
+
+
+def _run(**environment):
+    kept = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    return subprocess.run(
+        [sys.executable, "-c", LOAD],
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("environment", [{}, {"TF_CPP_MIN_LOG_LEVEL": "2"}])
+def test_keras_is_loaded_in_silence(environment):
+    done = _run(**environment)
+    assert (done.stdout, done.stderr) == ("True\n", "of our own\n")
+
+
+def test_who_wants_to_read_all_of_it_can():
+    """Then it's left to whoever needs Keras to import it, with stderr open."""
+    done = _run(TF_CPP_MIN_LOG_LEVEL="0")
+    assert (done.stdout, done.stderr) == ("False\n", "of our own\n")
+
+
+def test_an_import_that_fails_opens_stderr_again(tmp_path):
+    (tmp_path / "keras.py").write_text("raise ImportError('no keras here')\n")
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        _run(PYTHONPATH=str(tmp_path))
+    assert caught.value.stderr.endswith("ImportError: no keras here\n")
