@@ -1,0 +1,147 @@
+"""Every command and example in README and docs is run, as it stands there."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dlir_tf.cli import main
+from dlir_tf.images import write_image
+from dlir_tf.phantoms import beating_heart
+from dlir_tf.training.session import Session
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+IMAGES = ("fixed", "moving", "fixed_labels", "moving_labels")
+# In the place of a preset's: the same keys, minutes less.
+TINY = """
+ndim: 3
+spacing: [4.0, 4.0, null]
+axes: slices_last
+stages:
+- {transform: bspline, downsample: [2, 2, 1], control_point_spacing: [8, 8, 1],
+   filters: [4, 4], lattice_filters: 4}
+training: {steps: 2, patch_size: null, validate_every: 1}
+"""
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language on a page."""
+    pattern = rf"^```{language}\n(.*?)^```"
+    return re.findall(pattern, page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's shell blocks, without their comments."""
+    lines = (line for block in blocks(page, "sh") for line in block.splitlines())
+    stripped = (re.sub(r"\s+#.*", "", line).strip() for line in lines)
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory):
+    """A folder with the files that the pages speak of."""
+    folder = tmp_path_factory.mktemp("desk")
+    heart = beating_heart(5, shape=(64, 60, 4), spacing=(2.5, 2.6, 9.0))
+    for name in IMAGES:
+        write_image(folder / f"{name}.nii.gz", getattr(heart, name))
+    rows = [",".join(IMAGES), ",".join(f"{name}.nii.gz" for name in IMAGES)]
+    for manifest in ("train.csv", "val.csv"):
+        (folder / manifest).write_text("\n".join([*rows, rows[-1]]) + "\n")
+    return folder
+
+
+def run(line: str) -> None:
+    """Runs a `dlir-tf` command in this process; `> file` is left to the shell."""
+    words = shlex.split(line.split(" > ")[0], comments=True)
+    code = 0
+    try:
+        main(words[1:])
+    except SystemExit as stop:
+        code = stop.code
+    assert not code, line
+
+
+def test_the_commands_of_all_pages_run_one_after_another(desk, monkeypatch, capsys):
+    monkeypatch.chdir(desk)
+    (desk / "my-config.yaml").write_text(TINY)
+    seen = set()
+    for line in (line for page in PAGES for line in commands(page)):
+        name = line.split()[0]
+        assert name in ("dlir-tf", "make", "pip", "python"), line
+        if name != "dlir-tf" or line in seen or "acdc" in line:
+            continue  # `make` and `pip` are how this test was reached; ACDC: below
+        seen.add(line)
+        if "--resume" in line:
+            interrupt_training(line, monkeypatch)
+        capsys.readouterr()
+        run(line)
+        assert capsys.readouterr().out.strip(), f"nothing was printed: {line}"
+    assert len(seen) >= 8
+    for result in ("moved.nii.gz", "field.nii.gz", "moved_labels.nii.gz", "result.png"):
+        assert (desk / result).stat().st_size > 100
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_results_run_on_a_few_real_pairs(
+    shared_data, tmp_path, monkeypatch, capsys
+):
+    """As they stand there, but with two pairs and two steps for minutes of training."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("acdc_train.csv", "acdc_val.csv"):
+        header, *rows = (shared_data / name).read_text("utf-8").splitlines()[:3]
+        paths = [
+            ",".join(str(shared_data / cell) for cell in row.split(",")) for row in rows
+        ]
+        (tmp_path / name).write_text("\n".join([header, *paths]) + "\n")
+    lines = [line for page in PAGES for line in commands(page) if "acdc" in line]
+    assert [line.split()[1] for line in lines] == ["train", "evaluate"]
+    run(lines[0] + " --steps 2")
+    capsys.readouterr()
+    run(lines[1])
+    assert "Dice" in capsys.readouterr().out
+    assert (tmp_path / "acdc-evaluation.csv").is_file()
+
+
+def interrupt_training(resume_line: str, monkeypatch) -> None:
+    """Leaves the training in the state that `--resume` is for."""
+    shutil.rmtree("model")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    words = shlex.split(resume_line.replace("--resume", ""))[1:]
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "_finish_phase", interrupt)
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+    assert stop.value.code == 130
+
+
+def test_the_python_examples_run(desk, monkeypatch):
+    monkeypatch.chdir(desk)
+    if not (desk / "model").is_dir():
+        (desk / "my-config.yaml").write_text(TINY)
+        run("dlir-tf train --config my-config.yaml --pairs train.csv")
+    (desk / "moved.nii.gz").unlink(missing_ok=True)
+    examples = [block for page in PAGES for block in blocks(page, "python")]
+    assert examples
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})  # noqa: S102
+    assert (desk / "moved.nii.gz").is_file()
+
+
+def test_links_to_files_of_the_repository_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_all_make_targets_on_the_pages_exist():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for page in PAGES:
+        for line in commands(page):
+            if line.startswith("make "):
+                assert re.search(rf"^{line.split()[1]}:", makefile, re.MULTILINE)
