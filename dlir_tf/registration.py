@@ -11,8 +11,8 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.model_folder import Model
 from dlir_tf.preprocessing import WorkingPair, prepare_pair
-from dlir_tf.splines import Spline
-from dlir_tf.transforms import Transform
+from dlir_tf.transforms import Affine, Component, Transform
+from dlir_tf.transforms.bspline import stage_bspline
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +106,19 @@ def build_transform(
             "the model gives numbers that aren't finite, so its weights are damaged "
             "or its training diverged; train it again with a lower learning_rate"
         )
-    splines = tuple(
-        Spline(arrays[f"control_points_{number}"], stage.cell_spacing)
-        for number, stage in enumerate(model.config.stages, start=1)
-        if f"control_points_{number}" in arrays
-    )
-    return Transform(pair.grid, pair.initial, arrays["affine"], splines)
+    grid, ndim = pair.grid.affine, model.config.ndim
+    matrix = np.vstack([arrays["affine"], np.eye(ndim + 1)[-1:]])
+    in_world = grid @ matrix @ np.linalg.inv(grid)
+    in_world[-1] = matrix[-1]
+    components: list[Component] = [
+        stage_bspline(arrays[name], stage.cell_spacing, grid)
+        for number, stage in reversed(list(enumerate(model.config.stages, start=1)))
+        if (name := f"control_points_{number}") in arrays
+    ]
+    # What moves nothing is left out, so that files hold no empty words; and an
+    # identity taken to the world and back would no longer be exactly one.
+    if not np.array_equal(matrix, np.eye(ndim + 1)):
+        components.append(Affine(in_world))
+    if not np.array_equal(pair.initial, np.eye(ndim + 1)) or not components:
+        components.append(Affine(pair.initial))
+    return Transform(tuple(components))

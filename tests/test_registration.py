@@ -148,7 +148,8 @@ def test_the_displacement_is_what_the_model_itself_gives(rng, models, ndim):
     assert error.max() < 0.05 * np.abs(expected).max()
     assert np.median(error) < 0.005 * np.abs(expected).max()
     again = result.transform.resample(moving, fixed)
-    np.testing.assert_array_equal(result.moved.array, again.array)
+    # The displacement at hand was in single precision.
+    np.testing.assert_allclose(result.moved.array, again.array, atol=1e-3)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])

@@ -12,8 +12,7 @@ from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.manifest import Pair
 from dlir_tf.model_folder import Model
 from dlir_tf.registration import register
-from dlir_tf.transforms import Transform
-from dlir_tf.working_grid import WorkingGrid
+from dlir_tf.transforms import Affine, Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,5 +93,4 @@ def evaluate_pair(pair: Pair, model: Model) -> PairEvaluation:
 
 
 def _identity(fixed: Image) -> Transform:
-    matrix = np.eye(fixed.ndim + 1)
-    return Transform(WorkingGrid(fixed.shape, fixed.affine), matrix, matrix[:-1], ())
+    return Transform((Affine(np.eye(fixed.ndim + 1)),))
