@@ -123,6 +123,14 @@ def _warps(image: np.ndarray, ddf: np.ndarray) -> Candidates:
     def itk_warp() -> sitk.Image:
         return sitk.Resample(itk_image, field, sitk.sitkLinear)
 
+    def itk_warp_from_arrays() -> np.ndarray:
+        vectors = ddf[..., ::-1].astype(np.float64)
+        made = sitk.DisplacementFieldTransform(
+            sitk.GetImageFromArray(vectors, isVector=True)
+        )
+        volume = sitk.GetImageFromArray(image)
+        return sitk.GetArrayFromImage(sitk.Resample(volume, made, sitk.sitkLinear))
+
     ours = layer(*tensors).numpy()[0, ..., 0]
     inside = (slice(12, -12),) * 3
     itk_moved = sitk.GetArrayFromImage(itk_warp())
@@ -131,9 +139,13 @@ def _warps(image: np.ndarray, ddf: np.ndarray) -> Candidates:
         print(f"largest difference of the warp to {name}: {difference:.1e}")
     return {
         "dlir-tf": lambda: layer(*tensors).numpy(),
+        "dlir-tf, from arrays to an array": lambda: layer(
+            image[None, ..., None], ddf[None]
+        ).numpy(),
         "dlir-tf, plain graph without XLA": lambda: plain(*tensors).numpy(),
         "PyTorch grid_sample": torch_warp,
-        "SimpleITK Resample": itk_warp,
+        "SimpleITK Resample, its transform at hand": itk_warp,
+        "SimpleITK Resample, from arrays to an array": itk_warp_from_arrays,
     }
 
 

@@ -38,7 +38,7 @@ def report(title: str, seconds: dict[str, list[float]]) -> dict[str, dict[str, f
             "ratio": median / reference,
         }
         print(
-            f"  {name:34} {median:9.4f} s  (fastest {min(values):.4f})"
+            f"  {name:44} {median:9.4f} s  (fastest {min(values):.4f})"
             f"  {median / reference:7.1f} times the first"
         )
     return rows
