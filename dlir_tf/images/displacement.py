@@ -1,11 +1,25 @@
-"""Displacement fields for ITK, ANTs and Slicer, and the turn into their world."""
+"""Displacement fields as ITK, ANTs and Slicer write and read them: LPS+ mm.
+
+The exact turn of a NIfTI file: five axes i, j, k, time (1) and the vector, with intent
+1007. ITK and ANTs know no others; the fields of FSL, SPM and NiftyReg look alike, with
+other axes or intents, and mean something else.
+"""
 
 import os
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 
-from dlir_tf.images.writing import affine_4x4, save
+from dlir_tf.errors import InputError
+from dlir_tf.images.contents import Contents, check_finite
+from dlir_tf.images.frame import PLANE, column_norms, is_decoupled, mm_per_unit
+from dlir_tf.images.loading import load
+from dlir_tf.images.saving import affine_4x4, is_sheared, save_nifti
+from dlir_tf.images.worlds import flip_ras_lps
+
+_VECTOR_INTENTS = (0, 1006, 1007)  # unset, displacement vector, vector
 
 
 def write_displacement(
@@ -19,7 +33,8 @@ def write_displacement(
         affine: `(ndim + 1, ndim + 1)`, voxel to world RAS+ mm.
 
     Raises:
-        InputError: If the name or the folder don't allow it.
+        InputError: If the name or the folder don't allow it, or if the axes aren't
+            perpendicular, which ITK can't read.
     """
     ndim = ddf_mm.shape[-1]
     if ndim not in (2, 3) or ddf_mm.ndim != ndim + 1 or len(affine) != ndim + 1:
@@ -27,16 +42,112 @@ def write_displacement(
             "write_displacement: expected ddf_mm (i, j, 2) with a 3x3 affine or "
             f"(i, j, k, 3) with a 4x4 one. Received: {ddf_mm.shape} and {affine.shape}"
         )
-    vectors = flip_ras_lps(ddf_mm).astype(np.float32)
+    if is_sheared(affine):
+        raise InputError(
+            f"{path}: a displacement field must lie on perpendicular axes for ITK to "
+            "read it, but the grid is sheared; give it on the grid of another image"
+        )
+    vectors = flip_ras_lps(ddf_mm).astype(np.float32, copy=False)
     shape = (*ddf_mm.shape[:-1], *(1,) * (4 - ndim), ndim)  # five axes: i, j, k, t, v
-    save(Path(path), vectors.reshape(shape), affine_4x4(affine, None), None, "vector")
+    matrix = affine_4x4(affine, None)
+    save_nifti(Path(path), vectors.reshape(shape), matrix, None, intent="vector")
 
 
-def flip_ras_lps(vectors: np.ndarray) -> np.ndarray:
-    """Turns RAS+ points or displacements into LPS+ ones, or back.
+def read_displacement(
+    path: str | os.PathLike[str],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """Reads a displacement field that ITK, ANTs, Slicer or `write_displacement` wrote.
 
     Args:
-        vectors: `(..., 2)` or `(..., 3)`; it isn't changed.
+        path: A NIfTI file of five axes, or a MetaImage or NRRD file of vectors.
+
+    Returns:
+        `ddf_mm`, `(*spatial, ndim)`, the world displacement RAS+ mm of each voxel's
+        centre, and `affine`, `(ndim + 1, ndim + 1)`, voxel to world RAS+ mm.
+
+    Raises:
+        InputError: If the file can't be read completely; if it isn't a field of
+            `ndim` finite numbers a voxel, 2-d or 3-d; or if its header contradicts
+            itself about the grid, or states none that ITK could.
     """
-    signs = np.array([-1, -1, 1][: vectors.shape[-1]], dtype=vectors.dtype)
-    return np.asarray(vectors * signs)
+    path = Path(path)
+    contents = load(path, "affine")
+    if contents.header is not None:
+        _check_header(path, contents.header)
+    vectors = _vectors(path, contents)
+    ndim = vectors.shape[-1]
+    matrix = contents.matrix
+    if ndim == 2 and not is_decoupled(matrix):
+        raise InputError(
+            f"{path}: a 2-d displacement field must lie in the world's first plane, "
+            f"but its affine is {matrix.tolist()}; write it with an upright one"
+        )
+    affine = matrix if ndim == 3 else matrix[PLANE]
+    _check_grid(path, affine, contents.zooms[:ndim])
+    check_finite(path, vectors)
+    return flip_ras_lps(vectors.astype(np.float32, copy=False)), affine
+
+
+def _vectors(path: Path, contents: Contents) -> np.ndarray:
+    """The field as `(*spatial, ndim)`; still LPS."""
+    array, count = contents.array, contents.array.shape[-1]
+    if contents.header is not None:
+        if array.ndim == 5 and array.shape[3] == 1:
+            array = array[:, :, :, 0]
+        else:
+            count = 0
+    elif contents.num_components == 1:
+        count = 0
+    if count == 2 and array.ndim == 4 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if count not in (2, 3) or array.ndim != count + 1 or array.dtype.kind != "f":
+        raise InputError(
+            f"{path}: a displacement field must have one vector of ndim real numbers "
+            "a voxel (NIfTI: five axes i, j, k, 1, ndim, as ITK and ANTs write it), "
+            f"but its shape is {contents.array.shape}, of {array.dtype}; convert it "
+            "with the program that wrote it"
+        )
+    return array
+
+
+def _check_header(path: Path, header: nib.Nifti1Header) -> None:
+    """What only a NIfTI header can say wrongly."""
+    if int(header["intent_code"]) not in _VECTOR_INTENTS:
+        raise InputError(
+            f"{path}: the intent of a displacement field must be vector (1007), but is "
+            f"{int(header['intent_code'])}; convert it to ITK's form"
+        )
+    if mm_per_unit(header) != 1:
+        raise InputError(
+            f"{path}: a displacement field must be in mm, but its header names another "
+            "unit of length; convert it"
+        )
+    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+    if sform is None or qform is None:
+        return
+    size = (*header.get_data_shape(), 1, 1)[:3]
+    corner = np.array([*(n - 1 for n in size), 1])
+    apart = np.abs((sform - qform) @ np.stack([corner, [0, 0, 0, 1]]).T).max()
+    if not apart <= 0.5 * column_norms(sform).min():
+        raise InputError(
+            f"{path}: the grid must match the header, but sform and qform place it "
+            f"{apart:.3g} mm apart; clear the one that is wrong"
+        )
+
+
+def _check_grid(path: Path, affine: np.ndarray, zooms: np.ndarray) -> None:
+    norms = column_norms(affine)
+    if not np.isfinite(affine).all() or not (
+        np.all(norms > 0) and abs(np.linalg.det(affine[:-1, :-1] / norms)) > 1e-6
+    ):
+        problem = f"its affine {affine.tolist()} is not invertible"
+    elif is_sheared(affine):
+        problem = "its axes are not perpendicular, as they would be from ITK"
+    elif not np.allclose(norms, zooms, rtol=0.01, atol=0):
+        problem = f"its affine has spacing {norms.tolist()}, pixdim {zooms.tolist()}"
+    else:
+        return
+    raise InputError(
+        f"{path}: the grid of a displacement field must match its header, but "
+        f"{problem}; write it again with the program that made it"
+    )

@@ -39,7 +39,7 @@ def frame(
         warnings.warn(
             f"{path}: a 2-d image whose plane is tilted in the world; its place is "
             "left out and only its spacing kept",
-            stacklevel=4,
+            stacklevel=5,
         )
         affine = np.diag([*column_norms(matrix)[:2], 1.0])
     norms = column_norms(affine)
@@ -48,7 +48,7 @@ def frame(
     ):
         raise InputError(
             f"{path}: the affine must be finite and invertible, but is "
-            f"{matrix.tolist()}; set the file's sform or qform right"
+            f"{matrix.tolist()}; set it right in the file's header (NIfTI: sform)"
         )
     spacing = _choose_spacing(path, norms, zooms, source)
     return np.asarray(affine * np.append(spacing / norms, 1.0))
@@ -75,7 +75,7 @@ def _choose_spacing(
         f"took {taken} (dlir-tf register --spacing-source, or spacing_source in "
         "Python, forces either)",
         SpacingWarning,
-        stacklevel=5,
+        stacklevel=6,
     )
     return zooms if filled_in else norms
 

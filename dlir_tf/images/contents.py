@@ -1,0 +1,73 @@
+"""What a file holds, before it's known whether that is an image to register."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from dlir_tf.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """The voxels of a file of whatever format, and the frame it states for them.
+
+    Attributes:
+        array: Voxels: axes i, j, k and time, as far as the file has them; the numbers
+            of one voxel, where there are several, along the last axis.
+        matrix: Voxel-to-world matrix `(4, 4)`, RAS+ mm.
+        zooms: Spacing along each axis, in mm, as stated besides the matrix.
+        header: The NIfTI header, if it is a NIfTI file.
+        num_components: Numbers in each voxel; more than one are colours or vectors.
+        time_step: Time between two volumes, in `time_unit`; 0 if it isn't stated.
+        time_unit: `"sec"`, `"msec"`, `"usec"`, `"unknown"`, or what else NIfTI knows
+            for a fourth axis that isn't time.
+    """
+
+    array: np.ndarray
+    matrix: np.ndarray
+    zooms: np.ndarray
+    header: nib.Nifti1Header | None = None
+    num_components: int = 1
+    time_step: float = 0.0
+    time_unit: str = "unknown"
+
+
+def check_numbers(path: Path, contents: Contents) -> None:
+    """Refuses colours, vectors, complex and non-finite voxels.
+
+    Raises:
+        InputError: If it isn't one finite real number a voxel.
+    """
+    array = contents.array
+    if array.dtype.kind not in "iuf" or contents.num_components > 1:
+        kind = "colours" if array.dtype.names else f"values of type {array.dtype}"
+        if contents.num_components > 1:
+            kind = f"{contents.num_components} numbers each (colours or vectors)"
+        raise InputError(
+            f"{path}: voxels must be grey values or labels, but are {kind}; convert "
+            "the file to one real number a voxel"
+        )
+    check_finite(path, array)
+
+
+def check_finite(path: Path, array: np.ndarray) -> None:
+    """Refuses NaN and infinite voxels.
+
+    Raises:
+        InputError: If there are any; the message has their number.
+    """
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        count = np.count_nonzero(~np.isfinite(array))
+        raise InputError(
+            f"{path}: all voxels must be finite, but {count} are NaN or infinite; "
+            "replace them by a background value"
+        )
+
+
+def without_single_axes(array: np.ndarray) -> np.ndarray:
+    """The array without trailing axes of length 1 after the third."""
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    return array

@@ -1,0 +1,231 @@
+"""DICOM series: made with GDCM, and held against ITK's own reader of series."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import read_image, read_labels
+
+SHAPE = (6, 9, 5)
+SPACING = (1.5, 0.8, 4.0)
+
+
+def _axes():
+    """Directions of i, j and their normal in LPS, oblique, in columns."""
+    a, b = 0.4, -0.3
+    turn = np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]])
+    tilt = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    return turn @ tilt
+
+
+def _voxels(shape=SHAPE, seed=0):
+    return np.random.default_rng(seed).integers(-900, 900, shape).astype(np.int16)
+
+
+def _positions(shift=(0, 0, 0)):
+    """LPS positions of the first voxel of every slice; `shift` mm a slice more."""
+    step = _axes()[:, 2] * SPACING[2] + shift
+    return np.array([-31.0, 12.5, 70.0]) + np.arange(SHAPE[2])[:, None] * step
+
+
+def _save_slice(path, plane, position, uid="1.2.3", axes=None, slope="1", text="T1"):
+    image = sitk.GetImageFromArray(np.ascontiguousarray(plane.T)[None])
+    if plane.dtype.names is None and plane.ndim == 3:  # colours: (i, j, 3)
+        rows = np.ascontiguousarray(plane.transpose(1, 0, 2))[None]
+        image = sitk.GetImageFromArray(rows, isVector=True)
+    axes = _axes() if axes is None else axes
+    image.SetSpacing(SPACING)
+    tags = {
+        "0008|0060": "CT",
+        "0008|103e": text,
+        "0020|000e": uid,
+        "0020|0032": "\\".join(f"{x:.8g}" for x in position),
+        "0020|0037": "\\".join(f"{x:.8g}" for x in axes.T[:2].ravel()),
+        "0028|1053": slope,
+        "0028|1052": "0",
+        "0018|0050": "2.5",
+    }
+    for key, value in tags.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(image)
+
+
+def _save_series(folder, voxels=None, positions=None, **options):
+    folder.mkdir(exist_ok=True)
+    voxels = _voxels() if voxels is None else voxels
+    positions = _positions() if positions is None else positions
+    order = np.random.default_rng(1).permutation(len(positions))  # names don't tell
+    for name, k in enumerate(order):
+        path = folder / f"{options.get('text', 'x')}{name:03}.dcm"
+        _save_slice(path, voxels[..., k], positions[k], **options)
+    return folder
+
+
+def _affine(positions):
+    affine = np.eye(4)
+    affine[:3, :2] = _axes()[:, :2] * SPACING[:2]
+    affine[:3, 2] = positions[1] - positions[0]
+    affine[:3, 3] = positions[0]
+    return np.diag([-1, -1, 1, 1]) @ affine
+
+
+def test_a_series_is_put_in_order_and_place(tmp_path):
+    folder = _save_series(tmp_path / "ct")
+    image = read_image(folder)
+    assert image.array.dtype == np.int16
+    np.testing.assert_array_equal(image.array, _voxels())
+    np.testing.assert_allclose(image.affine, _affine(_positions()), atol=1e-5)
+    assert image.header is None
+    np.testing.assert_array_equal(read_labels(folder).array, _voxels())
+
+    names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
+    judge = sitk.ReadImage(names)
+    for index in ((0, 0, 0), (5, 8, 4), (2, 7, 1)):
+        point = np.array(judge.TransformIndexToPhysicalPoint(index)) * [-1, -1, 1]
+        np.testing.assert_allclose(point, (image.affine @ [*index, 1])[:3], atol=1e-3)
+        assert judge[index] == image.array[index]
+
+
+def test_a_tilted_gantry_is_a_shear(tmp_path):
+    positions = _positions(shift=_axes()[:, 1] * 1.2)
+    image = read_image(_save_series(tmp_path / "ct", positions=positions))
+    np.testing.assert_allclose(image.affine, _affine(positions), atol=1e-5)
+
+
+def _set_slope(path, slope):
+    """Overwrites the rescale slope of a file, which GDCM wrote as "2 "."""
+    raw = path.read_bytes()
+    tag, value = b"\x28\x00\x53\x10", slope.encode()
+    before = tag + b"\x02\x00\x00\x00" + b"2 "
+    assert raw.count(before) == 1
+    after = tag + len(value).to_bytes(4, "little") + value
+    path.write_bytes(raw.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    "slopes",
+    [["2 ", "0.25", "0.25", "1.50", "0.25"], ["1 ", "1 ", "1000", "1 ", "1 "]],
+    ids=["fractions", "wider integers"],
+)
+def test_rescaled_values(tmp_path, slopes):
+    """PET has a slope for each slice."""
+    folder = _save_series(tmp_path / "pet", 2 * _voxels(), slope="2")
+    for path in folder.iterdir():
+        plane = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))[0].T
+        k = next(k for k in range(5) if np.array_equal(plane, 2 * _voxels()[..., k]))
+        _set_slope(path, slopes[k])
+    image = read_image(folder)
+    assert image.array.dtype == np.float32
+    expected = _voxels() * np.array(slopes, np.float32)
+    np.testing.assert_allclose(image.array, expected)
+
+
+def test_a_single_slice_has_its_thickness(tmp_path):
+    folder = _save_series(tmp_path / "a", _voxels()[..., :1], _positions()[:1])
+    image = read_image(folder)
+    assert image.shape == (6, 9, 1)
+    assert image.spacing == pytest.approx((1.5, 0.8, 2.5))
+    with pytest.raises(InputError, match=r"000\.dcm: is a single DICOM file.*folder"):
+        read_image(next(folder.iterdir()))
+
+
+def test_several_series_are_named(tmp_path):
+    folder = _save_series(tmp_path / "a", text="arterial")
+    _save_series(folder, _voxels()[..., :3], _positions()[:3], uid="9.8", text="portal")
+    with pytest.raises(InputError) as caught:
+        read_image(folder)
+    message = str(caught.value)
+    for part in (
+        str(folder),
+        "holds 2",
+        "1.2.3 (arterial, 5 files)",
+        "9.8 (portal, 3 files)",
+    ):
+        assert part in message
+
+
+def test_folders_without_dicom(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing here")
+    with pytest.raises(InputError, match="no DICOM image in it; give"):
+        read_image(tmp_path)
+    _save_series(tmp_path / "inside")
+    with pytest.raises(InputError, match="folders inside it aren't searched"):
+        read_image(tmp_path)
+
+
+def _without_voxels(storage_class):
+    """A DICOM file that says what it is, and nothing else."""
+    uid = storage_class.encode() + b"\0" * (len(storage_class) % 2)
+    element = b"\x02\x00\x02\x00UI" + len(uid).to_bytes(2, "little") + uid
+    length = b"\x02\x00\x00\x00UL\x04\x00" + len(element).to_bytes(4, "little")
+    return b"\0" * 128 + b"DICM" + length + element
+
+
+def test_other_files_in_the_folder_do_no_harm(tmp_path):
+    folder = _save_series(tmp_path / "a")
+    (folder / "notes.txt").write_text("nothing here")
+    for name, kind in (("DICOMDIR", "1.3.10"), ("report", "5.1.4.1.1.88.11")):
+        (folder / name).write_bytes(_without_voxels(f"1.2.840.10008.{kind}"))
+    np.testing.assert_array_equal(read_image(folder).array, _voxels())
+
+
+def test_a_missing_slice_is_found(tmp_path):
+    keep = [0, 1, 3, 4]
+    folder = _save_series(tmp_path / "a", _voxels()[..., keep], _positions()[keep])
+    with pytest.raises(InputError, match=r"4 mm mostly and 8 mm between .*missing"):
+        read_image(folder)
+
+
+def test_uneven_slices_are_refused_but_rounding_is_not(tmp_path):
+    positions = _positions()
+    read_image(_save_series(tmp_path / "a", positions=np.round(positions, 1)))
+    positions[2] += _axes()[:, 2]
+    with pytest.raises(InputError, match="5 mm between"):
+        read_image(_save_series(tmp_path / "b", positions=positions))
+    positions = _positions()
+    positions[2] += _axes()[:, 0] * 2  # sideways
+    with pytest.raises(InputError, match="evenly apart"):
+        read_image(_save_series(tmp_path / "c", positions=positions))
+
+
+def test_several_volumes_in_one_series_are_refused(tmp_path):
+    voxels = np.concatenate([_voxels(), _voxels(seed=1)], axis=2)
+    positions = np.concatenate([_positions(), _positions()])
+    with pytest.raises(InputError, match=r"5 of 10 files lie where another"):
+        read_image(_save_series(tmp_path / "a", voxels, positions))
+
+
+def test_a_scout_in_the_series_is_named(tmp_path):
+    folder = _save_series(tmp_path / "a")
+    scout = folder / "zscout.dcm"
+    _save_slice(scout, _voxels()[..., 0], [0, 0, 0], axes=_axes()[:, [1, 2, 0]])
+    with pytest.raises(InputError, match=r"same size, spacing and direction.*scout"):
+        read_image(folder)
+    _save_slice(scout, _voxels((4, 4)), _positions()[-1] + 4 * _axes()[:, 2])
+    with pytest.raises(InputError, match=r"same size, spacing and direction.*scout"):
+        read_image(folder)
+
+
+def test_colours_are_refused(tmp_path):
+    colours = np.abs(_voxels((6, 9, 3))).astype(np.uint8)
+    (tmp_path / "a").mkdir()
+    _save_slice(tmp_path / "a" / "x.dcm", colours, [0, 0, 0])
+    with pytest.raises(InputError, match=r"x\.dcm is in colours"):
+        read_image(tmp_path / "a")
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    folder = _save_series(tmp_path / "a")
+    for path in sorted(folder.iterdir()):  # the last slice among them
+        raw = path.read_bytes()
+        for keep in (len(raw) - 40, 600):
+            path.write_bytes(raw[:keep])
+            with pytest.raises(InputError, match=rf"such as {path.name}; copy"):
+                read_image(folder)
+        path.write_bytes(raw)
+    np.testing.assert_array_equal(read_image(folder).array, _voxels())
