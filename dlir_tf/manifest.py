@@ -10,8 +10,15 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 
 _PAIR_COLUMNS = ("fixed", "moving")
-_OPTIONAL_COLUMNS = ("fixed_labels", "moving_labels", "fixed_points", "moving_points")
-_IMAGE_COLUMNS = ("image", "labels", "points")
+_MASK_COLUMNS = ("fixed_mask", "moving_mask")
+_OPTIONAL_COLUMNS = (
+    "fixed_labels",
+    "moving_labels",
+    "fixed_points",
+    "moving_points",
+    *_MASK_COLUMNS,
+)
+_IMAGE_COLUMNS = ("image", "labels", "points", "mask")
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,8 @@ class Pair:
         moving_labels: Label file, or none.
         fixed_points: Landmark file, or none.
         moving_points: Landmark file, or none.
+        fixed_mask: Mask file, or none: all voxels of the image count.
+        moving_mask: Likewise.
     """
 
     fixed: Path
@@ -35,6 +44,8 @@ class Pair:
     moving_labels: Path | None = None
     fixed_points: Path | None = None
     moving_points: Path | None = None
+    fixed_mask: Path | None = None
+    moving_mask: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -49,9 +60,11 @@ def read_manifest(path: Path) -> list[Pair]:
     Args:
         path: A CSV file with a header line. Either one pair a line, in the columns
             `fixed` and `moving` and optionally `fixed_labels` and `moving_labels`,
-            `fixed_points` and `moving_points`; or one image a line, in `image` and
-            optionally `labels` and `points`, which stands for all ordered pairs of
-            these images. Paths are relative to the manifest's folder.
+            `fixed_points` and `moving_points`, `fixed_mask`, `moving_mask`; or one
+            image a line, in `image` and optionally `labels`, `points` and `mask`,
+            which stands for all ordered pairs of these images. Labels and points
+            come for both images or neither, masks as they like. Paths are relative
+            to the manifest's folder.
 
     Raises:
         InputError: If something is wrong with it; every faulty line is named.
@@ -72,22 +85,30 @@ def read_manifest(path: Path) -> list[Pair]:
 def data_digest(pairs: Iterable[Pair]) -> str:
     """SHA-256 of the contents of all files, in the order of the manifest.
 
+    A file counts otherwise as a mask than as labels.
+
     Raises:
         InputError: If a file can't be read.
     """
     total = hashlib.sha256()
     known: dict[Path, bytes] = {}
-    for place, file in ((p.place, file) for p in pairs for file in p.files):
-        if file not in known:
-            try:
-                with file.open("rb") as stream:
-                    known[file] = hashlib.file_digest(stream, "sha256").digest()
-            except OSError as error:
-                raise InputError(
-                    f"{place}: {file} can't be read: {error.strerror}"
-                ) from error
-        total.update(known[file])
+    for pair in pairs:
+        for file in pair.files:
+            if file not in known:
+                known[file] = _file_digest(file, pair.place)
+            total.update(known[file])
+        # Only masks are named: digests of pairs without any stay what they were.
+        masks = [name for name in _MASK_COLUMNS if getattr(pair, name)]
+        total.update(",".join(masks).encode())
     return total.hexdigest()
+
+
+def _file_digest(file: Path, place: str) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise InputError(f"{place}: {file} can't be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True)
@@ -194,7 +215,7 @@ def _all_ordered_pairs(path: Path, rows: list[_Row]) -> Iterator[Pair]:
         optional = {
             f"{side}_{kind}": files.get(kind)
             for side, files in sides.items()
-            for kind in ("labels", "points")
+            for kind in ("labels", "points", "mask")
         }
         yield Pair(
             fixed=fixed.files["image"],  # type: ignore[arg-type]

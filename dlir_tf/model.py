@@ -65,8 +65,8 @@ def training_model(
             stages before it have warped already.
 
     Returns:
-        A model with the same inputs and the outputs `fixed` and `moved` at the
-        last stage's resolution, and `control_points_N` of the stages that train.
+        A model with the same inputs and the outputs `fixed`, `moved` and `ddf` at
+        the last stage's resolution, and `control_points_N` of the stages that train.
     """
     chain = _connect(model, config, num_frozen, num_stages, first)
     factor = config.stages[num_stages - 1].downsample
@@ -76,8 +76,9 @@ def training_model(
         for name, points in chain.control_points.items()
         if int(name.rsplit("_", 1)[1]) > num_frozen
     }
+    moved, ddf = chain.moved(factor), chain.ddf(factor)
     return keras.Model(
-        chain.inputs, {"fixed": fixed, "moved": chain.moved(factor), **trained}
+        chain.inputs, {"fixed": fixed, "moved": moved, "ddf": ddf, **trained}
     )
 
 

@@ -22,6 +22,9 @@ class WorkingPair:
         grid: The working grid.
         initial: World-to-world matrix of the initial alignment, from fixed to
             moving, `(ndim + 1, ndim + 1)`.
+        fixed_mask: Which fixed voxels count, bool; `None` for all.
+        moving_mask: Which moving voxels count, bool, through the initial alignment;
+            `None` for all.
     """
 
     fixed: np.ndarray
@@ -29,19 +32,32 @@ class WorkingPair:
     mask: np.ndarray
     grid: WorkingGrid
     initial: np.ndarray
+    fixed_mask: np.ndarray | None = None
+    moving_mask: np.ndarray | None = None
 
 
-def prepare_pair(fixed: Image, moving: Image, config: Config) -> WorkingPair:
+def prepare_pair(
+    fixed: Image,
+    moving: Image,
+    config: Config,
+    *,
+    fixed_mask: Image | None = None,
+    moving_mask: Image | None = None,
+) -> WorkingPair:
     """Brings a pair to its working grid.
 
     Args:
         fixed: Any grid, spacing and orientation.
         moving: Likewise; its grid may be another one.
         config: Says spacing, initial alignment and intensities.
+        fixed_mask: Which voxels of the fixed image count in the similarity, bool;
+            resampled by nearest neighbour. Intensities and the initial alignment
+            come from whole images all the same.
+        moving_mask: Likewise, of the moving image.
 
     Raises:
         InputError: If an image doesn't have the config's rank, is constant, or the
-            two don't overlap after the initial alignment.
+            two, or their masks, don't overlap after the initial alignment.
     """
     for name, image in (("fixed", fixed), ("moving", moving)):
         if image.ndim != config.ndim:
@@ -71,12 +87,22 @@ def prepare_pair(fixed: Image, moving: Image, config: Config) -> WorkingPair:
             f"are {_centre_distance(fixed, moving):.0f} mm apart; if their headers "
             "can't be trusted, set initial_alignment to centers or mass"
         )
+    masks = {
+        name: to_working_grid(own, grid, matrix)
+        for name, own, matrix in (
+            ("fixed_mask", fixed_mask, np.eye(fixed.ndim + 1)),
+            ("moving_mask", moving_mask, initial),
+        )
+        if own is not None
+    }
+    _check_masks(mask, masks)
     return WorkingPair(
         fixed=_to_grid(scaled_fixed, fixed_matrix, inside_fixed),
         moving=_to_grid(scaled_moving, moving_matrix, inside_moving),
         mask=mask,
         grid=grid,
         initial=initial,
+        **masks,
     )
 
 
@@ -180,6 +206,17 @@ def _to_grid(array: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.nd
         array, matrix[:-1, :-1], matrix[:-1, -1], inside.shape, order=1, mode="nearest"
     )
     return np.where(inside, np.clip(resampled, 0, 1), 0).astype(np.float32)
+
+
+def _check_masks(covered: np.ndarray, masks: dict[str, np.ndarray]) -> None:
+    """Refuses masks that leave nothing to compare."""
+    if not np.all([covered, *masks.values()], axis=0).any():
+        raise InputError(
+            f"{' and '.join(masks)}: no voxel of the working grid that both images "
+            "cover is inside after the initial alignment, so nothing would be "
+            "compared; check that each mask belongs to its image, and that the "
+            "config's spacing doesn't pass over it"
+        )
 
 
 def _inside(

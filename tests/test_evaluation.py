@@ -159,6 +159,94 @@ def test_images_on_different_grids_are_compared_in_the_world():
     assert measured.ncc == pytest.approx(expected.ncc, abs=1e-3)
 
 
+def masked_pair() -> LoadedPair:
+    """As `shifted_pair`, with masks that differ, and garbage outside of them."""
+    pair, rng = shifted_pair(), np.random.default_rng(8)
+    fixed_mask, moving_mask = np.zeros((2, *SHAPE), bool)
+    fixed_mask[3:11, 5:19, 1:7] = True
+    moving_mask[7:16, 2:17, 2:9] = True
+    images = [
+        image.with_array(np.where(mask, image.array, rng.integers(0, 9000, SHAPE)))
+        for image, mask in ((pair.fixed, fixed_mask), (pair.moving, moving_mask))
+    ]
+    return dataclasses.replace(
+        pair,
+        fixed=images[0],
+        moving=images[1],
+        fixed_mask=pair.fixed.with_array(fixed_mask),
+        moving_mask=pair.moving.with_array(moving_mask),
+    )
+
+
+def test_similarity_counts_only_what_is_inside_both_masks():
+    pair = masked_pair()
+    measured = measure(pair, true_shift(pair.fixed))
+    assert measured.ncc == pytest.approx(1)
+    for name in ("fixed_mask", "moving_mask"):
+        without = dataclasses.replace(pair, **{name: None})
+        assert measure(without, true_shift(pair.fixed)).ncc < 0.9
+    # Without a transform: the voxels where both masks lie on the same grid.
+    both = pair.fixed_mask.array & pair.moving_mask.array
+    expected = np.corrcoef(pair.fixed.array[both], pair.moving.array[both])[0, 1]
+    assert measure(pair, identity(pair.fixed)).ncc == pytest.approx(expected, abs=1e-6)
+
+
+def test_between_voxels_nothing_from_outside_the_moving_mask_shows():
+    """By linear interpolation, half of a value at the mask's edge would be garbage."""
+    pair, values = masked_pair(), []
+    world = np.eye(4)
+    world[:3, 3] = pair.fixed.affine[:3, :3] @ np.add(SHIFT, [0.5, -0.4, 0.3])
+    for garbage in (0, 9000):
+        moving = np.where(pair.moving_mask.array, pair.moving.array, garbage)
+        other = dataclasses.replace(pair, moving=pair.moving.with_array(moving))
+        values.append(measure(other, world_transform(world)).ncc)
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
+    assert 0 < values[0] < 1
+
+
+def test_masks_change_nothing_but_the_similarity():
+    pair = masked_pair()
+    plain = dataclasses.replace(pair, fixed_mask=None, moving_mask=None)
+    masked, expected = (measure(p, true_shift(p.fixed)) for p in (pair, plain))
+    for name in ("dice", "folded_percent", "std_log_jacobian"):
+        assert getattr(masked, name) == getattr(expected, name)
+    np.testing.assert_equal(masked.surface, expected.surface)
+    np.testing.assert_array_equal(masked.landmark_errors, expected.landmark_errors)
+    ones = pair.fixed.with_array(np.ones(SHAPE, bool))
+    whole = dataclasses.replace(pair, fixed_mask=ones, moving_mask=ones)
+    assert measure(whole, true_shift(pair.fixed)).ncc == expected.ncc
+
+
+def test_masks_that_miss_each_other_give_no_similarity():
+    pair = masked_pair()
+    world = np.eye(4)
+    world[:3, 3] = pair.fixed.affine[:3, :3] @ [-9, 0, 0]
+    assert np.isnan(measure(pair, world_transform(world)).ncc)
+
+
+def test_masks_come_from_the_manifest_and_are_checked(tmp_path, untrained):
+    loaded = masked_pair()
+    pair = write_pair(tmp_path, loaded)
+    names = {
+        name: tmp_path / f"{name}.nii.gz" for name in ("fixed_mask", "moving_mask")
+    }
+    for name, path in names.items():
+        mask = getattr(loaded, name)
+        write_image(path, mask.with_array(mask.array.astype(np.uint8)))
+    masked = dataclasses.replace(pair, **names)
+    plain, with_masks = evaluate([pair, masked], untrained)
+    expected = measure(loaded, identity(loaded.fixed)).ncc
+    assert with_masks.before.ncc == pytest.approx(expected, abs=1e-6)
+    assert with_masks.after.ncc == pytest.approx(expected, abs=1e-4)
+    assert plain.before.ncc != pytest.approx(expected, abs=0.05)
+    assert with_masks.before.dice == plain.before.dice
+    assert "Similarity (NCC), masked" in "\n".join(rendered([plain, with_masks]))
+    assert "masked" not in "\n".join(rendered([plain]))
+    write_image(names["moving_mask"], Image(np.ones((3, 4, 5), np.uint8), np.eye(4)))
+    with pytest.raises(InputError, match=r"line 2: .*moving_mask.* \(3, 4, 5\)"):
+        check_pairs([masked], small_config())
+
+
 def test_strong_shrinking_folds_nothing_on_any_grid():
     """Displacements taken for voxels, which they aren't, would fold here."""
     pair = shifted_pair()

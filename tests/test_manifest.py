@@ -82,6 +82,33 @@ def test_images_stand_for_all_ordered_pairs_of_them(folder):
     assert pairs[1].place.endswith("lines 2 and 4")
 
 
+def test_masks_are_optional_on_either_side(folder):
+    text = (
+        "fixed,moving,fixed_mask,moving_mask\n"
+        "scans/a.nii,scans/b.nii,scans/c.nii,\n"
+        "scans/a.nii,scans/b.nii,,scans/d.nii\n"
+        "scans/a.nii,scans/b.nii,,\n"
+    )
+    pairs = read_manifest(write(folder, text))
+    masks = [(p.fixed_mask and p.fixed_mask.stem, p.moving_mask) for p in pairs]
+    assert masks == [("c", None), (None, folder / "scans/d.nii"), (None, None)]
+    assert [file.stem for file in pairs[1].files] == ["a", "b", "d"]
+
+
+def test_masks_of_only_some_images_follow_them_to_either_side(folder):
+    text = "image,mask\nscans/a.nii,scans/d.nii\nscans/b.nii,\n"
+    first, second = read_manifest(write(folder, text))
+    assert first.fixed_mask == second.moving_mask == folder / "scans/d.nii"
+    assert first.moving_mask is second.fixed_mask is None
+
+
+def test_a_missing_mask_is_named_with_its_line(folder):
+    text = "fixed,moving,moving_mask\nscans/a.nii,scans/b.nii,scans/x.nii\n"
+    assert "line 2: no such file" in problem(folder, text)
+    text = "image,mask\nscans/a.nii,\nscans/b.nii,scans/x.nii\n"
+    assert "line 3: no such file" in problem(folder, text)
+
+
 def test_every_faulty_line_is_named_once(folder):
     text = (
         "fixed,moving,fixed_labels,moving_labels\n"
@@ -156,6 +183,22 @@ def test_the_digest_follows_contents_and_order_but_not_names(folder):
     renamed.write_text("A")
     path = write(folder, "fixed,moving\nscans/other.nii,scans/b.nii\n")
     assert data_digest(read_manifest(path)) != before
+
+
+def test_the_digest_knows_masks_from_labels_and_fixed_from_moving(folder):
+    digests = set()
+    for columns in (
+        "fixed_labels,moving_labels",
+        "fixed_mask,moving_mask",
+        "moving_mask,fixed_mask",
+    ):
+        text = f"fixed,moving,{columns}\n" + "scans/a.nii,scans/b.nii,scans/c.nii,"
+        pairs = read_manifest(write(folder, text + "scans/d.nii\n"))
+        digests.add(data_digest(pairs))
+    for side in ("fixed", "moving"):
+        text = f"fixed,moving,{side}_mask\nscans/a.nii,scans/b.nii,scans/c.nii\n"
+        digests.add(data_digest(read_manifest(write(folder, text))))
+    assert len(digests) == 5
 
 
 def test_a_file_that_vanished_is_named_with_its_line(folder):

@@ -318,14 +318,16 @@ def test_training_sees_what_use_sees(ndim, num_frozen, num_stages, trained):
         whole = model(_inputs(ndim), training=False)
         part = view(_inputs(ndim), training=False)
     name = f"control_points_{num_stages}"
-    assert set(part) == {"fixed", "moved", name}
+    assert set(part) == {"fixed", "moved", "ddf", name}
     np.testing.assert_allclose(part[name], whole[name], atol=2e-3)
     factor = config.stages[num_stages - 1].downsample
     fixed = average_pool(_inputs(ndim)["fixed"], factor)
     np.testing.assert_array_equal(part["fixed"], fixed)
     assert part["moved"].shape == fixed.shape
+    assert part["ddf"].shape == (*fixed.shape[:-1], ndim)
     if factor == (1,) * ndim and num_stages == len(config.stages):
         np.testing.assert_allclose(part["moved"], whole["moved"], atol=5e-3)
+        np.testing.assert_allclose(part["ddf"], whole["ddf"], atol=2e-2)
 
 
 def test_training_may_begin_with_an_image_that_is_warped_already(ndim, trained):

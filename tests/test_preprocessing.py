@@ -338,3 +338,63 @@ def test_images_that_do_not_overlap_are_refused_with_a_way_out(rng):
         prepare_pair(image, apart, _config())
     pair = prepare_pair(image, apart, _config(initial_alignment="centers"))
     np.testing.assert_allclose(pair.fixed, pair.moving, atol=1e-5)
+
+
+def _part(image, start, stop, axis=0):
+    """A mask of a part of an image along an axis, from and to shares of it."""
+    place = np.indices(image.shape)[axis] / image.shape[axis]
+    return image.with_array((place >= start) & (place < stop))
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("alignment", ["header", "centers"])
+def test_masks_lie_on_their_images_however_these_are_stored(ndim, alignment, rng):
+    """Inside the masks both images are bright, and each has a place of its own."""
+    fixed, moving = _image(rng, ndim), _image(rng, ndim, origin=(-28.0, 15.0, 77.0))
+    for order in itertools.permutations(range(ndim)):
+        images, masks = [], {}
+        for name, image, axis, part in (
+            ("fixed_mask", fixed, 0, (0.0, 0.8)),
+            ("moving_mask", moving, 1, (0.2, 1.0)),
+        ):
+            stored = _stored(image, order, [True] * ndim)
+            mask = _stored(_part(image, *part, axis), order, [True] * ndim)
+            images.append(stored.with_array(np.where(mask.array, 900.0, 100.0)))
+            masks[name] = mask
+        config = _config(ndim, initial_alignment=alignment)
+        pair = prepare_pair(*images, config, **masks)
+        for image, mask in (
+            (pair.fixed, pair.fixed_mask),
+            (pair.moving, pair.moving_mask),
+        ):
+            assert mask.dtype == bool
+            assert 0.1 < mask[pair.mask].mean() < 0.9
+            assert image[mask & pair.mask].min() > 0.49
+            assert image[~mask & pair.mask].max() < 0.51
+        assert prepare_pair(*images, config).fixed_mask is None
+
+
+def test_masks_do_not_change_the_images(rng):
+    image = _image(rng)
+    plain = prepare_pair(image, image, _config())
+    pair = prepare_pair(image, image, _config(), fixed_mask=_part(image, 0, 0.5))
+    np.testing.assert_array_equal(pair.fixed, plain.fixed)
+    np.testing.assert_array_equal(pair.mask, plain.mask)
+    assert pair.moving_mask is None
+
+
+def test_masks_that_leave_nothing_are_refused(rng):
+    image = _image(rng)
+    lower, upper = _part(image, 0, 0.5), _part(image, 0.5, 1)
+    with pytest.raises(InputError, match=r"^fixed_mask and moving_mask: no voxel"):
+        prepare_pair(image, image, _config(), fixed_mask=lower, moving_mask=upper)
+    # Only the upper half of the fixed image has a moving one beneath it.
+    affine = image.affine.copy()
+    affine[:-1, -1] += affine[:-1, 0] * (image.shape[0] // 2 + 2)
+    apart = Image(image.array, affine)
+    with pytest.raises(InputError, match=r"^fixed_mask: no voxel"):
+        prepare_pair(image, apart, _config(), fixed_mask=lower)
+    far = _part(apart, 0.5, 1)
+    with pytest.raises(InputError, match=r"^moving_mask: no voxel"):
+        prepare_pair(image, apart, _config(), moving_mask=far)
+    assert prepare_pair(image, apart, _config(), fixed_mask=upper).mask.any()

@@ -29,7 +29,9 @@ class Measures:
 
     Attributes:
         ncc: Normalised cross-correlation, from -1 to 1, over the voxels that come
-            from inside the moving image; NaN if these have no contrast.
+            from inside the moving image; NaN if these have no contrast. With masks,
+            only over voxels inside the fixed mask that come from inside the moving
+            mask. All other measures are over the whole grid, whatever the masks.
         folded_percent: Share of voxels where the transform folds.
         std_log_jacobian: Standard deviation of the log of its determinant.
         dice: Label to overlap; empty without labels.
@@ -54,7 +56,8 @@ def measure(loaded: LoadedPair, transform: Transform) -> Measures:
     """
     fixed, moving = loaded.fixed, loaded.moving
     displacement = transform.displacement(fixed)
-    inside = _inside_moving(fixed, moving, displacement)
+    counting = _inside_moving(fixed, moving, displacement)
+    counting &= _inside_masks(loaded, transform, displacement)
     moved = transform.resample(moving, fixed, displacement=displacement)
     # World mm to steps along the fixed image's axes, as the determinant wants them.
     to_steps = np.linalg.inv(fixed.affine[:-1, :-1]).astype(np.float32)
@@ -65,7 +68,7 @@ def measure(loaded: LoadedPair, transform: Transform) -> Measures:
         fixed_points, moving_points = loaded.points
         errors = landmark_errors(transform.map_points(fixed_points), moving_points)
     return Measures(
-        ncc=_ncc(fixed.array[inside], moved.array[inside]),
+        ncc=_ncc(fixed.array[counting], moved.array[counting]),
         folded_percent=folded_percent(jacobian),
         std_log_jacobian=std_log_jacobian(jacobian),
         dice=overlaps,
@@ -87,6 +90,29 @@ def _inside_moving(fixed: Image, moving: Image, displacement: np.ndarray) -> np.
         for step, along in zip(matrix[axis, :-1], steps, strict=True):
             position += (step * along).astype(np.float32)
         inside &= (position >= -0.5) & (position <= size - 0.5)
+    return inside
+
+
+def _inside_masks(
+    loaded: LoadedPair, transform: Transform, displacement: np.ndarray
+) -> np.ndarray:
+    """Which fixed voxels are inside the fixed mask and come from the moving one's.
+
+    A point between voxels of the moving image is inside if all of those are that
+    its intensity is interpolated from.
+    """
+    inside = np.ones(loaded.fixed.shape, bool)
+    if loaded.fixed_mask is not None:
+        inside &= loaded.fixed_mask.array
+    if loaded.moving_mask is not None:
+        mask = loaded.moving_mask
+        share = transform.resample(
+            mask.with_array(mask.array.astype(np.float32)),
+            loaded.fixed,
+            displacement=displacement,
+        )
+        # Less than 1 by what rounds a point that lies exactly on a voxel.
+        inside &= share.array > 0.999
     return inside
 
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image, read_image, read_labels_of, read_points
+from dlir_tf.images import (
+    Image,
+    read_image,
+    read_labels_of,
+    read_mask_of,
+    read_points,
+)
 from dlir_tf.manifest import Pair
 from dlir_tf.preprocessing import prepare_pair
 
@@ -29,22 +35,28 @@ class LoadedPair:
         labels: Labels of both images, each on its image's grid; or none.
         points: Landmarks of both images, `(num_points, ndim)`, world RAS+ mm,
             corresponding by their order; or none.
+        fixed_mask: Which voxels of the fixed image count in the similarity, bool, on
+            its grid; `None` for all.
+        moving_mask: Likewise, of the moving image.
     """
 
     fixed: Image
     moving: Image
     labels: tuple[Image, Image] | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None
+    fixed_mask: Image | None = None
+    moving_mask: Image | None = None
 
 
 def load_pair(pair: Pair) -> LoadedPair:
     """Reads all files of a pair.
 
     Args:
-        pair: The files; labels and landmarks are read where both images have them.
+        pair: The files; labels and landmarks are read where both images have them,
+            masks where either has one.
 
     Returns:
-        Their contents, the labels on the grids of their images.
+        Their contents, labels and masks on the grids of their images.
 
     Raises:
         InputError: If one can't be used or doesn't fit the others.
@@ -67,7 +79,15 @@ def load_pair(pair: Pair) -> LoadedPair:
                 "line by line, so both files must have as many. Received: "
                 f"{len(points[0])} and {len(points[1])}"
             )
-    return LoadedPair(fixed, moving, labels, points)
+    masks = {
+        name: read_mask_of(path, image)
+        for name, path, image in (
+            ("fixed_mask", pair.fixed_mask, fixed),
+            ("moving_mask", pair.moving_mask, moving),
+        )
+        if path is not None
+    }
+    return LoadedPair(fixed, moving, labels, points, **masks)
 
 
 def check_pairs(
@@ -90,6 +110,8 @@ def check_pairs(
         try:
             with located(pair):
                 loaded = load_pair(pair)
+                # Without masks, which only count where the results are measured: on
+                # the fixed image's own grid, however coarse the working grid is.
                 prepare_pair(loaded.fixed, loaded.moving, config)
         except InputError as error:
             return str(error)

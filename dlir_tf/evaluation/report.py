@@ -53,6 +53,8 @@ def summary_table(evaluations: Sequence[PairEvaluation], *, plain: bool) -> Tabl
     table.add_column("before", justify="right", no_wrap=True)
     table.add_column("after", justify="right", no_wrap=True)
     for name, (title, digits) in _COMPARED.items():
+        if name == "ncc" and any(_has_mask(evaluation) for evaluation in evaluations):
+            title = "Similarity (NCC), masked"
         for label in (None, *shown):
             key = (name, label)
             if any(key in row for row in after):
@@ -77,7 +79,8 @@ def write_csv(path: Path, evaluations: Sequence[PairEvaluation]) -> None:
     labels `dice`, `hd95` and `surface_distance` (mm) and the mean `landmark_error`
     (mm); `folded_percent`, `std_log_jacobian`, `seconds`; and for each label L
     `dice_before_L`, `dice_after_L` and so on. A cell is empty where a pair has no
-    such thing, and `nan` where it can't be measured.
+    such thing, and `nan` where it can't be measured. Where a pair has masks, its
+    `ncc` counts the voxels inside them, and all else the whole grid.
 
     Args:
         path: An existing file is replaced.
@@ -139,6 +142,10 @@ def _numbers(measures: Measures) -> dict[Key, float]:
     if measures.landmark_errors is not None:
         numbers["landmark_error", None] = _mean(measures.landmark_errors)
     return numbers
+
+
+def _has_mask(evaluation: PairEvaluation) -> bool:
+    return bool(evaluation.pair.fixed_mask or evaluation.pair.moving_mask)
 
 
 def _labels(evaluations: Iterable[PairEvaluation]) -> list[int]:

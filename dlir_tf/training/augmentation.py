@@ -9,6 +9,7 @@ from dlir_tf.config import Augmentation
 from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_parameters
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.warp import Warp
+from dlir_tf.training.masks import warp_mask
 
 Batch = dict[str, Any]
 
@@ -21,8 +22,8 @@ def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
     image alone, which shows it more misalignments.
 
     Args:
-        batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`; `spacing`,
-            `(batch, ndim)`.
+        batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`, and perhaps
+            `fixed_mask` and `moving_mask`; `spacing`, `(batch, ndim)`.
         config: The ranges.
         seed: Two ints; equal seeds give equal changes.
 
@@ -37,11 +38,15 @@ def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
         warp = Warp()
         result["fixed"] = warp(batch["fixed"], field)
         result["mask"] = Warp(fill_value=0.0)(batch["mask"], field)
+        if "fixed_mask" in batch:
+            result["fixed_mask"] = warp_mask(batch["fixed_mask"], field)
         if config.relative:
             alone = _random_matrix(batch, config, config.relative, seeds[1])
             field = matrix_field(Compose()(pose, alone), batch["fixed"])
             result["mask"] *= Warp(fill_value=0.0)(batch["mask"], field)
         result["moving"] = warp(batch["moving"], field)
+        if "moving_mask" in batch:
+            result["moving_mask"] = warp_mask(batch["moving_mask"], field)
     for name, gamma_seed, noise_seed in (
         ("fixed", seeds[2], seeds[3]),
         ("moving", seeds[4], seeds[5]),

@@ -7,6 +7,7 @@ import tensorflow as tf
 from dlir_tf.config import BSplineStage, Config
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.losses import bending_energy, similarity_loss
+from dlir_tf.training.masks import pool_mask, warp_mask
 
 Batch = dict[str, Any]
 
@@ -29,13 +30,15 @@ class Objective:
         """Evaluates the loss per sample.
 
         Args:
-            batch: `mask`, `(batch, *size, 1)`, and `spacing`, `(batch, ndim)`.
-            outputs: Of the training model: `fixed`, `moved`, `control_points_N`.
+            batch: `mask`, `(batch, *size, 1)`, and `spacing`, `(batch, ndim)`; and
+                perhaps `fixed_mask` and `moving_mask`, like `mask`, 0 or 1.
+            outputs: Of the training model: `fixed`, `moved`, `control_points_N`; and
+                `ddf`, through which a moving mask is warped.
 
         Returns:
             `loss`, `similarity_loss` and `bending_energy` (weighted), `(batch,)`.
         """
-        mask = average_pool(batch["mask"], self._factor)
+        mask = self._weights(batch, outputs)
         dissimilarity = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
         dissimilarity = self._config.similarity.weight * dissimilarity
         energy = tf.zeros_like(dissimilarity)
@@ -50,3 +53,13 @@ class Objective:
             "similarity_loss": dissimilarity,
             "bending_energy": energy,
         }
+
+    def _weights(self, batch: Batch, outputs: dict[str, Any]) -> Any:
+        """How much each voxel of the compared images counts, from 0 to 1."""
+        weights = average_pool(batch["mask"], self._factor)
+        if "fixed_mask" in batch:
+            weights *= pool_mask(batch["fixed_mask"], self._factor)
+        if "moving_mask" in batch:
+            pooled = pool_mask(batch["moving_mask"], self._factor)
+            weights *= warp_mask(pooled, outputs["ddf"])
+        return weights

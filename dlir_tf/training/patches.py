@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from dlir_tf.config import AffineStage, Config
 from dlir_tf.model import partial_model
+from dlir_tf.training.masks import MASKS, warp_mask
 from dlir_tf.training.phases import Phase
 
 Batch = dict[str, Any]
@@ -65,19 +66,23 @@ class AlignedPatches:
         """Returns the batch of patches.
 
         Args:
-            batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`; `spacing` and
-                `extent`, `(batch, ndim)`.
+            batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`, and perhaps
+                `fixed_mask` and `moving_mask`; `spacing` and `extent`,
+                `(batch, ndim)`.
             seed: Two ints.
         """
         inputs = {name: batch[name] for name in ("fixed", "moving", "spacing")}
-        aligned = {**batch, "moving": self._align(inputs, training=False)["moved"]}
+        outputs = self._align(inputs, training=False)
+        aligned = {**batch, "moving": outputs["moved"]}
+        if "moving_mask" in batch:
+            aligned["moving_mask"] = warp_mask(batch["moving_mask"], outputs["ddf"])
         extent = tf.cast(batch["extent"], tf.float32)
         places = tf.random.stateless_uniform(tf.shape(extent), seed)
         room = tf.maximum(extent - tf.constant(self._size, tf.float32), 0.0)
         # Rounding could reach the upper end, which is excluded.
         start = tf.minimum(tf.floor(places * (room + 1.0)), room)
         starts = tf.unstack(tf.cast(start, tf.int32))
-        for name in ("fixed", "moving", "mask"):
+        for name in [n for n in ("fixed", "moving", "mask", *MASKS) if n in batch]:
             images = tf.unstack(aligned[name])
             aligned[name] = tf.stack(
                 [

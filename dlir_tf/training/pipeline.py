@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from dlir_tf.training.masks import MASKS
 from dlir_tf.training.store import PairStore, Sample
 
 Batch = dict[str, Any]
@@ -38,19 +39,21 @@ def training_batches(
 
     Returns:
         A dataset of dicts: `fixed`, `moving`, `mask`, `(batch, *size, 1)`, float32;
-        `spacing`, `(batch, ndim)`, mm; `extent`, `(batch, ndim)`, int32, voxels
-        that aren't padding; `step`, `(batch,)`.
+        likewise `fixed_mask` and `moving_mask`, if any pair has one; `spacing`,
+        `(batch, ndim)`, mm; `extent`, `(batch, ndim)`, int32, voxels that aren't
+        padding; `step`, `(batch,)`.
     """
-    draw = _sampler(store, size, seed)
+    images = (*_IMAGES, *store.masks)
+    draw = _sampler(store, images, size, seed)
     numbers = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
     ndim = len(size)
 
     def load(number: Any) -> Batch:
-        types = [tf.float32] * 4 + [tf.int32]
+        types = [tf.float32] * (len(images) + 1) + [tf.int32]
         arrays = tf.numpy_function(draw, [number], types, stateful=False)
-        batch = dict(zip((*_IMAGES, "spacing", "extent"), arrays, strict=True))
+        batch = dict(zip((*images, "spacing", "extent"), arrays, strict=True))
         for name, array in batch.items():
-            array.set_shape((*size, 1) if name in _IMAGES else (ndim,))
+            array.set_shape((*size, 1) if name in images else (ndim,))
         batch["step"] = number // batch_size
         return batch
 
@@ -64,13 +67,18 @@ def training_batches(
 def pad_sample(sample: Sample, size: tuple[int, ...]) -> Batch:
     """One whole pair as a batch of its own, padded at the far ends to `size`."""
     start = (0,) * len(size)
-    batch = {name: _fit(getattr(sample, name), start, size) for name in _IMAGES}
+    there = [name for name in MASKS if getattr(sample, name) is not None]
+    names = (*_IMAGES, *there)
+    batch = {name: _fit(getattr(sample, name), start, size) for name in names}
     batch["spacing"] = sample.spacing
     return {name: tf.constant(array[None]) for name, array in batch.items()}
 
 
 def _sampler(
-    store: PairStore, size: tuple[int, ...], seed: tuple[int, ...]
+    store: PairStore,
+    names: tuple[str, ...],
+    size: tuple[int, ...],
+    seed: tuple[int, ...],
 ) -> Callable[[Any], tuple[np.ndarray, ...]]:
     """Returns a function: sample number -> cropped arrays."""
 
@@ -81,7 +89,7 @@ def _sampler(
         room = np.maximum(np.asarray(sample.shape) - size, 0)
         rng = np.random.default_rng((*seed, epoch, position))
         start = tuple(int(n) for n in rng.integers(0, room + 1))
-        images = (_fit(getattr(sample, name), start, size) for name in _IMAGES)
+        images = (_fit(getattr(sample, name), start, size) for name in names)
         extent = np.minimum(sample.shape, size).astype(np.int32)
         return (*images, sample.spacing, extent)
 
@@ -89,9 +97,11 @@ def _sampler(
 
 
 def _fit(
-    array: np.ndarray, start: tuple[int, ...], size: tuple[int, ...]
+    array: np.ndarray | None, start: tuple[int, ...], size: tuple[int, ...]
 ) -> np.ndarray:
     """Crops from `start` and pads with zeros behind; adds the channel axis."""
+    if array is None:  # a pair without the mask that others have: all voxels count
+        return np.ones((*size, 1), np.float32)
     window = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
     cropped = array[window]
     result = np.zeros((*size, 1), np.float32)

@@ -15,9 +15,10 @@ from dlir_tf import __version__
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.images import read_image, read_labels_of
+from dlir_tf.images import read_image, read_labels_of, read_mask_of
 from dlir_tf.manifest import Pair, data_digest
 from dlir_tf.preprocessing import prepare_pair, to_working_grid
+from dlir_tf.training.masks import MASKS, check_mask
 
 _SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
 
@@ -37,6 +38,8 @@ class Sample:
         spacing: Voxel size in mm, float32.
         fixed_labels: Nearest neighbour on the working grid; `None` without labels.
         moving_labels: Likewise, through the initial alignment.
+        fixed_mask: Which fixed voxels count, bool; `None` for all.
+        moving_mask: Which moving voxels count, likewise.
     """
 
     fixed: np.ndarray
@@ -45,6 +48,8 @@ class Sample:
     spacing: np.ndarray
     fixed_labels: np.ndarray | None = None
     moving_labels: np.ndarray | None = None
+    fixed_mask: np.ndarray | None = None
+    moving_mask: np.ndarray | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,6 +91,13 @@ class PairStore:
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """Which of `MASKS` any of the pairs has."""
+        return tuple(
+            name for name in MASKS if any(getattr(pair, name) for pair in self.pairs)
+        )
 
     @property
     def largest_shape(self) -> tuple[int, ...]:
@@ -138,7 +150,17 @@ class PairStore:
     def _read(self, index: int) -> Sample:
         pair = self.pairs[index]
         fixed, moving = read_image(pair.fixed), read_image(pair.moving)
-        working = prepare_pair(fixed, moving, self._config)
+        masks = {
+            name: read_mask_of(path, image)
+            for name, path, image in zip(
+                MASKS, (pair.fixed_mask, pair.moving_mask), (fixed, moving), strict=True
+            )
+            if path is not None
+        }
+        working = prepare_pair(fixed, moving, self._config, **masks)
+        for name in masks:
+            factors = [stage.downsample for stage in self._config.stages]
+            check_mask(getattr(working, name), name, factors)
         labels: dict[str, np.ndarray] = {}
         if self._with_labels and pair.fixed_labels and pair.moving_labels:
             initial = np.eye(fixed.ndim + 1)
@@ -154,6 +176,8 @@ class PairStore:
             working.moving.astype(np.float16),
             working.mask,
             np.asarray(working.grid.spacing, np.float32),
+            fixed_mask=working.fixed_mask,
+            moving_mask=working.moving_mask,
             **labels,
         )
 

@@ -1,8 +1,11 @@
 """Batches: known contents, in an order that only the seed and the step know."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from dlir_tf.images import Image, write_image
 from dlir_tf.training.pipeline import pad_sample, training_batches
 from dlir_tf.training.store import PairStore
 
@@ -58,6 +61,53 @@ def test_pairs_of_different_shapes_share_a_batch(store):
             inside[: extent[0], : extent[1]] = 1
             np.testing.assert_array_equal(mask, inside)
             assert (image[inside == 0] == 0).all()
+
+
+def test_masks_come_with_the_batches_if_any_pair_has_one(
+    store, make_pairs, make_config, tmp_path
+):
+    """A pair without the mask counts as a whole, and so does its padding."""
+    assert not any("_mask" in name for name in batches(store)[0])
+    inside = np.zeros((32, 24), np.uint8)
+    inside[3:29, 2:20] = 1
+    path = tmp_path / "mask.nii"
+    write_image(path, Image(inside, np.diag([1.5, 2.0, 1.0])))
+    first, second = make_pairs(2, shapes=((32, 24), (24, 40)))
+    masked = PairStore(
+        [replace(first, moving_mask=path), second], make_config(), tmp_path / "cache"
+    )
+    masked.fill()
+    seen = set()
+    for batch in batches(masked):
+        assert "fixed_mask" not in batch
+        assert batch["moving_mask"].dtype == np.float32
+        for image, mask in zip(batch["fixed"], batch["moving_mask"], strict=True):
+            expected = np.ones((32, 40, 1))
+            index = which(masked, image)
+            if index == 0:
+                expected[..., 0] = np.pad(inside, ((0, 0), (0, 16)))
+            np.testing.assert_array_equal(mask, expected)
+            seen.add(index)
+    assert seen == {0, 1}
+    whole = pad_sample(masked.load(0), (32, 40))
+    np.testing.assert_array_equal(whole["moving_mask"][0, :, :24, 0], inside)
+    assert "moving_mask" not in pad_sample(masked.load(1), (32, 40))
+
+
+def test_masks_are_cropped_with_their_images(make_pairs, make_config, tmp_path):
+    """The mask is 1 where the image is bright: so it stays."""
+    pair = make_pairs(1, labels=True)[0]
+    pair = replace(pair, fixed_mask=pair.fixed_labels, moving_mask=pair.moving_labels)
+    store = PairStore([pair], make_config(), tmp_path / "cache")
+    store.fill()
+    limits = []
+    for batch in batches(store, size=(16, 8)):
+        for side in ("fixed", "moving"):
+            image, mask = batch[side], batch[f"{side}_mask"]
+            assert mask.shape == image.shape
+            limits.append((image[mask > 0].min(), image[mask == 0].max()))
+    lowest, highest = np.array(limits).T
+    assert lowest.min() > highest.max() - 0.1
 
 
 def test_every_epoch_shows_every_pair_once_in_another_order(store):

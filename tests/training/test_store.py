@@ -2,6 +2,7 @@
 
 import errno
 import threading
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -20,9 +21,9 @@ def num_reads(monkeypatch):
     """Counts preprocessed pairs."""
     counts = []
 
-    def counting(*arguments):
+    def counting(*arguments, **masks):
         counts.append(threading.current_thread().name)
-        return prepare_pair(*arguments)
+        return prepare_pair(*arguments, **masks)
 
     monkeypatch.setattr(module, "prepare_pair", counting)
     return lambda: len(counts)
@@ -78,6 +79,76 @@ def test_what_comes_from_disk_is_what_went_there(
     assert bright.mean() not in (0, 1)
     np.testing.assert_array_equal(sample.fixed_labels, bright)
     assert sample.fixed[bright > 0].min() > sample.fixed[bright == 0].max() - 0.01
+
+
+def write_mask(path, rows, columns):
+    """A mask of 32 x 24 voxels on the grid of `make_pairs`."""
+    array = np.zeros((32, 24), np.uint8)
+    array[rows, columns] = 1
+    write_image(path, Image(array, np.diag([1.5, 2.0, 1.0])))
+    return path
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_masks_are_kept_with_the_pairs_that_have_them(
+    cache, make_pairs, make_config, tmp_path
+):
+    first, second, third = make_pairs(3)
+    mask = write_mask(tmp_path / "mask.nii", slice(4, 20), slice(3, 9))
+    pairs = [first, replace(second, moving_mask=mask), replace(third, fixed_mask=mask)]
+    config = make_config(cache=cache)
+    store = make_store(pairs, config, tmp_path)
+    assert store.masks == ("fixed_mask", "moving_mask")
+    assert make_store(pairs[:2], config, tmp_path).masks == ("moving_mask",)
+    assert make_store(pairs[:1], config, tmp_path).masks == ()
+    inside = np.zeros((32, 24), bool)
+    inside[4:20, 3:9] = True
+    for _ in range(2):
+        plain, moving, fixed = (store.load(index) for index in range(3))
+        np.testing.assert_array_equal(moving.moving_mask, inside)
+        np.testing.assert_array_equal(fixed.fixed_mask, inside)
+        assert plain.fixed_mask is plain.moving_mask is None
+        assert fixed.moving_mask is moving.fixed_mask is None
+        # Where both images have voxels, whatever the masks.
+        assert moving.mask.all()
+    # The same files in other columns: not what is cached.
+    swapped = [replace(second, fixed_mask=mask)]
+    assert make_store(swapped, config, tmp_path).load(0).moving_mask is None
+
+
+def test_faulty_masks_are_named_with_their_lines(make_pairs, make_config, tmp_path):
+    (pair,) = make_pairs(1)
+    left = write_mask(tmp_path / "left.nii", slice(0, 32), slice(0, 9))
+    right = write_mask(tmp_path / "right.nii", slice(0, 32), slice(9, 24))
+    thin = write_mask(tmp_path / "thin.nii", slice(5, 6), slice(0, 24))
+    empty = write_mask(tmp_path / "empty.nii", slice(0, 0), slice(0, 0))
+    small = tmp_path / "small.nii"
+    write_image(small, Image(np.ones((16, 24), np.uint8), np.diag([1.5, 2.0, 1.0])))
+    faulty = [
+        {"fixed_mask": small},
+        {"moving_mask": empty},
+        {"fixed_mask": left, "moving_mask": right},
+        {"moving_mask": thin},
+    ]
+    pairs = [
+        replace(pair, place=f"p.csv, line {number}", **masks)
+        for number, masks in enumerate([{"fixed_mask": left}, *faulty], start=2)
+    ]
+    config = make_config("bspline")
+    stage = config.stages[0].model_copy(update={"downsample": (2, 2)})
+    config = config.model_copy(update={"stages": (stage,)})
+    with pytest.raises(InputError) as caught:
+        make_store(pairs, config, tmp_path)
+    reasons = (
+        "small.nii: masks must have their image's shape (32, 24)",
+        "empty.nii: every voxel of the mask is 0",
+        "fixed_mask and moving_mask: no voxel of the working grid",
+        "moving_mask is too thin for stage 1",
+    )
+    lines = str(caught.value).splitlines()
+    for number, (line, reason) in enumerate(zip(lines, reasons, strict=True), start=3):
+        assert line.startswith(f"p.csv, line {number}: ")
+        assert reason in line
 
 
 def test_the_cache_follows_contents_and_settings(
