@@ -106,6 +106,27 @@ def random_image(
     return Image(array.astype(dtype), affine)
 
 
+def reference_within(
+    rng: np.random.Generator,
+    grid: WorkingGrid,
+    spacing: tuple[float, ...] | np.ndarray,
+    shape: tuple[int, ...],
+) -> Image:
+    """An oblique grid of its own around the centre of a working grid."""
+    centre = grid.affine @ [*((np.asarray(grid.shape) - 1) / 2), 1]
+    frame = random_frame(rng, spacing, centre[:-1], shape)
+    return Image(np.zeros(shape, np.float32), frame)
+
+
+def points_within(
+    rng: np.random.Generator, image: Image, count: int = 500, beyond: float = 0.0
+) -> np.ndarray:
+    """World points between an image's voxels, and as far beyond as is asked for."""
+    last = np.asarray(image.shape) - 1
+    voxels = rng.uniform(-beyond, 1 + beyond, (count, image.ndim)) * last
+    return voxels @ image.affine[:-1, :-1].T + image.affine[:-1, -1]
+
+
 def grid_of(image: Image) -> np.ndarray:
     """World points of all voxels, `(*shape, ndim)`."""
     voxels = np.moveaxis(np.indices(image.shape), 0, -1)

@@ -1,0 +1,101 @@
+"""What a file can't hold as it is: as a displacement at every voxel of a grid.
+
+Between voxel centres such a field is interpolated linearly, which makes an error; it is
+measured here, so that nobody has to trust the grid to be fine enough.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image
+from dlir_tf.images.saving import is_sheared
+from dlir_tf.transforms.affine import Affine
+from dlir_tf.transforms.component import Component
+from dlir_tf.transforms.dense_field import DenseField
+from dlir_tf.transforms.inverse import Inverse
+from dlir_tf.transforms.transform import Transform
+
+_NUM_POINTS = 20_000
+
+
+def plain(component: Component) -> Component:
+    """The same map, without an `Inverse` around what has an exact inverse."""
+    if isinstance(component, Inverse):
+        inner = plain(component.component)
+        if isinstance(inner, Affine | Inverse):
+            return inner.inverse()
+    return component
+
+
+def grid_for(path: Path, reference: Image | None) -> Image:
+    """The grid of a dense form.
+
+    Args:
+        path: The file to be written, for the message.
+        reference: The image that has the grid, if one was given.
+
+    Raises:
+        InputError: If none was given.
+    """
+    if reference is None:
+        raise InputError(
+            f"{path}: such a file holds this transform as displacements at the voxels "
+            "of a grid, but no grid was given; give the fixed image as the reference"
+        )
+    return reference
+
+
+def dense_form(
+    path: Path, components: Sequence[Component], reference: Image | None
+) -> DenseField:
+    """One field for several components, in the precision of a NIfTI file.
+
+    A single `DenseField` keeps its own grid, so that nothing is lost; the grid of the
+    reference counts only if its own is sheared, which NIfTI files of fields can't be.
+
+    Args:
+        path: The file to be written, for the message.
+        components: What the field stands for; none for a field of zeros.
+        reference: Its grid.
+
+    Raises:
+        InputError: If a grid is needed and there is none.
+    """
+    first = components[0] if len(components) == 1 else None
+    if isinstance(first, DenseField) and (
+        reference is None or not is_sheared(first.affine)
+    ):
+        field, affine = first.displacement, first.affine
+    else:
+        reference = grid_for(path, reference)
+        nothing = (Affine(np.eye(reference.ndim + 1)),)
+        field = Transform(tuple(components) or nothing).displacement(reference)
+        affine = reference.affine
+    return DenseField(field.astype(np.float32, copy=False), affine.astype(np.float32))
+
+
+def largest_error(
+    transform: Transform, written: Transform, affine: np.ndarray, shape: tuple[int, ...]
+) -> float:
+    """Measures the error of a written form.
+
+    Args:
+        transform: What should have been written.
+        written: What was.
+        affine: Voxel-to-world matrix of a grid, RAS+ mm.
+        shape: Its shape.
+
+    Returns:
+        The largest distance, in mm, between where the two take a point, among 20 000
+        points spread at random, always the same ones, between the grid's outermost
+        voxel centres.
+    """
+    generator = np.random.default_rng(0)
+    last = np.asarray(shape) - 1.0
+    voxels = last * generator.uniform(size=(_NUM_POINTS, len(shape)))
+    points = Affine(affine).map_points(voxels)
+    apart = written.map_points(points) - transform.map_points(points)
+    return float(np.linalg.norm(apart, axis=-1).max())
