@@ -2,17 +2,21 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from keras import ops
 
+from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.model_folder import Model
 from dlir_tf.preprocessing import WorkingPair, prepare_pair
+from dlir_tf.slices import SlicePair, is_slice, slice_pair
 from dlir_tf.transforms import Affine, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
+
+InitialAlignment = Literal["header", "centers", "mass"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +39,25 @@ class Registration:
 
 
 def register(
-    fixed: Image, moving: Image, *, model: Model, fill_value: float = 0.0
+    fixed: Image,
+    moving: Image,
+    *,
+    model: Model,
+    initial_alignment: InitialAlignment | None = None,
+    fill_value: float = 0.0,
 ) -> Registration:
     """Registers a pair in one shot.
+
+    A 2-d model also takes 3-d images of one slice, at any angle; their planes must be
+    parallel. The result is 3-d then: a transform of the world that takes the fixed
+    slice to the moving one.
 
     Args:
         fixed: The image that stays; any grid, spacing and orientation.
         moving: The image to be laid onto it; its grid may be another one.
         model: From `dlir_tf.load_model`.
+        initial_alignment: `"header"`, `"centers"` or `"mass"`, instead of what the
+            model's config says: see `dlir_tf.preprocessing.initial_alignment`.
         fill_value: Given to voxels that come from outside the moving image.
 
     Returns:
@@ -51,7 +66,8 @@ def register(
 
     Raises:
         InputError: If an image doesn't fit the model, is constant, or the two don't
-            overlap; or if the model's weights lead to numbers that aren't finite.
+            overlap; if slices aren't parallel; if the initial alignment is none of
+            those; or if the model's weights lead to numbers that aren't finite.
 
     Example: an untrained model, in the place of a loaded one, moves nothing.
 
@@ -68,15 +84,52 @@ def register(
     array([[ 10. , -20.5,  31. ]])
     """
     start = time.perf_counter()
-    pair = prepare_pair(fixed, moving, model.config)
+    config = _with_alignment(model.config, initial_alignment)
+    slices = _as_slices(fixed, moving, config)
+    if slices is None:
+        pair = prepare_pair(fixed, moving, config)
+    else:
+        pair = prepare_pair(slices.fixed, slices.moving, config)
     parameters = model.predict_parameters(model_inputs(pair))
     transform = build_transform(pair, parameters, model)
+    if slices is not None:
+        transform = slices.to_world(transform)
     displacement = transform.displacement(fixed)
     moved = transform.resample(
         moving, fixed, displacement=displacement, fill_value=fill_value
     )
     seconds = time.perf_counter() - start
     return Registration(moved, transform, displacement, seconds)
+
+
+def _with_alignment(config: Config, method: InitialAlignment | None) -> Config:
+    """The config with another initial alignment, if one is asked for."""
+    if method is None:
+        return config
+    if method not in get_args(InitialAlignment):
+        raise InputError(
+            f"initial_alignment: must be {', '.join(get_args(InitialAlignment))}. "
+            f"Received: {method!r}"
+        )
+    return config.model_copy(update={"initial_alignment": method})
+
+
+def _as_slices(fixed: Image, moving: Image, config: Config) -> SlicePair | None:
+    """The pair as slices in one plane, if that's what a 2-d model is given.
+
+    Raises:
+        InputError: If one image is a slice and the other can't be one.
+    """
+    if config.ndim != 2 or not (is_slice(fixed) or is_slice(moving)):
+        return None
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        if not is_slice(image):
+            raise InputError(
+                f"the {name} image has the shape {image.shape}, but the other one is a "
+                "3-d image of one slice, and the model is 2-d; give two slices, or two "
+                "2-d images"
+            )
+    return slice_pair(fixed, moving)
 
 
 def model_inputs(pair: WorkingPair) -> dict[str, Any]:

@@ -206,6 +206,106 @@ def test_the_initial_alignment_is_part_of_the_transform(rng, models):
     np.testing.assert_allclose(result.displacement, shift, atol=1e-4)
 
 
+@pytest.mark.parametrize("method", ["centers", "mass"])
+def test_another_initial_alignment_than_the_config_s_can_be_asked_for(
+    rng, models, method
+):
+    model = models(3, False)
+    fixed = _image(rng, (9, 14, 5), _affine(3))
+    fixed = fixed.with_array(np.abs(fixed.array))
+    shift = np.array([300.0, -200.0, 90.0])
+    far = fixed.affine.copy()
+    far[:3, 3] += shift
+    moving = Image(fixed.array, far)
+    with pytest.raises(InputError, match="don't overlap"):
+        register(fixed, moving, model=model)
+    result = register(fixed, moving, model=model, initial_alignment=method)
+    origin_moved = result.transform.map_points(np.zeros((1, 3)))
+    np.testing.assert_allclose(origin_moved, [shift], atol=1e-6)
+    assert model.config.initial_alignment == "header"
+    with pytest.raises(InputError, match="must be header, centers, mass"):
+        register(fixed, moving, model=model, initial_alignment="brute")
+
+
+TINY = [(1, 5), (3, 2), (2, 1, 1), (1, 7, 3), (2, 3, 5)]
+
+
+@pytest.mark.parametrize("shape", TINY)
+def test_tiny_images_are_registered(rng, models, shape):
+    """Also where a grid is one to three voxels wide, in either image."""
+    ndim = len(shape)
+    affine = _affine(ndim)
+    fixed, moving = (_image(rng, shape, affine) for _ in range(2))
+    moved = register(fixed, moving, model=models(ndim, False)).moved
+    np.testing.assert_array_equal(moved.array, moving.array)
+    large = _image(rng, SHAPES[ndim], affine)
+    moved = register(large, moving, model=models(ndim, False), fill_value=-9).moved
+    corner = tuple(slice(n) for n in shape)
+    np.testing.assert_array_equal(moved.array[corner], moving.array)
+    assert (moved.array != -9).sum() == moving.array.size
+    moved = register(moving, large, model=models(ndim, False)).moved
+    np.testing.assert_array_equal(moved.array, large.array[corner])
+    result = register(fixed, moving, model=models(ndim, True))
+    assert np.isfinite(result.displacement).all()
+    assert result.transform.jacobian_determinant(fixed).shape == shape
+
+
+def test_a_single_voxel_is_refused(rng, models):
+    image = Image(np.ones((1, 1, 1), np.float32), _affine(3))
+    with pytest.raises(InputError, match="is constant"):
+        register(image, image, model=models(3, False))
+
+
+def _lying_in(plane, image, axis, depth):
+    """A 2-d image as a slice of the world, its axis of length 1 at a place."""
+    affine = np.eye(4)
+    affine[np.ix_([0, 1, 3], [0, 1, 3])] = image.affine
+    affine[2, 2:] = 8.0, depth
+    order = np.insert([0, 1], axis, 2)
+    stored = plane @ affine
+    stored[:, :3] = stored[:, order]
+    return Image(np.expand_dims(image.array, axis), stored)
+
+
+def test_slices_at_an_angle_are_registered_in_their_plane(rng, models):
+    """As their 2-d images would be, and the result is in the world."""
+    flat_fixed = _image(rng, (23, 13), _affine(2))
+    flat_moving = _image(rng, (21, 16), _affine(2, (1.4, 1.1), 0.2), np.int16)
+    flat = register(flat_fixed, flat_moving, model=models(2, True), fill_value=-9)
+    turn, _ = np.linalg.qr(np.eye(3) + 0.2 * rng.normal(size=(3, 3)))
+    turn *= np.sign(np.diag(turn))
+    plane = np.eye(4)
+    plane[:3, :3] = turn
+    # The slice's own coordinates are turned in the plane; the model's axes aren't.
+    fixed = _lying_in(plane, flat_fixed, 1, 40.0)
+    moving = _lying_in(plane, flat_moving, 0, 52.0)
+    result = register(fixed, moving, model=models(2, True), fill_value=-9)
+    assert result.moved.shape == (23, 1, 13)
+    assert result.moved.array.dtype == np.int16
+    np.testing.assert_array_equal(result.moved.affine, fixed.affine)
+    assert np.abs(flat.moved.array - result.moved.array[:, 0]).max() <= 1
+    expected = np.full((23, 13, 3), 12.0)
+    expected[..., :2] = flat.displacement
+    assert np.abs(flat.displacement).max() > 1
+    np.testing.assert_allclose(
+        result.displacement[:, 0], expected @ turn.T, rtol=0, atol=1e-3
+    )
+
+
+def test_a_slice_and_what_is_none_are_refused(rng, models):
+    thin = _image(rng, (24, 16, 1), _affine(3))
+    for other in (
+        _image(rng, SHAPES[2], _affine(2)),
+        _image(rng, (24, 16, 2), _affine(3)),
+    ):
+        for pair in ((thin, other), (other, thin)):
+            with pytest.raises(InputError, match="give two slices"):
+                register(*pair, model=models(2, False))
+    turned = Image(thin.array.transpose(0, 2, 1), thin.affine)
+    with pytest.raises(InputError, match="90 degrees apart"):
+        register(thin, turned, model=models(2, False))
+
+
 def test_an_image_of_another_rank_is_refused(rng, models):
     flat = _image(rng, SHAPES[2], _affine(2))
     solid = _image(rng, SHAPES[3], _affine(3))
