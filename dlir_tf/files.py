@@ -1,7 +1,9 @@
 """Writing files so that they are there whole or not at all."""
 
 import contextlib
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -60,17 +62,61 @@ def _naming(path: Path, error: OSError) -> OSError:
 def write_together(writers: Mapping[Path, Callable[[Path], None]]) -> None:
     """Writes several files: all of them or, if one fails, none.
 
+    Each is written in a new folder beside its place and called as it will be called,
+    so files that a writer puts beside it (the voxels of a header, the second of a
+    pair) come with it.
+
     Args:
         writers: For every file, what writes it to the path that it is called with.
 
     Raises:
         InputError: If a writer raises it; the message names the file.
+        OSError: What the disk refuses; of the file, too.
     """
     with contextlib.ExitStack() as drafts:
+        places = {
+            path: drafts.enter_context(_folder_beside(Path(path))) for path in writers
+        }
         for path, write in writers.items():
-            unfinished = drafts.enter_context(replacing(path))
+            draft = places[path] / path.name
             try:
-                write(unfinished)
+                write(draft)
             except InputError as error:
-                message = str(error).replace(str(unfinished), str(path))
+                message = _without_folder(str(error), places[path])
                 raise InputError(message) from error
+            except OSError as error:
+                if error.errno is None:
+                    raise
+                name = _without_folder(str(error.filename or path), places[path])
+                raise OSError(error.errno, error.strerror, name) from error
+        moves = [move for path, place in places.items() for move in _moves(path, place)]
+        for _, target in moves:
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "Is a directory", str(target))
+        for draft, target in moves:
+            draft.replace(target)
+
+
+@contextlib.contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A folder that is there only within the block."""
+    try:
+        name = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=path.parent)).name
+    except OSError as error:
+        raise _naming(path, error) from error
+    try:
+        yield path.parent / name
+    finally:
+        shutil.rmtree(path.parent / name, ignore_errors=True)
+
+
+def _moves(path: Path, folder: Path) -> list[tuple[Path, Path]]:
+    """From where to where: the file itself last, it needs those beside it."""
+    drafts = sorted(
+        folder.iterdir(), key=lambda draft: (draft.name == path.name, draft)
+    )
+    return [(draft, path.with_name(draft.name)) for draft in drafts]
+
+
+def _without_folder(message: str, folder: Path) -> str:
+    return message.replace(f"{folder.name}{os.sep}", "")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,37 @@ def test_if_one_of_several_fails_none_is_there(tmp_path):
     assert str(caught.value) == f"{second}: the disk is full"
     assert first.read_text() == "old"
     assert _names(tmp_path) == ["a.txt"]
+
+
+def test_files_that_a_writer_puts_beside_its_own_come_with_it(tmp_path, monkeypatch):
+    """The voxels of a header keep the name that the header says."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(path):
+        path.with_suffix(".raw").write_text("voxels")
+        path.write_text(f"{path.stem}.raw")
+
+    write_together({Path("scan.mhd"): write, Path("b.txt"): Path.touch})
+    assert _names(tmp_path) == ["b.txt", "scan.mhd", "scan.raw"]
+    assert (tmp_path / "scan.mhd").read_text() == "scan.raw"
+
+
+@pytest.mark.parametrize("filename", [None, "draft"])
+def test_what_the_disk_refuses_names_the_file(tmp_path, monkeypatch, filename):
+    monkeypatch.chdir(tmp_path)
+
+    def fail(path):
+        name = [str(path)] if filename else []
+        raise OSError(errno.ENOSPC, "No space left on device", *name)
+
+    with pytest.raises(OSError) as caught:  # noqa: PT011
+        write_together({Path("a.txt"): Path.touch, Path("b.txt"): fail})
+    assert caught.value.filename == "b.txt"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_together({Path("a.txt"): Path.touch, Path("none/b.txt"): Path.touch})
+    assert caught.value.filename == "none/b.txt"
+    (tmp_path / "b.txt").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write_together({Path("a.txt"): Path.touch, Path("b.txt"): Path.touch})
+    assert caught.value.filename == "b.txt"
+    assert _names(tmp_path) == ["b.txt"]
