@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from keras import ops
 
+from dlir_tf.compiled_bspline import CompiledBSpline
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
@@ -164,7 +165,7 @@ def build_transform(
     in_world = grid @ matrix @ np.linalg.inv(grid)
     in_world[-1] = matrix[-1]
     components: list[Component] = [
-        stage_bspline(arrays[name], stage.cell_spacing, grid)
+        stage_bspline(arrays[name], stage.cell_spacing, grid, CompiledBSpline)
         for number, stage in reversed(list(enumerate(model.config.stages, start=1)))
         if (name := f"control_points_{number}") in arrays
     ]

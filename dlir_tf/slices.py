@@ -70,7 +70,7 @@ class SlicePair:
         lattice = _beside_normal(component.lattice)
         step = 2 * self.thickness
         lattice[2, 2:] = step, -1.5 * step
-        return BSpline(repeated, self.frame @ lattice)
+        return type(component)(repeated, self.frame @ lattice)
 
 
 def is_slice(image: Image) -> bool:

@@ -121,7 +121,10 @@ class BSpline:
 
 
 def stage_bspline(
-    control_points: np.ndarray, spacing: tuple[int, ...], grid_affine: np.ndarray
+    control_points: np.ndarray,
+    spacing: tuple[int, ...],
+    grid_affine: np.ndarray,
+    kind: type[BSpline] = BSpline,
 ) -> BSpline:
     """Takes a deformable stage's output to the world.
 
@@ -129,9 +132,10 @@ def stage_bspline(
         control_points: `(*lattice_shape, ndim)`, in voxels of the working grid.
         spacing: Working voxels between neighbouring control points, per axis.
         grid_affine: Voxel-to-world matrix of the working grid.
+        kind: The class of the result.
     """
     # Control point m is at voxel s m + (s - 1) / 2 - 2 s.
     step = np.asarray(spacing, np.float64)
     to_voxels = np.diag([*step, 1.0])
     to_voxels[:-1, -1] = (step - 1) / 2 - 2 * step
-    return BSpline(control_points @ grid_affine[:-1, :-1].T, grid_affine @ to_voxels)
+    return kind(control_points @ grid_affine[:-1, :-1].T, grid_affine @ to_voxels)
