@@ -20,7 +20,12 @@ from dlir_tf.files import replacing, write_together
 from dlir_tf.images import Image, write_displacement
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.component import Component
-from dlir_tf.transforms.dense_form import dense_form, largest_error, plain
+from dlir_tf.transforms.dense_form import (
+    dense_form,
+    largest_error,
+    plain,
+    without_single_axes,
+)
 from dlir_tf.transforms.field_files import read_field
 from dlir_tf.transforms.itk_files import read_itk, save_itk
 from dlir_tf.transforms.transform import Transform
@@ -110,10 +115,11 @@ def write_ants(path: Path, transform: Transform, reference: Image | None) -> flo
     shape = field.displacement.shape[:-1]
     written = affine.compose(Transform((field,)))
     error = largest_error(transform, written, field.affine, shape)
+    warp = without_single_axes(field)
     write_together(
         {
             warp_path: lambda draft: write_displacement(
-                draft, field.displacement, field.affine
+                draft, warp.displacement, warp.affine
             ),
             affine_path: lambda draft: save_itk(draft, affine),
         }

@@ -77,6 +77,20 @@ def dense_form(
     return DenseField(field.astype(np.float32, copy=False), affine.astype(np.float32))
 
 
+def without_single_axes(field: DenseField) -> DenseField:
+    """Repeats the voxels of a field along axes that have only one.
+
+    ITK forgets where a NIfTI field of one slice lies, and ANTs then leaves it out, in
+    silence. With a second slice like the first, the field is the same there.
+    """
+    shape = field.displacement.shape[:-1]
+    if 1 not in shape:
+        return field
+    repeats = [(0, int(size == 1)) for size in shape]
+    displacement = np.pad(field.displacement, [*repeats, (0, 0)], mode="edge")
+    return DenseField(displacement, field.affine)
+
+
 def largest_error(
     transform: Transform, written: Transform, affine: np.ndarray, shape: tuple[int, ...]
 ) -> float:

@@ -8,7 +8,12 @@ from dlir_tf.images import Image, read_displacement, write_displacement
 from dlir_tf.images.itk_files import quiet_itk, reason
 from dlir_tf.images.saving import is_sheared
 from dlir_tf.transforms.dense_field import DenseField
-from dlir_tf.transforms.dense_form import dense_form, largest_error, plain
+from dlir_tf.transforms.dense_form import (
+    dense_form,
+    largest_error,
+    plain,
+    without_single_axes,
+)
 from dlir_tf.transforms.itk_conversion import field_to_itk
 from dlir_tf.transforms.transform import Transform
 
@@ -46,6 +51,7 @@ def write_field(path: Path, transform: Transform, reference: Image | None) -> fl
     field = dense_form(path, components, reference)
     shape = field.displacement.shape[:-1]
     error = largest_error(transform, Transform((field,)), field.affine, shape)
+    field = without_single_axes(field)
     if path.name.endswith(NIFTI_SUFFIXES):
         write_displacement(path, field.displacement, field.affine)
     else:

@@ -35,10 +35,11 @@ def smooth(rng, ndim):
     return random_parameters(rng, ndim, 1, size={2: 0.3, 3: 0.06}[ndim])
 
 
-def written(rng, folder, ndim):
+def written(rng, folder, ndim, shape=None):
     parameters = smooth(rng, ndim)
     transform = parameters.ours()
-    reference = reference_within(rng, parameters.grid, FINE[ndim], SHAPE[ndim])
+    shape = shape or SHAPE[ndim]
+    reference = reference_within(rng, parameters.grid, FINE[ndim], shape)
     error = write_transform(folder / AFFINE, transform, reference=reference)
     return transform, reference, error
 
@@ -86,9 +87,11 @@ def test_itk_maps_points_through_the_pair_alike(rng, tmp_path, ndim):
     np.testing.assert_allclose(again.map_points(far), affine.map_points(far), atol=1e-9)
 
 
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_ants_moves_an_image_alike(rng, tmp_path, ants, ndim):
-    transform, reference, _ = written(rng, tmp_path, ndim)
+@pytest.mark.parametrize("shape", [SHAPE[2], SHAPE[3], (17, 14, 1)])
+def test_ants_moves_an_image_alike(rng, tmp_path, ants, shape):
+    """A grid of one slice, too."""
+    ndim = len(shape)
+    transform, reference, _ = written(rng, tmp_path, ndim, shape)
     centre = transform.map_points(points_within(rng, reference)).mean(axis=0)
     frame = random_frame(rng, rng.uniform(0.2, 0.4, ndim), centre, SHAPE[ndim][::-1])
     moving = random_image(rng, SHAPE[ndim][::-1], frame)

@@ -87,6 +87,29 @@ def test_itk_resamples_with_the_file_to_the_same_image(rng, tmp_path, ndim):
     )
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_grid_of_one_slice_is_a_grid(rng, tmp_path, suffix):
+    """A 2-d image that is stored as a 3-d one."""
+    parameters = smooth(rng, 3)
+    transform = parameters.ours()
+    reference = reference_within(rng, parameters.grid, FINE[3], (17, 14, 1))
+    path = tmp_path / f"t{suffix}"
+    error = write_transform(path, transform, reference=reference)
+    points = points_within(rng, reference)
+    mapped = transform.map_points(points)
+    np.testing.assert_allclose(
+        itk_map(field_transform(path), points), mapped, rtol=0, atol=2 * error
+    )
+    assert 0 < error < 0.05
+    again = read_transform(path)
+    np.testing.assert_allclose(again.map_points(points), mapped, rtol=0, atol=0.05)
+    flat = Transform((DenseField(transform.displacement(reference), reference.affine),))
+    assert write_transform(path, flat) < 1e-5
+    np.testing.assert_allclose(
+        itk_map(field_transform(path), points), flat.map_points(points), atol=1e-5
+    )
+
+
 def test_a_coarse_grid_makes_a_large_error_and_says_so(rng, tmp_path):
     parameters = random_parameters(rng, 3, 1, size=0.5)
     transform = parameters.ours()
