@@ -1,0 +1,112 @@
+"""Landmarks in a CSV file: a line `x,y,z` (or `x,y`), then world mm, a point a line.
+
+Further columns, such as names, are kept as they are, in their order.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dlir_tf.errors import InputError
+from dlir_tf.images.worlds import flip_ras_lps
+
+_DECIMALS = 6  # a millionth of a mm
+
+
+@dataclass(frozen=True, eq=False)
+class CsvPoints:
+    """Landmarks as a CSV file has them.
+
+    Attributes:
+        points: `(num_points, ndim)`, RAS+ mm.
+        rows: All cells: the names of the columns, then a row per point.
+        columns: Where the coordinates are, in the order x, y, z.
+        lps: Whether the coordinates in the file are LPS+.
+    """
+
+    points: npt.NDArray[np.float64]
+    rows: list[list[str]]
+    columns: list[int]
+    lps: bool
+
+    @property
+    def num_unset(self) -> int:
+        """None: every line has its coordinates."""
+        return 0
+
+    def write(self, path: Path, points: npt.NDArray[np.float64]) -> None:
+        """Writes the same file with other points, `(num_points, ndim)`, RAS+ mm."""
+        numbers = np.round(flip_ras_lps(points) if self.lps else points, _DECIMALS)
+        rows = [list(row) for row in self.rows]
+        for row, point in zip(rows[1:], numbers, strict=True):
+            for column, number in zip(self.columns, point, strict=True):
+                row[column] = repr(float(number) + 0.0)  # never -0.0
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(rows)
+
+
+def read_csv_points(path: Path, *, lps: bool = False) -> CsvPoints:
+    """Reads landmarks from a CSV file.
+
+    Args:
+        path: The file; its columns x, y and, if there is one, z are the coordinates.
+        lps: Whether they are LPS+, as ITK and ANTs have them, instead of RAS+.
+
+    Raises:
+        InputError: If a line isn't a point; the message gives its number.
+    """
+    numbered = _read_rows(path)
+    header = numbered[0][1] if numbered else []
+    names = [name.strip().lower() for name in header]
+    axes = [name for name in ("x", "y", "z") if name in names]
+    if axes[:2] != ["x", "y"] or any(names.count(name) > 1 for name in axes):
+        raise InputError(
+            f"{path}, line {numbered[0][0] if numbered else 1}: the header must be "
+            "x,y,z or x,y (world mm), beside further columns if there are any, but is "
+            f"{','.join(header) or 'missing'}"
+        )
+    if len(numbered) == 1:
+        raise InputError(f"{path}: has a header but no points; add a line per point")
+    columns = [names.index(name) for name in axes]
+    points = np.array(
+        [_parse(f"{path}, line {n}", row, header, columns) for n, row in numbered[1:]]
+    )
+    rows = [row for _, row in numbered]
+    return CsvPoints(flip_ras_lps(points) if lps else points, rows, columns, lps)
+
+
+def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The rows that aren't empty, with the numbers of their lines."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.reader(stream)
+            numbered = [(reader.line_num, row) for row in reader]
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}; check the path") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path}: can't be read as a CSV file of points ({error}); save it as "
+            "text with commas, in UTF-8"
+        ) from error
+    return [(n, row) for n, row in numbered if "".join(row).strip()]
+
+
+def _parse(
+    where: str, row: list[str], header: list[str], columns: list[int]
+) -> list[float]:
+    try:
+        point = [float(row[column]) for column in columns]
+    except (ValueError, IndexError):
+        point = []
+    if len(row) != len(header) or not point or not np.isfinite(point).all():
+        names = ",".join(header[column].strip() for column in columns)
+        further = len(header) - len(columns)
+        cells = f" among {len(header)} cells" if further else ""
+        raise InputError(
+            f"{where}: must hold {len(columns)} finite numbers ({names}){cells}, but "
+            f"is {','.join(row)!r}"
+        )
+    return point

@@ -1,0 +1,85 @@
+"""Reads landmarks, whichever kind of file they are in."""
+
+import os
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from dlir_tf.errors import InputError
+from dlir_tf.images.points.csv_points import read_csv_points
+from dlir_tf.images.points.markups import read_markup_points
+
+Space = Literal["RAS", "LPS"]
+
+
+class PointFile(Protocol):
+    """A file of landmarks as it was read, to be written with them elsewhere."""
+
+    @property
+    def points(self) -> npt.NDArray[np.float64]:
+        """The landmarks that have a position, `(num_points, ndim)`, RAS+ mm."""
+
+    @property
+    def num_unset(self) -> int:
+        """How many landmarks have no position; they aren't in `points`."""
+
+    def write(self, path: Path, points: npt.NDArray[np.float64]) -> None:
+        """Writes the same file with other points; all else in it stays.
+
+        Args:
+            path: The file to write.
+            points: In the place of `points`, the same shape, RAS+ mm.
+        """
+
+
+def is_markups_name(path: Path) -> bool:
+    """Whether a file of that name holds markups of 3D Slicer: `.mrk.json`, `.json`."""
+    return path.name.lower().endswith(".json")
+
+
+def read_point_file(
+    path: str | os.PathLike[str], *, space: Space | None = None
+) -> PointFile:
+    """Reads a file of landmarks: markups of 3D Slicer (`.mrk.json`), else CSV.
+
+    Args:
+        path: The file.
+        space: The world of a CSV file; `None` stands for RAS+. Markups state theirs.
+
+    Raises:
+        InputError: If the file can't be read as one of landmarks, or `space` is given
+            for markups.
+    """
+    path = Path(path)
+    if not is_markups_name(path):
+        return read_csv_points(path, lps=space == "LPS")
+    if space is not None:
+        raise InputError(
+            f"{path}: markups state their own world, so none can be chosen; leave "
+            f"--space {space} out"
+        )
+    return read_markup_points(path)
+
+
+def read_points(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
+    """Reads landmarks: a CSV file in world RAS+ mm, or markups of 3D Slicer.
+
+    A CSV file has the columns `x,y,z` (or `x,y`); further ones are passed over.
+
+    Returns:
+        `(num_points, ndim)`, RAS+ mm, in the order of the file.
+
+    Raises:
+        InputError: If a line of a CSV file isn't a point (the message gives its
+            number), or a landmark of markups has no position.
+    """
+    file = read_point_file(path)
+    if file.num_unset:
+        raise InputError(
+            f"{path}: {file.num_unset} landmarks have no position, so they can't be "
+            "told apart from the others by their order; place or remove them in 3D "
+            "Slicer"
+        )
+    return file.points

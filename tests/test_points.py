@@ -1,0 +1,118 @@
+"""Files of landmarks: what is read, what is kept, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import read_points
+from dlir_tf.images.points import read_point_file
+
+
+def document(*markups):
+    return json.dumps({"@schema": "markups-schema-v1.0.3.json#", "markups": markups})
+
+
+def markup(*positions, **keys):
+    points = [{"label": f"F-{n}", "position": p} for n, p in enumerate(positions)]
+    return {"type": "Fiducial", "controlPoints": points} | keys
+
+
+def test_columns_may_come_in_any_order_beside_others(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("name, Z ,X,y\na,3,1,2\n\nb,6.5,4,5\n")
+    np.testing.assert_array_equal(read_points(path), [[1, 2, 3], [4, 5, 6.5]])
+    file = read_point_file(path, space="LPS")
+    np.testing.assert_array_equal(file.points, [[-1, -2, 3], [-4, -5, 6.5]])
+    file.write(tmp_path / "q.csv", file.points + np.array([0.5, 2, -3]))
+    text = (tmp_path / "q.csv").read_text()
+    assert text == "name, Z ,X,y\na,0.0,0.5,0.0\nb,3.5,3.5,3.0\n"
+
+
+def test_numbers_are_written_to_a_millionth_of_a_mm(tmp_path, rng):
+    path = tmp_path / "p.csv"
+    path.write_text("x,y,z\n" + 50 * "0,0,0\n")
+    points = rng.normal(scale=200, size=(50, 3))
+    read_point_file(path).write(path, points)
+    np.testing.assert_allclose(read_points(path), points, rtol=0, atol=5.1e-7)
+    assert max(map(len, path.read_text().split(","))) < 26
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x,y,x\n1,2,3\n", "line 1: the header must be"),
+        ("x,z\n1,2\n", "line 1: the header must be"),
+        ("x;y;z\n1;2;3\n", "line 1: the header must be.*x;y;z"),
+        ("x,y,z,n\n1,2,3\n", r"line 2: .*3 finite numbers \(x,y,z\) among 4 cells"),
+        ("x,y,z,n\n1,2,inf,a\n", "line 2: must hold 3 finite"),
+        ("x,y,z,n\n1,2,3,a,b\n", "line 2: must hold 3 finite"),
+    ],
+)
+def test_csv_that_is_no_points_is_refused(tmp_path, text, message):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"p\.csv.*{message}"):
+        read_points(tmp_path / "p.csv")
+
+
+def test_all_markups_of_a_file_are_read_each_in_its_world(tmp_path):
+    path = tmp_path / "p.mrk.json"
+    first, second = markup([1, 2, 3]), markup([4, 5, 6], coordinateSystem="RAS")
+    path.write_text(document(first, second, {"type": "Curve"}))
+    np.testing.assert_array_equal(read_points(path), [[-1, -2, 3], [4, 5, 6]])
+
+
+def test_points_without_a_position_are_left_alone_but_not_guessed(tmp_path):
+    path = tmp_path / "p.mrk.json"
+    unset = markup([1, 2, 3], "", None)
+    unset["controlPoints"].append(
+        {"position": [0.0, 0.0, 0.0], "positionStatus": "undefined"}
+    )
+    path.write_text(document(unset))
+    file = read_point_file(path)
+    assert (len(file.points), file.num_unset) == (1, 3)
+    file.write(tmp_path / "q.mrk.json", np.array([[7.0, 8.0, 9.0]]))
+    written = json.loads((tmp_path / "q.mrk.json").read_text())
+    unset["controlPoints"][0]["position"] = [-7.0, -8.0, 9.0]
+    assert written == json.loads(document(unset))
+    with pytest.raises(InputError, match="3 landmarks have no position"):
+        read_points(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "can't be read as markups"),
+        ("[1, 2]", "must hold markups with controlPoints"),
+        ('{"markups": [3]}', "must hold markups with controlPoints"),
+        ('{"markups": [{"controlPoints": [[1, 2, 3]]}]}', "must hold markups"),
+        (document(), "no landmark in it has a position"),
+        (document(markup([1, 2])), r"landmark F-0 must be 3 finite.*\[1, 2\]"),
+        (document(markup([1, 2, "3"])), "landmark F-0 must be 3 finite numbers"),
+        (document(markup([1, 2, float("nan")])), "must be 3 finite numbers"),
+        (document(markup([1, 2, 3], coordinateUnits="um")), "in mm, but are LPS in um"),
+        (document(markup([1, 2, 3], coordinateSystem="IJK")), "but are IJK in mm"),
+        (document(markup([1, 2, 3], type="ROI")), "of type ROI, which isn't given by"),
+        (document(markup([1, 2, 3], normal=[0, 0, 1])), "isn't given by its points"),
+    ],
+)
+def test_json_that_is_no_points_is_refused(tmp_path, text, message):
+    (tmp_path / "p.mrk.json").write_text(text)
+    with pytest.raises(InputError, match=rf"p\.mrk\.json: .*{message}"):
+        read_points(tmp_path / "p.mrk.json")
+
+
+def test_units_may_be_a_code(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text(
+        document(markup([1, 2, 3], coordinateUnits=["mm", "UCUM", "millimeter"]))
+    )
+    assert read_points(path).shape == (1, 3)
+
+
+def test_markups_state_their_own_world(tmp_path):
+    path = tmp_path / "p.mrk.json"
+    path.write_text(document(markup([1, 2, 3])))
+    with pytest.raises(InputError, match="state their own world"):
+        read_point_file(path, space="RAS")
