@@ -1,0 +1,156 @@
+"""Where results go: one file, or a folder for several; all of them or none."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import WRITABLE_SUFFIXES
+from dlir_tf.images.points import is_markups_name
+
+# The headers of two files that belong together: they come after their voxels.
+_HEADERS = (".mhd", ".nhdr")
+
+
+def output_paths(
+    inputs: Sequence[Path], output: Path, *, of_points: bool
+) -> dict[Path, Path]:
+    """Chooses the name of every result.
+
+    One input goes to the file `output`. Several, or one where `output` is a folder
+    already, go into that folder under their own names; a DICOM series and what is of
+    a format that isn't written becomes `.nii.gz`.
+
+    Args:
+        inputs: The files (or folders of DICOM series) that are carried.
+        output: A file or a folder; a folder is made later, if need be.
+        of_points: Whether the inputs are files of landmarks.
+
+    Returns:
+        The result's name for every input.
+
+    Raises:
+        InputError: If a name has the wrong end, two results would have the same name,
+            or the folder can't be written.
+    """
+    several = len(inputs) > 1
+    if several and not output.is_dir():
+        if output.exists() or output.name.endswith(
+            (*WRITABLE_SUFFIXES, ".csv", ".json")
+        ):
+            raise InputError(
+                f"{output}: several inputs need a folder for their results; give the "
+                "name of a folder"
+            )
+    elif not several and not output.is_dir():
+        _check_suffix(inputs[0], output, of_points)
+        _check_folder(output, output.parent)
+        return {inputs[0]: output}
+    _check_folder(output, output if output.is_dir() else output.parent)
+    taken: dict[Path, Path] = {}
+    for path in inputs:
+        name = path.name if of_points else _image_name(path)
+        if (output / name).is_dir():
+            raise InputError(f"{output / name}: is a folder; choose another one")
+        other = taken.setdefault(output / name, path)
+        if other is not path:
+            raise InputError(
+                f"{other} and {path}: their results would both be {output / name}; "
+                "carry them one after the other, to different folders"
+            )
+    return {path: result for result, path in taken.items()}
+
+
+def check_distinct(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Refuses to write over a file that is read.
+
+    Raises:
+        InputError: If a result would be written where an input is.
+    """
+    read = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in read:
+            raise InputError(
+                f"{path}: is an input already, and would be overwritten; choose "
+                "another name or folder"
+            )
+
+
+@contextlib.contextmanager
+def written_together(folder: Path) -> Iterator[Callable[..., None]]:
+    """Writes several files into a folder: all of them or, if one fails, none.
+
+    Args:
+        folder: Where they go; if it isn't there, it's made, and goes again if
+            nothing comes into it.
+
+    Yields:
+        A function of a file's path and what writes the file to the path that it is
+        called with.
+    """
+    made = not folder.exists()
+    if made:
+        folder.mkdir()
+    scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+
+    def write(path: Path, writer: Callable[[Path], None]) -> None:
+        with _naming(scratch, folder):
+            writer(scratch / path.name)
+
+    finished = False
+    try:
+        yield write
+        for draft in sorted(scratch.iterdir(), key=lambda d: d.suffix in _HEADERS):
+            os.replace(draft, folder / draft.name)
+        finished = True
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if made and not finished:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def _naming(scratch: Path, folder: Path) -> Iterator[None]:
+    """Lets errors and warnings name the files that the user knows."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+    except InputError as error:
+        message = str(error).replace(str(scratch), str(folder))
+        raise InputError(message) from error
+    for one in caught:
+        text = str(one.message).replace(str(scratch), str(folder))
+        warnings.warn_explicit(text, one.category, one.filename, one.lineno)
+
+
+def _image_name(path: Path) -> str:
+    """The input's own name, in a format that is written."""
+    if path.is_dir():
+        return f"{path.resolve().name}.nii.gz"
+    if path.name.endswith(WRITABLE_SUFFIXES):
+        return path.name
+    return f"{path.name.removesuffix('.gz').rpartition('.')[0]}.nii.gz"
+
+
+def _check_suffix(path: Path, output: Path, of_points: bool) -> None:
+    expected = WRITABLE_SUFFIXES
+    if of_points:
+        own = () if path.suffix in ("", ".csv") else (path.suffix,)
+        expected = (".mrk.json", ".json") if is_markups_name(path) else (".csv", *own)
+    if not output.name.endswith(expected):
+        kept = f", like {path}" if of_points else ""
+        raise InputError(
+            f"{output}: expected a name that ends in {' or '.join(expected)}{kept}"
+        )
+
+
+def _check_folder(output: Path, folder: Path) -> None:
+    if not folder.is_dir():
+        raise InputError(f"{output}: its folder doesn't exist; make it first")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{output}: its folder can't be written; choose another one")

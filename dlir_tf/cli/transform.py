@@ -1,0 +1,232 @@
+"""`dlir-tf transform`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dlir_tf.images import SpacingSource
+    from dlir_tf.images.points import Space
+    from dlir_tf.transforms import Transform
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("transform")
+@click.argument("images", type=_FILE, nargs=-1, metavar="[INPUT]...")
+@click.option(
+    "--points",
+    type=_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Landmarks, in the place of images: a CSV file with the columns x,y,z (world "
+    "mm) and any others, or markups of 3D Slicer (.mrk.json). Can be repeated.",
+)
+@click.option(
+    "--transform",
+    "transform_file",
+    type=_FILE,
+    required=True,
+    metavar="FILE",
+    help="The transform: one that dlir-tf register wrote, an ITK transform (.h5, "
+    ".tfm), an ANTs pair (its 0GenericAffine.mat) or a displacement field (.nii.gz).",
+)
+@click.option(
+    "--output",
+    type=_FILE,
+    required=True,
+    metavar="FILE|DIR",
+    help="Where the result goes; several go into a folder, under their own names.",
+)
+@click.option(
+    "--reference",
+    type=_FILE,
+    metavar="IMAGE",
+    help="The image on whose grid the results lie: most often the fixed image, with "
+    "--inverse the moving one. By default the grid of the displacement field, if the "
+    "transform is one, or else each input's own.",
+)
+@click.option(
+    "--inverse",
+    is_flag=True,
+    help="Go the other way: images of the fixed world to the moving one, landmarks "
+    "of the moving image to the fixed one.",
+)
+@click.option(
+    "--interpolation",
+    type=click.Choice(["linear", "nearest", "cubic"]),
+    help="For all inputs; by default linear, but nearest for labels, which are "
+    "recognised by their values and names.",
+)
+@click.option(
+    "--fill-value",
+    type=float,
+    metavar="V",
+    help="Given to voxels that come from outside an image (0 by default; -1024, say, "
+    "for CT).",
+)
+@click.option(
+    "--space",
+    type=click.Choice(["RAS", "LPS"]),
+    help="World of CSV files, read and written: RAS by default, as NIfTI has it; ITK "
+    "and ANTs use LPS. Markups state theirs.",
+)
+@click.option(
+    "--spacing-source",
+    type=click.Choice(["auto", "affine", "pixdim"]),
+    default="auto",
+    show_default=True,
+    help="Where voxel sizes are read if a file states two; auto decides and warns.",
+)
+def command(
+    images: tuple[Path, ...],
+    points: tuple[Path, ...],
+    transform_file: Path,
+    output: Path,
+    reference: Path | None,
+    inverse: bool,
+    interpolation: str | None,
+    fill_value: float | None,
+    space: "Space | None",
+    spacing_source: "SpacingSource",
+) -> None:
+    """Carry images, labels or landmarks through a transform.
+
+    Images travel from moving to fixed: labels and other channels of the moving image
+    come to lie on the fixed one. Each is interpolated once, in its own data type;
+    labels by nearest neighbour; time series (3-d+t) frame by frame.
+
+    Landmarks travel against the images: those of the fixed image go to the moving
+    one. For a transform pulls back: it tells every voxel of the fixed image, and so
+    every point, where in the moving image it belongs. To carry landmarks of the
+    moving image to the fixed one, use --inverse.
+
+    Example:
+    dlir-tf transform moving_labels.nii.gz --transform transform.h5
+    --reference fixed.nii.gz --output moved_labels.nii.gz
+
+    Example: dlir-tf transform --points fixed_points.csv --transform transform.h5
+    --output moving_points.csv
+    """
+    from dlir_tf.carrying import check_distinct, output_paths
+    from dlir_tf.errors import InputError
+    from dlir_tf.transforms.files import read_transform
+
+    _check_choice(images, points, (reference, interpolation, fill_value), space)
+    inputs = images or points
+    for path in (*inputs, *([reference] if reference else [])):
+        if not path.exists():
+            raise InputError(f"no such file: {path}; check the path")
+    results = output_paths(inputs, output, of_points=bool(points))
+    read = [transform_file, *inputs, *([reference] if reference else [])]
+    check_distinct(read, list(results.values()))
+    transform = read_transform(transform_file)
+    if inverse:
+        transform = transform.inverse()
+    if points:
+        _transform_points(results, transform, space)
+    else:
+        _transform_images(
+            results, transform, reference, interpolation, fill_value, spacing_source
+        )
+    for path in results.values():
+        click.echo(path)
+
+
+def _check_choice(
+    images: tuple[Path, ...],
+    points: tuple[Path, ...],
+    of_images: tuple[object, ...],
+    space: "Space | None",
+) -> None:
+    """Refuses images together with points, neither, and options of the other kind."""
+    from dlir_tf.errors import InputError
+
+    if images and points:
+        raise InputError(
+            f"{images[0]} and --points {points[0]}: images and points go in commands "
+            "of their own; put --points before every file of points"
+        )
+    if not images and not points:
+        raise click.UsageError("Give images, or landmarks with --points.")
+    if points and any(option is not None for option in of_images):
+        raise InputError(
+            "--reference, --interpolation and --fill-value are for images; leave them "
+            "out with --points"
+        )
+    if images and space is not None:
+        raise InputError("--space is for --points; images state their own world")
+
+
+def _transform_points(
+    results: dict[Path, Path], transform: "Transform", space: "Space | None"
+) -> None:
+    from functools import partial
+
+    from dlir_tf.carrying import carry_points, written_together
+    from dlir_tf.images.points import read_point_file
+
+    files = {path: read_point_file(path, space=space) for path in results}
+    with written_together(next(iter(results.values())).parent) as write:
+        for path, file in files.items():
+            mapped = carry_points(path, file, transform, _tell)
+            write(results[path], partial(file.write, points=mapped))
+
+
+def _transform_images(
+    results: dict[Path, Path],
+    transform: "Transform",
+    reference: Path | None,
+    interpolation: str | None,
+    fill_value: float | None,
+    spacing_source: "SpacingSource",
+) -> None:
+    from functools import partial
+
+    from dlir_tf.carrying import ImageCarrier, written_together
+    from dlir_tf.images import read_frames, write_frames
+
+    grid = None
+    if reference is not None:
+        grid = read_frames(reference, spacing_source=spacing_source)[0]
+    carrier = ImageCarrier(
+        transform,
+        grid,
+        interpolation=interpolation,
+        fill_value=fill_value or 0.0,
+        num_images=len(results),
+        tell=_tell,
+    )
+    if reference is not None:
+        carrier.check_reference(reference)
+    with written_together(next(iter(results.values())).parent) as write:
+        for path, result in results.items():
+            frames = read_frames(path, spacing_source=spacing_source)
+            moved = carrier.carry(path, frames, _show_progress(path, len(frames)))
+            writer = partial(
+                write_frames,
+                frames=moved,
+                time_step=moved.time_step,
+                time_unit=moved.time_unit,
+            )
+            write(result, writer)
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _show_progress(path: Path, total: int) -> Callable[[int], None]:
+    """On a terminal, one line that changes; in a log, every tenth frame."""
+    import sys
+
+    def show(done: int) -> None:
+        terminal = sys.stderr.isatty()
+        if total == 1 or not (terminal or done % 10 == 0 or done == total):
+            return
+        end = "\r" if terminal and done < total else "\n"
+        click.echo(f"{path}: {done} of {total} frames{end}", err=True, nl=False)
+
+    return show
