@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.carrying.trust import points_with_values, report_inverse
+from dlir_tf.carrying.trust import is_solved_for, points_with_values, report_inverse
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Image, is_label_image
 from dlir_tf.images.frame import PLANE, is_decoupled
@@ -15,6 +15,7 @@ from dlir_tf.transforms import DenseField, Transform
 
 # A field kept for the next image or frame; 3-d, this is about 180 million voxels.
 _LARGEST_FIELD_BYTES = 2 << 30
+_MANY_VOXELS = 2_000_000  # half a minute of solving
 
 
 @dataclass(eq=False)
@@ -80,7 +81,7 @@ class ImageCarrier:
                 "whether it's the inverse that is meant"
             )
         if chosen:
-            self._report_inverse(path, points)
+            self._report_inverse(path, points, plain)
         displacement = self._compute_displacement(plain, len(frames))
         interpolation = self._interpolation(path, frames)
         results = []
@@ -116,10 +117,13 @@ class ImageCarrier:
             self.tell("no reference is given: results lie on the displacement's grid")
         return self._grid
 
-    def _report_inverse(self, path: Path, points: np.ndarray) -> None:
+    def _report_inverse(self, path: Path, points: np.ndarray, grid: Image) -> None:
         line = report_inverse(self.transform, points, str(path))
         if line is not None:
             self.tell(line)
+        size = grid.array.size
+        if is_solved_for(self.transform) and size > _MANY_VOXELS:
+            self.tell(f"{path}: solving the inverse for {size:,} voxels takes a while")
 
     def _compute_displacement(self, grid: Image, num_frames: int) -> np.ndarray | None:
         """The displacement on the grid, if it will be used more than once."""

@@ -63,7 +63,7 @@ def report_inverse(transform: Transform, points: np.ndarray, name: str) -> str |
     Returns:
         A line about it; `None` if nothing in the transform is solved for.
     """
-    if not any(isinstance(part, Inverse) for part in transform.components):
+    if not is_solved_for(transform):
         return None
     residual = transform.inverse().inverse_residual(points)
     largest, off = residual.max(), np.mean(residual > _LARGE_RESIDUAL_MM)
@@ -80,3 +80,8 @@ def report_inverse(transform: Transform, points: np.ndarray, name: str) -> str |
         f"{name}: the inverse holds to {max(largest, 1e-6):.1g} mm (the largest "
         f"residual of {len(points)} points)"
     )
+
+
+def is_solved_for(transform: Transform) -> bool:
+    """Whether a transform is an inverse without a formula, solved point by point."""
+    return any(isinstance(part, Inverse) for part in transform.components)
