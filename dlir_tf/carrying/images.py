@@ -15,7 +15,8 @@ from dlir_tf.transforms import DenseField, Transform
 
 # A field kept for the next image or frame; 3-d, this is about 180 million voxels.
 _LARGEST_FIELD_BYTES = 2 << 30
-_MANY_VOXELS = 2_000_000  # half a minute of solving
+# About half a minute of work.
+_MANY_VOXELS, _MANY_VOXELS_TO_SOLVE = 20_000_000, 2_000_000
 
 
 @dataclass(eq=False)
@@ -81,7 +82,7 @@ class ImageCarrier:
                 "whether it's the inverse that is meant"
             )
         if chosen:
-            self._report_inverse(path, points, plain)
+            self._forewarn(path, points, plain)
         displacement = self._compute_displacement(plain, len(frames))
         interpolation = self._interpolation(path, frames)
         results = []
@@ -117,13 +118,15 @@ class ImageCarrier:
             self.tell("no reference is given: results lie on the displacement's grid")
         return self._grid
 
-    def _report_inverse(self, path: Path, points: np.ndarray, grid: Image) -> None:
+    def _forewarn(self, path: Path, points: np.ndarray, grid: Image) -> None:
+        """Says how exact an inverse is, and that much work needs its time."""
         line = report_inverse(self.transform, points, str(path))
         if line is not None:
             self.tell(line)
-        size = grid.array.size
-        if is_solved_for(self.transform) and size > _MANY_VOXELS:
-            self.tell(f"{path}: solving the inverse for {size:,} voxels takes a while")
+        size, solved = grid.array.size, is_solved_for(self.transform)
+        if size > (_MANY_VOXELS_TO_SOLVE if solved else _MANY_VOXELS):
+            work = "solving the inverse for" if solved else "resampling"
+            self.tell(f"{path}: {work} {size:,} voxels takes a while")
 
     def _compute_displacement(self, grid: Image, num_frames: int) -> np.ndarray | None:
         """The displacement on the grid, if it will be used more than once."""

@@ -53,5 +53,5 @@ def carry_points(
     if line is not None:
         tell(line)
     if file.num_unset:
-        tell(f"{path}: {file.num_unset} points without a position were left alone")
+        tell(f"{path}: points without a position, left alone: {file.num_unset}")
     return transform.map_points(file.points)

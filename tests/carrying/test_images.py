@@ -80,3 +80,21 @@ def test_a_series_is_of_labels_only_if_all_frames_are(pair):
     (moved,) = carrier.carry(NAME, Frames((empty,)))
     assert "holds labels" in lines[0]
     assert not moved.array.any()
+
+
+def test_much_work_is_announced(pair, monkeypatch):
+    monkeypatch.setattr(images, "_MANY_VOXELS", 100)
+    monkeypatch.setattr(images, "_MANY_VOXELS_TO_SOLVE", 100)
+    transform, image, reference = pair
+    for carried, line in (
+        (transform, "a.nii: resampling 975 voxels takes a while"),
+        (
+            transform.inverse(),
+            "a.nii: solving the inverse for 975 voxels takes a while",
+        ),
+    ):
+        lines = []
+        ImageCarrier(carried, reference, tell=lines.append).carry(
+            NAME, Frames((image,))
+        )
+        assert lines[-1] == line

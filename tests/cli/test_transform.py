@@ -139,6 +139,18 @@ def test_an_image_is_carried_as_itk_does_it(desk, capsys):
     assert_equal_but_ties(moved.array, expected, 0.51)
 
 
+@pytest.mark.parametrize(
+    "name", ["t.h5", "t.tfm", "t_0GenericAffine.mat", "t.nii.gz"], ids=str
+)
+def test_transforms_of_other_programs_do_the_same(desk, capsys, name):
+    ours = desk.parameters.ours()
+    write_transform(Path(name), ours, reference=desk.fixed)
+    wanted = ("--transform", name, *REFERENCE, "--output", "out/moved.nii.gz")
+    transform(capsys, "moving.nii.gz", *wanted)
+    moved = read_image("out/moved.nii.gz").array
+    assert_equal_but_ties(moved, desk.judge(desk.moving), 0.51, share=0.02)
+
+
 def test_labels_are_known_by_themselves_and_never_mixed(desk, capsys):
     arguments = ("labels.nii.gz", *T, *REFERENCE, "--output", "out/moved.nii.gz")
     _, (line,) = transform(capsys, *arguments)
@@ -358,7 +370,7 @@ def test_markups_of_slicer_keep_all_but_their_positions(desk3, capsys, rng, worl
     arguments = ("--points", "p.mrk.json", *T, "--output", "m.mrk.json")
     out, err = transform(capsys, *arguments)
     assert out == ["m.mrk.json"]
-    assert err == ["p.mrk.json: 1 points without a position were left alone"]
+    assert err == ["p.mrk.json: points without a position, left alone: 1"]
     moved = json.loads(Path("m.mrk.json").read_text("utf-8"))
     places = [p["position"] for p in moved["markups"][0]["controlPoints"]]
     assert places.pop(3) == ""
