@@ -7,6 +7,7 @@ with the arrow: from the fixed to the moving world. The inverse swaps the two.
 
 from dlir_tf.carrying.images import ImageCarrier as ImageCarrier
 from dlir_tf.carrying.outputs import check_distinct as check_distinct
+from dlir_tf.carrying.outputs import naming as naming
 from dlir_tf.carrying.outputs import output_paths as output_paths
-from dlir_tf.carrying.outputs import written_together as written_together
+from dlir_tf.carrying.outputs import write_results as write_results
 from dlir_tf.carrying.points import carry_points as carry_points

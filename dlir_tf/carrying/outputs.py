@@ -2,18 +2,14 @@
 
 import contextlib
 import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import write_together
 from dlir_tf.images import WRITABLE_SUFFIXES
 from dlir_tf.images.points import is_markups_name
-
-# The headers of two files that belong together: they come after their voxels.
-_HEADERS = (".mhd", ".nhdr")
 
 
 def output_paths(
@@ -80,51 +76,44 @@ def check_distinct(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
             )
 
 
-@contextlib.contextmanager
-def written_together(folder: Path) -> Iterator[Callable[..., None]]:
-    """Writes several files into a folder: all of them or, if one fails, none.
+def write_results(writers: Mapping[Path, Callable[[Path], None]]) -> None:
+    """Writes the results of one command: all of them or, if one fails, none.
+
+    Their folder is made if it isn't there, and goes again if nothing comes into it.
 
     Args:
-        folder: Where they go; if it isn't there, it's made, and goes again if
-            nothing comes into it.
+        writers: For every result, all in one folder, what writes it to the path that
+            it is called with.
 
-    Yields:
-        A function of a file's path and what writes the file to the path that it is
-        called with.
+    Raises:
+        InputError: If a writer raises it; the message names the file.
+        OSError: What the disk refuses; of the file, too.
     """
+    folder = next(iter(writers)).parent
     made = not folder.exists()
     if made:
         folder.mkdir()
-    scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
-
-    def write(path: Path, writer: Callable[[Path], None]) -> None:
-        with _naming(scratch, folder):
-            writer(scratch / path.name)
-
-    finished = False
     try:
-        yield write
-        for draft in sorted(scratch.iterdir(), key=lambda d: d.suffix in _HEADERS):
-            os.replace(draft, folder / draft.name)
-        finished = True
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if made and not finished:
+        write_together(writers)
+    except BaseException:
+        if made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+        raise
 
 
 @contextlib.contextmanager
-def _naming(scratch: Path, folder: Path) -> Iterator[None]:
-    """Lets errors and warnings name the files that the user knows."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            yield
-    except InputError as error:
-        message = str(error).replace(str(scratch), str(folder))
-        raise InputError(message) from error
+def naming(path: Path, draft: Path) -> Iterator[None]:
+    """Lets warnings name the file that the user knows instead of its draft.
+
+    Args:
+        path: The file that is written.
+        draft: What it's called as long as it is unfinished.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        yield
     for one in caught:
-        text = str(one.message).replace(str(scratch), str(folder))
+        text = str(one.message).replace(str(draft), str(path))
         warnings.warn_explicit(text, one.category, one.filename, one.lineno)
 
 

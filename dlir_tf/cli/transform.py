@@ -165,14 +165,15 @@ def _transform_points(
 ) -> None:
     from functools import partial
 
-    from dlir_tf.carrying import carry_points, written_together
+    from dlir_tf.carrying import carry_points, write_results
     from dlir_tf.images.points import read_point_file
 
     files = {path: read_point_file(path, space=space) for path in results}
-    with written_together(next(iter(results.values())).parent) as write:
-        for path, file in files.items():
-            mapped = carry_points(path, file, transform, _tell)
-            write(results[path], partial(file.write, points=mapped))
+    writers = {}
+    for path, file in files.items():
+        mapped = carry_points(path, file, transform, _tell)
+        writers[results[path]] = partial(file.write, points=mapped)
+    write_results(writers)
 
 
 def _transform_images(
@@ -185,7 +186,7 @@ def _transform_images(
 ) -> None:
     from functools import partial
 
-    from dlir_tf.carrying import ImageCarrier, written_together
+    from dlir_tf.carrying import ImageCarrier, naming, write_results
     from dlir_tf.images import read_frames, write_frames
 
     grid = None
@@ -201,17 +202,19 @@ def _transform_images(
     )
     if reference is not None:
         carrier.check_reference(reference)
-    with written_together(next(iter(results.values())).parent) as write:
-        for path, result in results.items():
-            frames = read_frames(path, spacing_source=spacing_source)
-            moved = carrier.carry(path, frames, _show_progress(path, len(frames)))
-            writer = partial(
-                write_frames,
-                frames=moved,
-                time_step=moved.time_step,
-                time_unit=moved.time_unit,
+
+    def write(draft: Path, path: Path) -> None:
+        # One image at a time is in memory.
+        frames = read_frames(path, spacing_source=spacing_source)
+        moved = carrier.carry(path, frames, _show_progress(path, len(frames)))
+        with naming(results[path], draft):
+            write_frames(
+                draft, moved, time_step=moved.time_step, time_unit=moved.time_unit
             )
-            write(result, writer)
+
+    write_results(
+        {result: partial(write, path=path) for path, result in results.items()}
+    )
 
 
 def _tell(line: str) -> None:

@@ -1,12 +1,11 @@
 """Names of results, and that all of them are written or none."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dlir_tf.carrying import output_paths, written_together
+from dlir_tf.carrying import naming, output_paths, write_results
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, write_image
 
@@ -73,18 +72,19 @@ def test_all_are_written_or_none(here):
     image = Image(np.arange(24.0).reshape(2, 3, 4), np.eye(4))
     old = here / "out" / "old.nii"
     old.write_text("old")
+
+    def write(path):
+        write_image(path, image)
+
     for folder in (here / "out", here / "new"):
         before = sorted(folder.rglob("*"))
-        with pytest.raises(InputError, match=rf"{folder}/c\.xyz: "):  # noqa: SIM117
-            with written_together(folder) as write:
-                write(folder / "old.nii", lambda path: write_image(path, image))
-                write(folder / "b.mhd", lambda path: write_image(path, image))
-                write(folder / "c.xyz", lambda path: write_image(path, image))
+        names = ("old.nii", "b.mhd", "c.xyz")
+        with pytest.raises(InputError, match=rf"{folder}/c\.xyz: "):
+            write_results({folder / name: write for name in names})
         assert sorted(folder.rglob("*")) == before
         assert old.read_text() == "old"
     assert not (here / "new").exists()
-    with written_together(here / "new") as write:
-        write(here / "new" / "b.mhd", lambda path: write_image(path, image))
+    write_results({here / "new" / "b.mhd": write})
     assert sorted(p.name for p in (here / "new").iterdir()) == ["b.mhd", "b.zraw"]
 
 
@@ -93,9 +93,13 @@ def test_warnings_name_the_file_that_the_user_knows(here):
     sheared = np.eye(4)
     sheared[0, 1] = 0.3
     image = Image(np.arange(24.0).reshape(2, 3, 4), sheared)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with written_together(here / "out") as write:
-            write(here / "out" / "a.nii", lambda path: write_image(path, image))
-    (warning,) = caught
-    assert str(warning.message).startswith(f"{here / 'out' / 'a.nii'}: the axes")
+    path = here / "out" / "a.nii"
+
+    def write(draft):
+        assert draft != path
+        with naming(path, draft):
+            write_image(draft, image)
+
+    with pytest.warns(UserWarning, match="the axes aren't") as caught:
+        write_results({path: write})
+    assert [str(one.message).split(": ")[0] for one in caught] == [str(path)]

@@ -473,6 +473,26 @@ def test_a_small_overlap_is_found(desk3, capsys):
     assert tuple(place) == (44, 57, 62)
 
 
+def test_warnings_name_files_as_the_user_does(desk3, capsys):
+    """Of the file that is read even if it's refused; never of a draft."""
+    sheared = desk3.fixed.affine.copy()
+    sheared[:3, 0] += 0.2 * sheared[:3, 1]
+    write_image("sheared.nrrd", Image(desk3.fixed.array, sheared))
+    wanted = ("--reference", "sheared.nrrd", "--output", "out/m.nii")
+    _, (line,) = transform(capsys, "moving.nii.gz", *T, *wanted)
+    assert line.startswith("Warning: out/m.nii: the axes aren't perpendicular")
+    nifti = nib.Nifti1Image(desk3.moving.array, None)
+    nifti.to_filename("nowhere.nii")
+    far = desk3.fixed.affine + 5000 * np.eye(4, 4, 3)
+    write_image("far.nii", Image(desk3.fixed.array, far))
+    wanted = ("--reference", "far.nii", "--output", "out/n.nii")
+    with pytest.raises(SystemExit):
+        main(["transform", "nowhere.nii", *T, *wanted])
+    err = capsys.readouterr().err
+    assert "Warning: nowhere.nii: the header states no orientation" in err
+    assert "doesn't overlap" in err
+
+
 def test_neither_images_nor_points_is_wrong_usage(desk3, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["transform", *T, "--output", "out"])
