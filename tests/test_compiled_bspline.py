@@ -22,13 +22,7 @@ def test_many_points_are_mapped_as_few_are(rng, ndim):
     points = places @ lattice[:-1, :-1].T + lattice[:-1, -1]
     before = points.copy()
     mapped = compiled.map_points(points)
-    # Where the lattice ends, the spline drops to zero at once.
-    on_edge = (np.abs(places[:, :, None] - [1, 0]) < 1e-4).any(axis=(1, 2)) | (
-        np.abs(places - (np.array(shape) - 2)) < 1e-4
-    ).any(axis=1)
-    np.testing.assert_allclose(
-        mapped[~on_edge], plain.map_points(points)[~on_edge], atol=2e-4
-    )
+    np.testing.assert_allclose(mapped, plain.map_points(points), atol=3e-5)
     np.testing.assert_array_equal(points, before)
     assert np.abs(mapped - points).max() > 10
     few = compiled.map_points(points[:50])
@@ -44,6 +38,5 @@ def test_a_field_made_with_compiled_splines_is_the_same(rng):
         Transform(tuple(map(kind, points, lattices))).displacement(reference)
         for kind in (BSpline, CompiledBSpline)
     ]
-    error = np.abs(fields[1] - fields[0]).max(axis=-1)
-    assert np.quantile(error, 0.999) < 1e-4
+    np.testing.assert_allclose(fields[1], fields[0], atol=3e-5)
     assert np.abs(fields[0]).max() > 1

@@ -15,29 +15,28 @@ Tensor = Any
 
 @compiled_island
 def spline_at_points(
-    control_points: Tensor, lattice_shape: Tensor, positions: Tensor
+    control_points: Tensor, lattice_shape: Tensor, cells: Tensor, offsets: Tensor
 ) -> Tensor:
     """Evaluates a cubic B-spline at points.
+
+    A position in lattice coordinates, where control point `m` has its peak at `m`,
+    comes as a whole number and a fraction: as one float32 number, it would be too
+    coarse on a large lattice.
 
     Args:
         control_points: `(num_control_points, channels)`, float32, those of a lattice
             with its last axis running fastest; further rows at the end are ignored,
             so that lattices of different shapes can share one compiled function.
         lattice_shape: `(ndim,)`, int32, at least 4 along each axis.
-        positions: `(num_points, ndim)`, float32 lattice coordinates: control point
-            `m` has its peak at `m`.
+        cells: `(num_points, ndim)`, int32, the cell that each point lies in, from 1
+            to `n - 3` along an axis of `n` control points.
+        offsets: `(num_points, ndim)`, float32, the place within the cell, 0 to 1.
 
     Returns:
-        `(num_points, channels)`, float32. Where the lattice doesn't define the
-        spline, outside `[1, n - 2]` along any axis, it is zero.
+        `(num_points, channels)`, float32.
     """
-    ndim = positions.shape[-1]
-    last = ops.cast(lattice_shape, "float32") - 2.0
-    # Rounding must not cut off what lies on the border.
-    inside = (positions >= 1.0 - 1e-5) & (positions <= last + 1e-5)
-    cells = ops.clip(ops.floor(positions), 1.0, last - 1.0)
-    offsets = positions - cells
-    first = ops.cast(cells, "int32") - 1
+    ndim = offsets.shape[-1]
+    first = cells - 1
     strides = [1] * ndim
     for axis in reversed(range(ndim - 1)):
         strides[axis] = strides[axis + 1] * lattice_shape[axis + 1]
@@ -57,9 +56,8 @@ def spline_at_points(
         )
         return total + weight[:, None] * row
 
-    total = ops.zeros((ops.shape(positions)[0], control_points.shape[-1]), "float32")
-    total = ops.fori_loop(0, 4 ** (ndim - 1), add_row, total)
-    return ops.where(ops.all(inside, axis=-1)[:, None], total, 0.0)
+    total = ops.zeros((ops.shape(offsets)[0], control_points.shape[-1]), "float32")
+    return ops.fori_loop(0, 4 ** (ndim - 1), add_row, total)
 
 
 def _weights(u: Tensor) -> Tensor:

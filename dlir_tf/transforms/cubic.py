@@ -23,6 +23,22 @@ def inside_lattice(lattice_shape: tuple[int, ...], positions: np.ndarray) -> np.
     return np.all((positions >= 1 - 1e-9) & (positions <= last + 1e-9), axis=-1)
 
 
+def cells_and_offsets(
+    positions: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The cell of each position along one axis, and the place in it.
+
+    Args:
+        positions: `(num_points,)`, lattice coordinates.
+        size: How many control points there are along the axis.
+
+    Returns:
+        Cells from 1 to `size - 3`, and positions minus cells.
+    """
+    cells = np.clip(np.floor(positions), 1, size - 3).astype(np.intp)
+    return cells, positions - cells
+
+
 def evaluate(
     control_points: np.ndarray,
     positions: np.ndarray,
@@ -74,7 +90,7 @@ def evaluate_on_grid(
     field = control_points
     for axis, positions in enumerate(axes):
         size = field.shape[axis]
-        cells, offsets = _cells(positions, size)
+        cells, offsets = cells_and_offsets(positions, size)
         inside = inside_lattice((size,), positions[:, None])
         values = (_weights(offsets) * inside).T
         columns = cells[:, None] + np.arange(-1, 3)
@@ -97,7 +113,9 @@ def _evaluate_block(
 ) -> list[np.ndarray]:
     ndim = len(row_shape)
     sizes = [*row_shape[:-1], row_shape[-1] + 3]
-    places = [_cells(positions[:, axis], size) for axis, size in enumerate(sizes)]
+    places = [
+        cells_and_offsets(positions[:, axis], size) for axis, size in enumerate(sizes)
+    ]
     weights = [
         [
             _weight_slopes(offsets) if axis == along else _weights(offsets)
@@ -118,12 +136,6 @@ def _evaluate_block(
         np.einsum("kn,nkc->nc", per_axis[-1], total.reshape(-1, 4, channels))
         for total, per_axis in zip(sums, weights, strict=True)
     ]
-
-
-def _cells(positions: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The cell of each position, within the lattice, and the place in it."""
-    cells = np.clip(np.floor(positions), 1, size - 3).astype(np.intp)
-    return cells, positions - cells
 
 
 def _weights(u: np.ndarray) -> np.ndarray:

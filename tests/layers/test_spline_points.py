@@ -1,4 +1,4 @@
-"""Splines at points: SciPy gives the same values, inside and outside the lattice."""
+"""Splines at points: SciPy gives the same values."""
 
 import numpy as np
 import pytest
@@ -15,20 +15,21 @@ LATTICES = {2: (7, 5), 3: (6, 4, 9)}
 def test_scipy_gives_the_same_values(rng, ndim, num_spare_rows):
     shape = LATTICES[ndim]
     control_points = rng.normal(size=(*shape, ndim)).astype("float32")
-    positions = rng.uniform(0.7, np.array(shape) - 1.7, (500, ndim))
+    positions = rng.uniform(1, np.array(shape) - 2, (500, ndim))
     positions[0] = 1.0
     positions[1] = np.array(shape) - 2.0  # the border belongs to the lattice
     knots = tuple(np.arange(size + 4) - 2.0 for size in shape)
     spline = NdBSpline(knots, control_points.astype(float), 3, extrapolate=False)
-    expected = np.nan_to_num(spline(positions))
+    expected = spline(positions)
     rows = np.concatenate(
         [control_points.reshape(-1, ndim), np.full((num_spare_rows, ndim), 1e9)]
     )
+    cells = np.clip(np.floor(positions), 1, np.array(shape) - 3)
     values = spline_at_points(
         ops.convert_to_tensor(rows, "float32"),
         ops.convert_to_tensor(shape, "int32"),
-        ops.convert_to_tensor(positions, "float32"),
+        ops.convert_to_tensor(cells, "int32"),
+        ops.convert_to_tensor(positions - cells, "float32"),
     )
     np.testing.assert_allclose(ops.convert_to_numpy(values), expected, atol=2e-6)
-    assert 0.05 < (expected == 0).all(axis=1).mean() < 0.95
-    assert np.abs(expected[:2]).min() > 0
+    assert np.abs(expected).max() > 0.5
