@@ -61,8 +61,9 @@ $(BIN)/python:
 
 # What TensorFlow needs includes setuptools, so the package itself is built with
 # the pinned one instead of a second download.
-$(READY): requirements.txt pyproject.toml $(BIN)/python
+$(READY): requirements.txt requirements-ants.txt pyproject.toml $(BIN)/python
 	@echo "Installing requirements.txt into .venv (some minutes the first time)"
 	@$(PIP) install --requirement requirements.txt
+	@$(PIP) install --no-deps --requirement requirements-ants.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
