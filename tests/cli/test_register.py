@@ -4,6 +4,7 @@ import errno
 import gzip
 import json
 import os
+import re
 import shutil
 
 import matplotlib.image
@@ -15,6 +16,7 @@ from scipy import ndimage
 
 from dlir_tf.cli import main
 from dlir_tf.images import flip_ras_lps, read_image
+from dlir_tf.transforms.files import read_transform
 
 SHAPE = (17, 14, 5)
 CONFIG = {
@@ -157,6 +159,219 @@ def test_the_moved_image_alone_is_enough(here, capsys):
     assert capsys.readouterr().err == ""
 
 
+def _points(image, number=60):
+    """World points within an image, RAS+."""
+    last = np.array(image.shape) - 1
+    voxels = last * np.random.default_rng(2).uniform(size=(number, image.ndim))
+    return voxels @ image.affine[:-1, :-1].T + image.affine[:-1, -1]
+
+
+def _by_itk(transform, points):
+    mapped = [transform.TransformPoint(point) for point in flip_ras_lps(points)]
+    return flip_ras_lps(np.array(mapped))
+
+
+def _said_mm(line):
+    """The one length in mm that a message names."""
+    (number,) = re.findall(r"([\d.e+-]+) mm", line)
+    return float(number)
+
+
+def test_the_transform_its_inverse_and_its_jacobian_are_written(here, capsys):
+    """ITK reads what is exact; what isn't is told, and so small."""
+    files = ("--transform", "out/t.h5", "--inverse", "out/i.npz")
+    main([*PAIR, *files, "--jacobian", "out/j.nrrd"])
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("out/i.npz: the inverse's residual is at most ")
+    assert _said_mm(said) < 1e-4
+    assert "points of the moving image" in said
+    fixed = read_image("fixed.nii.gz")
+    transform, inverse = read_transform("out/t.h5"), read_transform("out/i.npz")
+    points = _points(fixed)
+    mapped = _by_itk(sitk.ReadTransform("out/t.h5"), points)
+    assert np.abs(mapped - points).max() > 1
+    np.testing.assert_allclose(transform.map_points(points), mapped, atol=1e-3)
+    # At the border, a point may also come from outside, where nothing is moved.
+    covered = inverse.covers(mapped)
+    assert covered.mean() > 0.9
+    back = inverse.map_points(mapped[covered])
+    np.testing.assert_allclose(back, points[covered], atol=1e-3)
+    by_itk = sitk.Resample(
+        sitk.ReadImage("moving.nii.gz"),
+        sitk.ReadImage("fixed.nii.gz"),
+        sitk.ReadTransform("out/t.h5"),
+        sitk.sitkLinear,
+    )
+    moved = sitk.GetArrayFromImage(by_itk).T.astype(int)
+    differs = np.abs(read_image("out/moved.nii.gz").array - moved) > 1
+    assert differs.mean() < 0.005
+
+    jacobian = read_image("out/j.nrrd")
+    assert jacobian.array.dtype == np.float32
+    np.testing.assert_allclose(jacobian.affine, fixed.affine, atol=1e-5)
+    voxel, step = np.array([8, 6, 2]), 1e-3
+    centre = fixed.affine[:3, :3] @ voxel + fixed.affine[:3, 3]
+    slopes = [
+        transform.map_points([centre + offset])[0]
+        - transform.map_points([centre - offset])[0]
+        for offset in step * np.eye(3)
+    ]
+    expected = np.linalg.det(np.array(slopes) / (2 * step))
+    assert abs(expected - 1) > 1e-3
+    assert jacobian.array[tuple(voxel)] == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_a_file_can_not_hold_exactly_is_said(here, capsys):
+    """ANTs' pair and dense inverses; both files of a pair are there."""
+    main([*PAIR, "--transform", "out/a0GenericAffine.mat", "--inverse", "out/i.tfm"])
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 3
+    assert said[0].startswith("out/i.tfm: the inverse's residual is at most")
+    assert said[1].startswith("out/a0GenericAffine.mat: such a file can't hold")
+    assert said[2].startswith("out/i.tfm: such a file can't hold")
+    names = ["a0GenericAffine.mat", "a1Warp.nii.gz", "i.tfm", "moved.nii.gz"]
+    assert _outputs(here) == names
+    fixed, moving = read_image("fixed.nii.gz"), read_image("moving.nii.gz")
+    warp = sitk.ReadImage("out/a1Warp.nii.gz", sitk.sitkVectorFloat64)
+    pair = sitk.CompositeTransform(3)
+    pair.AddTransform(sitk.ReadTransform("out/a0GenericAffine.mat"))
+    pair.AddTransform(sitk.DisplacementFieldTransform(warp))
+    main([*PAIR, "--transform", "out/exact.npz"])
+    exact = read_transform("out/exact.npz")
+    points = _points(fixed)
+    errors = np.linalg.norm(exact.map_points(points) - _by_itk(pair, points), axis=1)
+    assert 0 < errors.max() <= _said_mm(said[1]) * 1.5
+    inverse = sitk.ReadTransform("out/i.tfm")
+    points = _points(moving)[exact.inverse().covers(_points(moving))]
+    expected = exact.inverse().map_points(points)
+    errors = np.linalg.norm(_by_itk(inverse, points) - expected, axis=1)
+    assert np.median(errors) < _said_mm(said[2])
+
+
+def test_the_initial_alignment_is_overridden(here, capsys):
+    moving = nib.load("moving.nii.gz")
+    far = moving.affine.copy()
+    far[:3, 3] += [300.0, -200.0, 90.0]
+    nib.save(nib.Nifti1Image(np.asarray(moving.dataobj), far), "far.nii.gz")
+    arguments = ("register", "fixed.nii.gz", "far.nii.gz", *PAIR[3:])
+    assert "don't overlap" in _refused(capsys, here, *arguments)
+    for method in ("centers", "mass"):
+        main([*arguments, "--initial-alignment", method])
+        assert read_image("out/moved.nii.gz").array.any()
+
+
+def _save_dicom(folder, image):
+    """One file a slice, as a scanner writes them."""
+    folder.mkdir()
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    rows, columns = np.reshape(image.GetDirection(), (3, 3)).T[:2]
+    orientation = "\\".join(f"{x:.9g}" for x in (*rows, *columns))
+    for number in range(image.GetDepth()):
+        plane = image[:, :, number]
+        place = image.TransformIndexToPhysicalPoint((0, 0, number))
+        for tag, value in {
+            "0008|0060": "MR",
+            "0008|0016": "1.2.840.10008.5.1.4.1.1.4",
+            "0008|0018": f"1.2.826.0.1.3680043.2.1125.{number + 1}",
+            "0020|000d": "1.2.826.0.1.3680043.2.1125.100",
+            "0020|000e": "1.2.826.0.1.3680043.2.1125.101",
+            "0020|0013": str(number),
+            "0020|0032": "\\".join(f"{x:.9g}" for x in place),
+            "0020|0037": orientation,
+        }.items():
+            plane.SetMetaData(tag, value)
+        writer.SetFileName(str(folder / f"{number}.dcm"))
+        writer.Execute(plane)
+
+
+def test_other_formats_give_the_same_result(here, capsys):
+    """MetaImage and a DICOM folder come in, headers with voxels beside go out."""
+    main([*ALL])
+    fixed = sitk.ReadImage("fixed.nii.gz")
+    sitk.WriteImage(fixed, "fixed.mha")
+    _save_dicom(here / "moving", sitk.ReadImage("moving.nii.gz"))
+    labels = sitk.ReadImage("labels.nii.gz")
+    sitk.WriteImage(labels, "labels.nrrd")
+    main(
+        [
+            *("register", "fixed.mha", "moving", "--output", "out/moved.mhd"),
+            *("--labels", "labels.nrrd", "--moved-labels", "out/labels.nhdr"),
+        ]
+    )
+    assert capsys.readouterr().err == ""
+    added = {"labels.nhdr", "labels.raw.gz", "moved.mhd", "moved.zraw"}
+    assert added < set(_outputs(here))
+    for ours, expected in (("moved.mhd", "moved"), ("labels.nhdr", "labels")):
+        image = sitk.ReadImage(f"out/{ours}")
+        wanted = sitk.ReadImage(f"out/{expected}.nii.gz")
+        np.testing.assert_allclose(image.GetOrigin(), wanted.GetOrigin(), atol=1e-4)
+        np.testing.assert_allclose(
+            image.GetDirection(), wanted.GetDirection(), atol=1e-6
+        )
+        arrays = [sitk.GetArrayFromImage(i).astype(int) for i in (image, wanted)]
+        assert (np.abs(arrays[0] - arrays[1]) > 1).mean() < 0.005
+    for taken in ("out/moved.zraw", "out/labels.raw.gz"):
+        assert os.path.getsize(taken) > 0
+
+
+@pytest.fixture(scope="module")
+def flat_model(tmp_path_factory):
+    """A 2-d model that moves images, though it never saw one."""
+    from dlir_tf.config import Config
+    from dlir_tf.model import build_model
+    from dlir_tf.model_folder import make_model, save_model
+
+    stages = [
+        stage | {"control_point_spacing": steps}
+        for stage, steps in zip(CONFIG["stages"], ([8, 8], [4, 4]), strict=True)
+    ]
+    fields = {"ndim": 2, "spacing": [1.5, 1.5], "stages": stages}
+    config = Config.model_validate(CONFIG | fields)
+    network = build_model(config)
+    rng = np.random.default_rng(5)
+    for weight in network.weights:
+        weight.assign(rng.normal(0, 0.5, weight.shape))
+    folder = tmp_path_factory.mktemp("models") / "flat"
+    save_model(folder, make_model(config, network, {"seed": 5}))
+    return folder
+
+
+def test_slices_at_an_angle_are_registered_by_a_2d_model(here, capsys, flat_model):
+    """The planes lie 5 mm apart; ITK moves the slice through the file to the same."""
+    turn = np.eye(4)
+    cosine, sine = np.cos(0.5), np.sin(0.5)
+    turn[1:3, 1:3] = [[cosine, -sine], [sine, cosine]]
+    rng = np.random.default_rng(3)
+    for name, angle, depth in (("fixed", 0.4, 70.0), ("moving", 0.3, 75.0)):
+        affine = _affine((1.4, 1.6, 8.0), angle, (-31.0, 12.5, depth))
+        array = 1000 * ndimage.gaussian_filter(
+            rng.uniform(size=(33, 28, 1)), (1.5, 1.5, 0)
+        )
+        _save(here / f"{name}1.nii.gz", array.astype(np.int16), turn @ affine)
+    arguments = ("register", "fixed1.nii.gz", "moving1.nii.gz", *PAIR[3:])
+    extra = ("--transform", "out/t.h5", "--figure", "out/figure.png")
+    main([*arguments, *extra, "--model", str(flat_model)])
+    assert capsys.readouterr().err == ""
+    transform = sitk.ReadTransform("out/t.h5")
+    fixed, moving = (sitk.ReadImage(f"{n}1.nii.gz") for n in ("fixed", "moving"))
+    by_itk = sitk.Resample(moving, fixed, transform, sitk.sitkLinear)
+    ours = sitk.ReadImage("out/moved.nii.gz")
+    assert ours.GetSize() == (33, 28, 1)
+    np.testing.assert_allclose(ours.GetDirection(), fixed.GetDirection(), atol=1e-6)
+    arrays = [sitk.GetArrayFromImage(i).astype(int) for i in (by_itk, ours)]
+    assert (arrays[1] > 0).mean() > 0.5
+    assert (np.abs(arrays[0] - arrays[1]) > 1).mean() < 0.01
+    identity = sitk.Resample(moving, fixed, sitk.Transform(3, sitk.sitkIdentity))
+    assert not sitk.GetArrayFromImage(identity).any()  # the planes are apart
+    points = _points(read_image("fixed1.nii.gz"))
+    mapped = _by_itk(transform, points)
+    to_voxels = np.linalg.inv(read_image("moving1.nii.gz").affine)
+    np.testing.assert_allclose(
+        mapped @ to_voxels[2, :3] + to_voxels[2, 3], 0, atol=1e-4
+    )
+
+
 def _not_an_image(path):
     path.write_text("fixed,moving\n")
 
@@ -205,7 +420,7 @@ def _dark(path):
 
 BAD_IMAGES = {
     "missing": (lambda path: None, "no such file"),
-    "a folder": (lambda path: path.mkdir(), "is a folder"),
+    "a folder": (lambda path: path.mkdir(), "must hold a DICOM series"),
     "no image": (_not_an_image, "can't be read as an image"),
     "truncated": (_truncated, "can't be read as an image"),
     "NaN": (_with_voxel(np.nan), "NaN or infinite"),
@@ -259,20 +474,32 @@ def test_a_bad_model_is_refused(here, capsys):
 
 
 def test_a_bad_output_is_refused_before_any_work(here, capsys, monkeypatch):
-    monkeypatch.setattr("dlir_tf.images.read_image", lambda _: pytest.fail("read"))
+    monkeypatch.setattr(
+        "dlir_tf.images.read_image", lambda *_, **__: pytest.fail("read")
+    )
     start = PAIR[:3]
     for output, message in {
         "none/moved.nii.gz": "its folder doesn't exist",
-        "out/moved.mha": "ends in .nii or .nii.gz",
-        "out": "ends in .nii or .nii.gz",
+        "out/moved.png": "ends in .nii.gz or .nii or .mha",
+        "out": "ends in .nii.gz or .nii or .mha",
         "fixed.nii.gz": "is an input or another output already",
         "out/../moving.nii.gz": "is an input or another output already",
     }.items():
         assert message in _refused(capsys, here, *start, "--output", output)
     twice = (*PAIR, "--displacement", "out/moved.nii.gz")
     assert "another output already" in _refused(capsys, here, *twice)
-    figure = (*PAIR, "--figure", "out/figure.jpg")
-    assert "ends in .png" in _refused(capsys, here, *figure)
+    for option, name, message in (
+        ("--figure", "out/figure.jpg", "ends in .png"),
+        ("--displacement", "out/field.mha", "ends in .nii.gz or .nii"),
+        ("--transform", "out/transform.mat", ".tfm"),
+        ("--inverse", "none/inverse.h5", "its folder doesn't exist"),
+        ("--jacobian", "out/moved.nii.gz", "another output already"),
+    ):
+        assert message in _refused(capsys, here, *PAIR, option, name)
+    pair = ("--transform", "out/a0GenericAffine.mat")
+    warp = ("--displacement", "out/a1Warp.nii.gz")
+    error = _refused(capsys, here, *PAIR, *pair, *warp)
+    assert "out/a1Warp.nii.gz: comes with out/a0GenericAffine.mat, but is" in error
     monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
     assert "can't be written" in _refused(capsys, here, *PAIR)
 
@@ -286,7 +513,8 @@ def test_if_the_last_output_fails_the_first_is_not_there(here, capsys, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device", "out/figure.png")
 
     monkeypatch.setattr("dlir_tf.figures.registration_figure", fail)
-    error = _refused(capsys, here, *ALL)
+    more = ("--transform", "out/a0GenericAffine.mat", "--jacobian", "out/j.mhd")
+    error = _refused(capsys, here, *ALL, *more)
     assert error == (
         "Error: out/figure.png: the disk is full; the files that are there are whole"
     )

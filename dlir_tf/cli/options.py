@@ -1,0 +1,24 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+
+import click
+
+FILE = click.Path(path_type=Path)
+
+model_option = click.option(
+    "--model",
+    type=FILE,
+    default=Path("model"),
+    show_default=True,
+    metavar="DIR",
+    help="Model folder, from dlir-tf train.",
+)
+
+spacing_source_option = click.option(
+    "--spacing-source",
+    type=click.Choice(["auto", "affine", "pixdim"]),
+    default="auto",
+    show_default=True,
+    help="Where voxel sizes are read if a file states two; auto decides and warns.",
+)

@@ -1,0 +1,199 @@
+"""What `dlir-tf register` writes: all of it, or nothing."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlir_tf.images import Image
+    from dlir_tf.registration import Registration
+    from dlir_tf.transforms import Transform
+
+Writer = Callable[[Path], None]
+
+# Files that come beside the one that is named: the voxels of a header, and the other
+# file of ANTs' pair.
+_BESIDE_IMAGES = {".mhd": ".zraw", ".nhdr": ".raw.gz"}
+_BESIDE_TRANSFORMS = {
+    "0GenericAffine.mat": "1Warp.nii.gz",
+    "1Warp.nii.gz": "0GenericAffine.mat",
+}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that are asked for; `None` for those that aren't.
+
+    Attributes:
+        moved: The moved image.
+        moved_labels: The moved labels.
+        displacement: The displacement field.
+        transform: From fixed to moving.
+        inverse: From moving to fixed.
+        jacobian: The transform's Jacobian determinant.
+        figure: The picture.
+    """
+
+    moved: Path
+    moved_labels: Path | None
+    displacement: Path | None
+    transform: Path | None
+    inverse: Path | None
+    jacobian: Path | None
+    figure: Path | None
+
+    def check(self, inputs: tuple[Path | None, ...]) -> None:
+        """Refuses what can't be written, before any work is done.
+
+        Args:
+            inputs: The files that are read.
+
+        Raises:
+            InputError: If a name doesn't suit, a folder isn't there, or a file is
+                an input or would be written twice.
+        """
+        from dlir_tf.cli.main import check_output_file
+        from dlir_tf.images import WRITABLE_SUFFIXES
+        from dlir_tf.images.formats import NIFTI_SUFFIXES
+        from dlir_tf.transforms.files import TRANSFORM_SUFFIXES
+
+        suffixes = {
+            WRITABLE_SUFFIXES: (self.moved, self.moved_labels, self.jacobian),
+            NIFTI_SUFFIXES: (self.displacement,),
+            TRANSFORM_SUFFIXES: (self.transform, self.inverse),
+            (".png",): (self.figure,),
+        }
+        for names, paths in suffixes.items():
+            for path in paths:
+                if path is not None:
+                    check_output_file(path, names)
+        self._check_distinct(inputs)
+
+    def write(
+        self,
+        result: "Registration",
+        fixed: "Image",
+        moving: "Image",
+        labels: "Image | None",
+    ) -> list[str]:
+        """Writes all files together.
+
+        Args:
+            result: Of the registration.
+            fixed: The fixed image.
+            moving: The moving image.
+            labels: The moving image's labels, if they are to be moved.
+
+        Returns:
+            What is to be said about them: how exact they are, a line each.
+
+        Raises:
+            InputError: If one can't be written; then none is.
+        """
+        from dlir_tf.files import write_together
+        from dlir_tf.images import write_displacement, write_image
+
+        notes: list[str] = []
+        writers: dict[Path, Writer] = {
+            self.moved: partial(write_image, image=result.moved)
+        }
+        if self.moved_labels is not None and labels is not None:
+            moved_labels = result.transform.resample(
+                labels, fixed, displacement=result.displacement, interpolation="nearest"
+            )
+            writers[self.moved_labels] = partial(write_image, image=moved_labels)
+        if self.displacement is not None:
+            writers[self.displacement] = partial(
+                write_displacement, ddf_mm=result.displacement, affine=fixed.affine
+            )
+        if self.jacobian is not None:
+            determinant = fixed.with_array(result.transform.jacobian_determinant(fixed))
+            writers[self.jacobian] = partial(write_image, image=determinant)
+        writers |= self._transform_writers(result, fixed, moving, notes)
+        if self.figure is not None:
+            writers[self.figure] = _figure_writer(result, fixed, moving)
+        write_together(writers)
+        return notes
+
+    def _transform_writers(
+        self,
+        result: "Registration",
+        fixed: "Image",
+        moving: "Image",
+        notes: list[str],
+    ) -> dict[Path, Writer]:
+        from dlir_tf.residual import inverse_residual
+
+        writers: dict[Path, Writer] = {}
+        if self.transform is not None:
+            writers[self.transform] = partial(
+                _write_transform,
+                path=self.transform,
+                transform=result.transform,
+                grid=fixed,
+                notes=notes,
+            )
+        if self.inverse is not None:
+            residual = inverse_residual(result.transform, fixed, moving)
+            notes.append(f"{self.inverse}: {residual}")
+            writers[self.inverse] = partial(
+                _write_transform,
+                path=self.inverse,
+                transform=result.transform.inverse(),
+                grid=moving,
+                notes=notes,
+            )
+        return writers
+
+    def _check_distinct(self, inputs: tuple[Path | None, ...]) -> None:
+        """Refuses to write one file twice, or over one that is read."""
+        from dlir_tf.errors import InputError
+
+        taken = {path.resolve() for path in inputs if path is not None}
+        for path, comes_with in self._files():
+            if path.resolve() in taken:
+                told = f"comes with {comes_with}, but " if comes_with else ""
+                raise InputError(
+                    f"{path}: {told}is an input or another output already; choose "
+                    "another name"
+                )
+            taken.add(path.resolve())
+
+    def _files(self) -> Iterator[tuple[Path, Path | None]]:
+        """Every file, and for those that aren't named, the one they come with."""
+        for path in filter(None, vars(self).values()):
+            yield path, None
+            pair = path in (self.transform, self.inverse)
+            for end, other in (_BESIDE_TRANSFORMS if pair else _BESIDE_IMAGES).items():
+                if path.name.endswith(end):
+                    yield path.with_name(path.name.removesuffix(end) + other), path
+
+
+def _write_transform(
+    draft: Path, path: Path, transform: "Transform", grid: "Image", notes: list[str]
+) -> None:
+    """Writes a transform and notes down what the file can't hold."""
+    from dlir_tf.transforms.files import write_transform
+
+    error = write_transform(draft, transform, reference=grid)
+    if error > 0:
+        notes.append(
+            f"{path}: such a file can't hold the transform exactly; it is up to "
+            f"{error:.2g} mm off"
+        )
+
+
+def _figure_writer(result: "Registration", fixed: "Image", moving: "Image") -> Writer:
+    from dlir_tf.figures import registration_figure
+    from dlir_tf.slices import is_slice, slice_axis
+
+    return partial(
+        registration_figure,
+        fixed=fixed,
+        moving=moving,
+        moved=result.moved,
+        displacement=result.displacement,
+        slice_axis=slice_axis(fixed) if is_slice(fixed) else -1,
+    )
