@@ -70,7 +70,8 @@ def register(
             overlap; if slices aren't parallel; if the initial alignment is none of
             those; or if the model's weights lead to numbers that aren't finite.
 
-    Example: an untrained model, in the place of a loaded one, moves nothing.
+    Example: an untrained model, in the place of a loaded one, moves nothing but what
+    the initial alignment does.
 
     >>> from dlir_tf import build_model, load_config
     >>> from dlir_tf.model_folder import make_model
@@ -83,6 +84,13 @@ def register(
     ((32, 28, 4), (32, 28, 4, 3))
     >>> result.transform.map_points([[10.0, -20.5, 31.0]]).round(3)
     array([[ 10. , -20.5,  31. ]])
+    >>> elsewhere = heart.moving.affine + np.eye(4, k=3) * 500.0
+    >>> moving = Image(heart.moving.array, elsewhere)
+    >>> result = register(
+    ...     heart.fixed, moving, model=model, initial_alignment="centers"
+    ... )
+    >>> result.transform.map_points([[10.0, -20.5, 31.0]]).round(3)
+    array([[510. , -20.5,  31. ]])
     """
     start = time.perf_counter()
     config = _with_alignment(model.config, initial_alignment)

@@ -79,6 +79,7 @@ def command(
 
     Example:
     dlir-tf register fixed.nii.gz moving.nii.gz --output moved.nii.gz
+    --transform transform.h5 --inverse inverse.npz
     """
     from dlir_tf.cli.outputs import Outputs
     from dlir_tf.errors import InputError
