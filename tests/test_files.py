@@ -111,7 +111,15 @@ def test_files_that_a_writer_puts_beside_its_own_come_with_it(tmp_path, monkeypa
         path.with_suffix(".raw").write_text("voxels")
         path.write_text(f"{path.stem}.raw")
 
+    order, replace = [], Path.replace
+
+    def note(draft, target):
+        order.append(target.name)
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", note)
     write_together({Path("scan.mhd"): write, Path("b.txt"): Path.touch})
+    assert order == ["scan.raw", "scan.mhd", "b.txt"]  # no header without its voxels
     assert _names(tmp_path) == ["b.txt", "scan.mhd", "scan.raw"]
     assert (tmp_path / "scan.mhd").read_text() == "scan.raw"
 

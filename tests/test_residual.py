@@ -67,6 +67,8 @@ def test_one_slice_counts(rng):
     lattice[:3, 3] = -5.0, -5.0, -12.0
     points[..., 2] = 0
     transform = Transform((BSpline(0.5 * points, lattice),))
-    residual = inverse_residual(transform, image, image)
+    beside = image.affine.copy()
+    beside[2, 3] = 2.0  # within the fixed slice's thickness
+    residual = inverse_residual(transform, image, Image(image.array, beside))
     assert residual.num_points > 50
     assert residual.largest_mm < 1e-4

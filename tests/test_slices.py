@@ -206,6 +206,26 @@ def test_the_frame_does_not_depend_on_storage(rng):
             assert sorted(again.array.ravel()) == sorted(expected.array.ravel())
 
 
+def test_the_frame_runs_along_the_positive_axes_of_the_world(rng):
+    for angles, axes in (
+        (ANGLES["axial"], (0, 1, 2)),
+        (ANGLES["coronal"], (0, 2, 1)),
+        (ANGLES["sagittal"], (1, 2, 0)),
+    ):
+        image = random_image(
+            rng, (5, 4, 1), _turn(angles) @ _affine((1, 1, 9), (0, 0, 0))
+        )
+        frame = plane_frame(image)
+        assert all(frame[axis, column] > 0.9 for column, axis in enumerate(axes))
+    halfway = [
+        plane_frame(
+            Image(image.array, _turn((angle, 0, 0)) @ _affine((1, 1, 9), (0, 0, 0)))
+        )
+        for angle in (45 - 1e-8, 45 + 1e-8)
+    ]
+    np.testing.assert_allclose(*halfway, atol=1e-6)
+
+
 def test_an_axial_slice_has_the_coordinates_of_the_world(rng):
     """So that 2-d files of the same scan and the slice are one to a model."""
     affine = _affine((1.3, 0.8, 9), (-9, 4, 30), 25.0)
