@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dlir_tf.registration import Registration
     from dlir_tf.transforms import Transform
 
-Writer = Callable[[Path], None]
+Writer = Callable[[Path], object]
 
 # Files that come beside the one that is named: the voxels of a header, and the other
 # file of ANTs' pair.
@@ -93,7 +93,9 @@ class Outputs:
             InputError: If one can't be written; then none is.
         """
         from dlir_tf.files import write_together
-        from dlir_tf.images import write_displacement, write_image
+        from dlir_tf.images import write_image
+        from dlir_tf.transforms import DenseField, Transform
+        from dlir_tf.transforms.field_files import write_field
 
         notes: list[str] = []
         writers: dict[Path, Writer] = {
@@ -105,8 +107,9 @@ class Outputs:
             )
             writers[self.moved_labels] = partial(write_image, image=moved_labels)
         if self.displacement is not None:
+            field = Transform((DenseField(result.displacement, fixed.affine),))
             writers[self.displacement] = partial(
-                write_displacement, ddf_mm=result.displacement, affine=fixed.affine
+                write_field, transform=field, reference=fixed
             )
         if self.jacobian is not None:
             determinant = fixed.with_array(result.transform.jacobian_determinant(fixed))
@@ -114,7 +117,9 @@ class Outputs:
         writers |= self._transform_writers(result, fixed, moving, notes)
         if self.figure is not None:
             writers[self.figure] = _figure_writer(result, fixed, moving)
-        write_together(writers)
+        write_together(
+            {path: partial(_naming, path, write) for path, write in writers.items()}
+        )
         return notes
 
     def _transform_writers(
@@ -169,6 +174,14 @@ class Outputs:
             for end, other in (_BESIDE_TRANSFORMS if pair else _BESIDE_IMAGES).items():
                 if path.name.endswith(end):
                     yield path.with_name(path.name.removesuffix(end) + other), path
+
+
+def _naming(path: Path, write: Writer, draft: Path) -> None:
+    """Writes a draft; warnings name the file."""
+    from dlir_tf.carrying.outputs import naming
+
+    with naming(path, draft):
+        write(draft)
 
 
 def _write_transform(
