@@ -13,7 +13,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.model_folder import Model
 from dlir_tf.preprocessing import WorkingPair, prepare_pair
-from dlir_tf.slices import SlicePair, is_slice, slice_pair
+from dlir_tf.slices import as_slices
 from dlir_tf.transforms import Affine, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
@@ -94,7 +94,7 @@ def register(
     """
     start = time.perf_counter()
     config = _with_alignment(model.config, initial_alignment)
-    slices = _as_slices(fixed, moving, config)
+    slices = as_slices(fixed, moving, config.ndim)
     if slices is None:
         pair = prepare_pair(fixed, moving, config)
     else:
@@ -121,24 +121,6 @@ def _with_alignment(config: Config, method: InitialAlignment | None) -> Config:
             f"Received: {method!r}"
         )
     return config.model_copy(update={"initial_alignment": method})
-
-
-def _as_slices(fixed: Image, moving: Image, config: Config) -> SlicePair | None:
-    """The pair as slices in one plane, if that's what a 2-d model is given.
-
-    Raises:
-        InputError: If one image is a slice and the other can't be one.
-    """
-    if config.ndim != 2 or not (is_slice(fixed) or is_slice(moving)):
-        return None
-    for name, image in (("fixed", fixed), ("moving", moving)):
-        if not is_slice(image):
-            raise InputError(
-                f"the {name} image has the shape {image.shape}, but the other one is a "
-                "3-d image of one slice, and the model is 2-d; give two slices, or two "
-                "2-d images"
-            )
-    return slice_pair(fixed, moving)
 
 
 def model_inputs(pair: WorkingPair) -> dict[str, Any]:

@@ -83,6 +83,33 @@ def slice_axis(image: Image) -> int:
     return max(axis for axis, size in enumerate(image.shape) if size == 1)
 
 
+def as_slices(fixed: Image, moving: Image, ndim: int) -> SlicePair | None:
+    """Lays a pair out in 2-d, if it's two slices and a 2-d model is to see them.
+
+    Args:
+        fixed: Any image.
+        moving: Likewise.
+        ndim: Rank of the images that the model takes.
+
+    Returns:
+        The pair; `None` if the images are to be taken as they are.
+
+    Raises:
+        InputError: If one image is a slice and the other isn't, or their planes
+            aren't parallel.
+    """
+    if ndim != 2 or not (is_slice(fixed) or is_slice(moving)):
+        return None
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        if not is_slice(image):
+            raise InputError(
+                f"the {name} image has the shape {image.shape}, but the other one is a "
+                "3-d image of one slice, and the model is 2-d; give two slices, or two "
+                "2-d images"
+            )
+    return slice_pair(fixed, moving)
+
+
 def slice_pair(fixed: Image, moving: Image) -> SlicePair:
     """Lays two slices out in the plane of the fixed one.
 

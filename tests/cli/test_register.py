@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from types import SimpleNamespace
 
 import matplotlib.image
 import nibabel as nib
@@ -15,7 +16,8 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from dlir_tf.cli import main
-from dlir_tf.images import flip_ras_lps, read_image
+from dlir_tf.cli.outputs import _figure_writer
+from dlir_tf.images import Image, flip_ras_lps, read_image
 from dlir_tf.transforms.files import read_transform
 
 SHAPE = (17, 14, 5)
@@ -388,6 +390,19 @@ def test_warnings_of_writing_name_the_file(here, capsys):
     main(["register", "tilted.nrrd", *PAIR[2:], "--jacobian", "out/j.nrrd"])
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("Warning: out/moved.nii.gz: the axes aren't perpendicular")
+
+
+def test_the_figure_of_a_slice_shows_its_plane():
+    """Wherever the axis across is stored."""
+    images = [
+        Image(np.zeros(np.insert((9, 8), axis, 1)), np.eye(4)) for axis in range(3)
+    ]
+    images.append(Image(np.zeros((9, 8, 7)), np.eye(4)))
+    result = SimpleNamespace(moved=images[0], displacement=np.zeros(3))
+    axes = [
+        _figure_writer(result, image, image).keywords["slice_axis"] for image in images
+    ]
+    assert axes == [0, 1, 2, -1]
 
 
 def _not_an_image(path):
