@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dlir_tf.registration import register as register
     from dlir_tf.training import train as train
     from dlir_tf.transforms import Transform as Transform
+    from dlir_tf.transforms import read_transform as read_transform
+    from dlir_tf.transforms import write_transform as write_transform
 
 __version__ = "0.1.0"
 
@@ -37,9 +39,11 @@ _HOMES = {
     "load_model": "model_folder",
     "read_image": "images",
     "read_labels": "images",
+    "read_transform": "transforms",
     "register": "registration",
     "train": "training",
     "write_image": "images",
+    "write_transform": "transforms",
 }
 
 _MODULES = ("layers", "losses")

@@ -31,6 +31,7 @@ LEVELS = {
     "preprocessing": 2,
     "model": 3,
     "transforms": 3,
+    "carrying": 4,
     "registration": 4,
     "training": 4,
     "export": 4,

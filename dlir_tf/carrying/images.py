@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.carrying.trust import is_solved_for, points_with_values, report_inverse
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Image, is_label_image
 from dlir_tf.images.frame import PLANE, is_decoupled
 from dlir_tf.transforms import DenseField, Transform
+from dlir_tf.trust import is_solved_for, points_with_values, report_inverse
 
 # A field kept for the next image or frame; 3-d, this is about 180 million voxels.
 _LARGEST_FIELD_BYTES = 2 << 30

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.carrying.trust import report_inverse
 from dlir_tf.errors import InputError
 from dlir_tf.images.points import PointFile
 from dlir_tf.transforms import Transform
+from dlir_tf.trust import report_inverse
 
 
 def carry_points(

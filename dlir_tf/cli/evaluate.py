@@ -15,9 +15,9 @@ _FILE = click.Path(path_type=Path)
     required=True,
     metavar="CSV",
     help="CSV manifest with one pair per line in the columns fixed,moving and "
-    "optionally fixed_labels,moving_labels and fixed_points,moving_points; or one "
-    "image per line in the column image and optionally labels and points, for all "
-    "ordered pairs of the images.",
+    "optionally fixed_labels,moving_labels, fixed_points,moving_points, and "
+    "fixed_mask,moving_mask; or one image per line in the column image and optionally "
+    "labels, points and mask, for all ordered pairs of the images.",
 )
 @click.option(
     "--model",

@@ -129,7 +129,7 @@ class Outputs:
         moving: "Image",
         notes: list[str],
     ) -> dict[Path, Writer]:
-        from dlir_tf.residual import inverse_residual
+        from dlir_tf.trust import points_with_values, report_inverse
 
         writers: dict[Path, Writer] = {}
         if self.transform is not None:
@@ -141,12 +141,13 @@ class Outputs:
                 notes=notes,
             )
         if self.inverse is not None:
-            residual = inverse_residual(result.transform, fixed, moving)
-            notes.append(f"{self.inverse}: {residual}")
+            inverse = result.transform.inverse()
+            points = points_with_values(inverse, fixed, moving)
+            notes += filter(None, [report_inverse(inverse, points, str(self.inverse))])
             writers[self.inverse] = partial(
                 _write_transform,
                 path=self.inverse,
-                transform=result.transform.inverse(),
+                transform=inverse,
                 grid=moving,
                 notes=notes,
             )

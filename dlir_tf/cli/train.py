@@ -16,8 +16,9 @@ import click
     "--pairs",
     type=click.Path(path_type=Path),
     help="CSV manifest: fixed,moving per line, or image per line for all ordered "
-    "pairs; optional columns fixed_labels, moving_labels, fixed_points, moving_points "
-    "(or labels, points). Without it, generated phantoms are used.",
+    "pairs; optional columns fixed_labels, moving_labels, fixed_points, "
+    "moving_points, fixed_mask, moving_mask (or labels, points, mask). Without it, "
+    "generated phantoms are used.",
 )
 @click.option(
     "--validation",
@@ -65,8 +66,8 @@ def command(
     """Train a model on pairs of images, without ground truth.
 
     Stage by stage, and all pairs are checked before the first step. An interrupted
-    training goes on with --resume and the same options. Label columns in the
-    manifests are used for the Dice of the validation only.
+    training goes on with --resume and the same options. Masks in the manifests say
+    what counts in the similarity; labels are used for the Dice of the validation only.
 
     Example:
     dlir-tf train --config cardiac-cine --pairs train.csv --validation val.csv

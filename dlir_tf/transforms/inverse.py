@@ -7,6 +7,8 @@ import numpy as np
 from dlir_tf.transforms.component import Component
 
 _TOLERANCE_MM = 1e-5
+# Newton steps are dear, and in single precision 1e-5 mm may be out of reach.
+_NEWTON_TOLERANCE_MM = 1e-4
 _FIXED_POINT_STEPS = 12
 _NEWTON_STEPS = 20
 
@@ -37,6 +39,8 @@ class Inverse:
         open_ = np.flatnonzero(_norm(error) > _TOLERANCE_MM)
         scale = np.ones(len(points))
         for iteration in range(_FIXED_POINT_STEPS + _NEWTON_STEPS):
+            if iteration == _FIXED_POINT_STEPS:
+                open_ = open_[_norm(error[open_]) > _NEWTON_TOLERANCE_MM]
             if not open_.size:
                 break
             step = error[open_]

@@ -1,4 +1,4 @@
-"""How far a transform can be trusted on a grid, before work is put into it."""
+"""How far a transform and its inverse can be trusted on a grid."""
 
 import warnings
 
@@ -61,9 +61,10 @@ def report_inverse(transform: Transform, points: np.ndarray, name: str) -> str |
         name: What the points are of, for the message.
 
     Returns:
-        A line about it; `None` if nothing in the transform is solved for.
+        A line about it; `None` if nothing in the transform is solved for, it was
+        warned, or there are no points.
     """
-    if not is_solved_for(transform):
+    if not (is_solved_for(transform) and len(points)):
         return None
     residual = transform.inverse().inverse_residual(points)
     largest, off = residual.max(), np.mean(residual > _LARGE_RESIDUAL_MM)
