@@ -110,6 +110,24 @@ def as_slices(fixed: Image, moving: Image, ndim: int) -> SlicePair | None:
     return slice_pair(fixed, moving)
 
 
+def in_plane(fixed: Image, moving: Image, ndim: int) -> tuple[Image, Image]:
+    """Returns a pair in the rank that a model takes: slices laid out in 2-d.
+
+    Only where the voxels lie decides how, so images, labels and masks of the same
+    grids come to lie on each other.
+
+    Args:
+        fixed: Any image.
+        moving: Likewise.
+        ndim: Rank of the images that the model takes.
+
+    Raises:
+        InputError: As `as_slices`.
+    """
+    slices = as_slices(fixed, moving, ndim)
+    return (fixed, moving) if slices is None else (slices.fixed, slices.moving)
+
+
 def slice_pair(fixed: Image, moving: Image) -> SlicePair:
     """Lays two slices out in the plane of the fixed one.
 

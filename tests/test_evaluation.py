@@ -334,6 +334,28 @@ def test_untrained_model_leaves_everything_as_it_was(tmp_path, untrained):
     assert evaluation.seconds > 0
 
 
+def test_slices_are_evaluated_with_a_2d_model(tmp_path):
+    """As in 3-d, on the fixed slice's own grid."""
+    whole = shifted_pair()
+
+    def cut(image, steps=0):
+        return Image(np.roll(image.array[:, :, 4:5], steps, axis=0), image.affine)
+
+    labels = whole.labels[0]
+    loaded = LoadedPair(
+        cut(whole.fixed), cut(whole.fixed, 1), (cut(labels), cut(labels, 1))
+    )
+    pair = write_pair(tmp_path, loaded)
+    config = small_config(ndim=2)
+    check_pairs([pair], config)
+    evaluation = evaluate_pair(pair, make_model(config, build_model(config)))
+    assert evaluation.before.dice == evaluation.after.dice
+    # One voxel of label 1, one voxel away.
+    assert evaluation.after.surface[1].mean == pytest.approx(SPACING[0])
+    assert evaluation.after.folded_percent == 0
+    assert evaluation.after.ncc == pytest.approx(evaluation.before.ncc, abs=1e-6)
+
+
 def test_labels_and_points_are_optional(tmp_path, untrained):
     loaded = dataclasses.replace(shifted_pair(), labels=None, points=None)
     evaluation = evaluate_pair(write_pair(tmp_path, loaded), untrained)

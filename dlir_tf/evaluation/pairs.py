@@ -23,6 +23,7 @@ from dlir_tf.images import (
 )
 from dlir_tf.manifest import Pair
 from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.slices import in_plane
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,8 @@ def check_pairs(
                 loaded = load_pair(pair)
                 # Without masks, which only count where the results are measured: on
                 # the fixed image's own grid, however coarse the working grid is.
-                prepare_pair(loaded.fixed, loaded.moving, config)
+                images = in_plane(loaded.fixed, loaded.moving, config.ndim)
+                prepare_pair(*images, config)
         except InputError as error:
             return str(error)
         return None

@@ -18,6 +18,7 @@ from dlir_tf.files import replacing
 from dlir_tf.images import read_image, read_labels_of, read_mask_of
 from dlir_tf.manifest import Pair, data_digest
 from dlir_tf.preprocessing import prepare_pair, to_working_grid
+from dlir_tf.slices import in_plane
 from dlir_tf.training.masks import MASKS, check_mask
 
 _SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
@@ -157,20 +158,26 @@ class PairStore:
             )
             if path is not None
         }
-        working = prepare_pair(fixed, moving, self._config, **masks)
+        ndim = self._config.ndim
+        placed = in_plane(
+            masks.get("fixed_mask", fixed), masks.get("moving_mask", moving), ndim
+        )
+        masks = {n: m for n, m in zip(MASKS, placed, strict=True) if n in masks}
+        working = prepare_pair(*in_plane(fixed, moving, ndim), self._config, **masks)
         for name in masks:
             factors = [stage.downsample for stage in self._config.stages]
             check_mask(getattr(working, name), name, factors)
         labels: dict[str, np.ndarray] = {}
         if self._with_labels and pair.fixed_labels and pair.moving_labels:
-            initial = np.eye(fixed.ndim + 1)
-            for side, path, image in (
-                ("fixed", pair.fixed_labels, fixed),
-                ("moving", pair.moving_labels, moving),
+            own = in_plane(
+                read_labels_of(pair.fixed_labels, fixed),
+                read_labels_of(pair.moving_labels, moving),
+                ndim,
+            )
+            for side, image, matrix in zip(
+                ("fixed", "moving"), own, (np.eye(ndim + 1), working.initial), strict=True
             ):
-                matrix = initial if side == "fixed" else working.initial
-                own = read_labels_of(path, image)
-                labels[f"{side}_labels"] = to_working_grid(own, working.grid, matrix)
+                labels[f"{side}_labels"] = to_working_grid(image, working.grid, matrix)
         return Sample(
             working.fixed.astype(np.float16),
             working.moving.astype(np.float16),

@@ -89,6 +89,38 @@ def write_mask(path, rows, columns):
     return path
 
 
+def test_slices_stored_as_3d_images_are_taken_in_their_plane(
+    make_pairs, make_config, tmp_path
+):
+    """Images, labels and masks come to lie where those of 2-d files do."""
+    (flat,) = make_pairs(1, labels=True)
+    masks = {
+        f"{side}_mask": write_mask(tmp_path / f"{side}_mask.nii", rows, columns)
+        for side, rows, columns in (
+            ("fixed", slice(2, 30), slice(3, 20)),
+            ("moving", slice(5, 25), slice(1, 24)),
+        )
+    }
+    flat = replace(flat, **masks)
+    # The plane of the first two axes, upright in the world: coronal.
+    upright = np.array([[1.5, 0, 0, 4], [0, 0, 5, -9], [0, 2, 0, 7], [0, 0, 0, 1.0]])
+    files = {}
+    for name in vars(flat):
+        if name != "place" and getattr(flat, name) is not None:
+            files[name] = tmp_path / f"{name}_slice.nii"
+            array = np.asarray(nib.load(getattr(flat, name)).dataobj)
+            write_image(files[name], Image(array[..., None], upright))
+    stored = Pair(place="pairs.csv, line 2", **files)
+    config = make_config()
+    samples = [
+        make_store([pair], config, tmp_path, with_labels=True).load(0)
+        for pair in (flat, stored)
+    ]
+    assert samples[0].fixed_mask.sum() != samples[0].moving_mask.sum() > 0
+    assert samples[0].fixed_labels.any()
+    assert_same(*samples)
+
+
 @pytest.mark.parametrize("cache", ["memory", "disk"])
 def test_masks_are_kept_with_the_pairs_that_have_them(
     cache, make_pairs, make_config, tmp_path
