@@ -31,6 +31,10 @@ RESULTS = [
     "in_moving.csv",
     "in_fixed.csv",
 ]
+# Manifests of real images that the results are about.
+REAL = [
+    f"{name}_{part}.csv" for name in ("acdc", "brain2d") for part in ("train", "val")
+]
 # In the place of a preset's: the same keys, minutes less.
 TINY = """
 ndim: 3
@@ -90,8 +94,8 @@ def test_the_commands_of_all_pages_run_one_after_another(desk, monkeypatch, caps
     for line in (line for page in PAGES for line in commands(page)):
         name = line.split()[0]
         assert name in ("dlir-tf", "make", "pip", "python"), line
-        if name != "dlir-tf" or line in seen or "acdc" in line:
-            continue  # `make` and `pip` are how this test was reached; ACDC: below
+        if name != "dlir-tf" or line in seen or set(REAL) & set(line.split()):
+            continue  # `make` and `pip` are how this test was reached; real data: below
         seen.add(line)
         if "--resume" in line:
             interrupt_training(line, monkeypatch)
@@ -104,24 +108,25 @@ def test_the_commands_of_all_pages_run_one_after_another(desk, monkeypatch, caps
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["acdc", "brain2d"])
 def test_the_commands_of_the_results_run_on_a_few_real_pairs(
-    shared_data, tmp_path, monkeypatch, capsys
+    name, shared_data, tmp_path, monkeypatch, capsys
 ):
     """As they stand there, but with two pairs and two steps for minutes of training."""
     monkeypatch.chdir(tmp_path)
-    for name in ("acdc_train.csv", "acdc_val.csv"):
-        header, *rows = (shared_data / name).read_text("utf-8").splitlines()[:3]
+    for manifest in (f"{name}_train.csv", f"{name}_val.csv"):
+        header, *rows = (shared_data / manifest).read_text("utf-8").splitlines()[:3]
         paths = [
             ",".join(str(shared_data / cell) for cell in row.split(",")) for row in rows
         ]
-        (tmp_path / name).write_text("\n".join([header, *paths]) + "\n")
-    lines = [line for page in PAGES for line in commands(page) if "acdc" in line]
+        (tmp_path / manifest).write_text("\n".join([header, *paths]) + "\n")
+    lines = [line for page in PAGES for line in commands(page) if f"{name}_" in line]
     assert [line.split()[1] for line in lines] == ["train", "evaluate"]
     run(lines[0] + " --steps 2")
     capsys.readouterr()
     run(lines[1])
     assert "Dice" in capsys.readouterr().out
-    assert (tmp_path / "acdc-evaluation.csv").is_file()
+    assert (tmp_path / f"{name}-evaluation.csv").is_file()
 
 
 def interrupt_training(resume_line: str, monkeypatch) -> None:
