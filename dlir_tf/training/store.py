@@ -175,7 +175,10 @@ class PairStore:
                 ndim,
             )
             for side, image, matrix in zip(
-                ("fixed", "moving"), own, (np.eye(ndim + 1), working.initial), strict=True
+                ("fixed", "moving"),
+                own,
+                (np.eye(ndim + 1), working.initial),
+                strict=True,
             ):
                 labels[f"{side}_labels"] = to_working_grid(image, working.grid, matrix)
         return Sample(
