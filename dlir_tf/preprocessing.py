@@ -85,7 +85,8 @@ def prepare_pair(
         raise InputError(
             "the fixed and the moving image don't overlap in the world: their centres "
             f"are {_centre_distance(fixed, moving):.0f} mm apart; if their headers "
-            "can't be trusted, set initial_alignment to centers or mass"
+            "can't be trusted, set initial_alignment (--initial-alignment) to centers "
+            "or mass"
         )
     masks = {
         name: to_working_grid(own, grid, matrix)

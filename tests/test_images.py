@@ -193,7 +193,7 @@ def test_pixdim_wins_over_the_affine_and_it_warns(tmp_path):
     message = str(caught[0].message)
     assert len(caught) == 1
     assert all(part in message for part in (str(path), "1 x 1 x 1", "1.5 x 0.8 x 4"))
-    assert "register --spacing-source" in message
+    assert "(--spacing-source, or spacing_source in Python" in message
     np.testing.assert_allclose(image.affine, _oblique(), atol=1e-5)
     np.testing.assert_allclose(_itk_affine(path), image.affine, atol=1e-4)
     write_image(tmp_path / "b.nii", image)  # the mended file reads without a warning

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-_FILE = click.Path(path_type=Path)
+from dlir_tf.cli.options import FILE, model_option
 
 
 @click.command("evaluate")
 @click.option(
     "--pairs",
-    type=_FILE,
+    type=FILE,
     required=True,
     metavar="CSV",
     help="CSV manifest with one pair per line in the columns fixed,moving and "
@@ -19,17 +19,10 @@ _FILE = click.Path(path_type=Path)
     "fixed_mask,moving_mask; or one image per line in the column image and optionally "
     "labels, points and mask, for all ordered pairs of the images.",
 )
-@click.option(
-    "--model",
-    type=_FILE,
-    default=Path("model"),
-    show_default=True,
-    metavar="DIR",
-    help="Model folder, from dlir-tf train.",
-)
+@model_option
 @click.option(
     "--output",
-    type=_FILE,
+    type=FILE,
     default=Path("evaluation.csv"),
     show_default=True,
     metavar="CSV",

@@ -5,18 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlir_tf.cli.options import model_option
+
 if TYPE_CHECKING:
     from dlir_tf.export.parity import Parity
 
 
 @click.command("export")
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    default=Path("model"),
-    show_default=True,
-    help="Model folder, from dlir-tf train.",
-)
+@model_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlir_tf.cli.options import FILE, spacing_source_option
+
 if TYPE_CHECKING:
     from dlir_tf.images import SpacingSource
     from dlir_tf.images.points import Space
     from dlir_tf.transforms import Transform
 
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("transform")
-@click.argument("images", type=_FILE, nargs=-1, metavar="[INPUT]...")
+@click.argument("images", type=FILE, nargs=-1, metavar="[INPUT]...")
 @click.option(
     "--points",
-    type=_FILE,
+    type=FILE,
     multiple=True,
     metavar="FILE",
     help="Landmarks, in the place of images: a CSV file with the columns x,y,z (world "
@@ -27,7 +27,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--transform",
     "transform_file",
-    type=_FILE,
+    type=FILE,
     required=True,
     metavar="FILE",
     help="The transform: one that dlir-tf register wrote, an ITK transform (.h5, "
@@ -35,14 +35,14 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option(
     "--output",
-    type=_FILE,
+    type=FILE,
     required=True,
     metavar="FILE|DIR",
     help="Where the result goes; several go into a folder, under their own names.",
 )
 @click.option(
     "--reference",
-    type=_FILE,
+    type=FILE,
     metavar="IMAGE",
     help="The image on whose grid the results lie: most often the fixed image, with "
     "--inverse the moving one. By default the grid of the displacement field, if the "
@@ -73,13 +73,7 @@ _FILE = click.Path(path_type=Path)
     help="World of CSV files, read and written: RAS by default, as NIfTI has it; ITK "
     "and ANTs use LPS. Markups state theirs.",
 )
-@click.option(
-    "--spacing-source",
-    type=click.Choice(["auto", "affine", "pixdim"]),
-    default="auto",
-    show_default=True,
-    help="Where voxel sizes are read if a file states two; auto decides and warns.",
-)
+@spacing_source_option
 def command(
     images: tuple[Path, ...],
     points: tuple[Path, ...],

@@ -72,8 +72,8 @@ def _choose_spacing(
     taken = "pixdim" if filled_in else "the affine"
     warnings.warn(
         f"{path}: the affine says {_format(norms)} mm, pixdim {_format(zooms)} mm; "
-        f"took {taken} (dlir-tf register --spacing-source, or spacing_source in "
-        "Python, forces either)",
+        f"took {taken} (--spacing-source, or spacing_source in Python, forces "
+        "either)",
         SpacingWarning,
         stacklevel=6,
     )

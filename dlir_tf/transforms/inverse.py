@@ -9,6 +9,8 @@ from dlir_tf.transforms.component import Component
 _TOLERANCE_MM = 1e-5
 # Newton steps are dear, and in single precision 1e-5 mm may be out of reach.
 _NEWTON_TOLERANCE_MM = 1e-4
+# No point goes there: a fold, or the edge of what is deformed, is in between.
+_MISSED_MM = 0.01
 _FIXED_POINT_STEPS = 12
 _NEWTON_STEPS = 20
 
@@ -67,8 +69,10 @@ class Inverse:
         return result
 
     def covers(self, points: np.ndarray) -> np.ndarray:
-        """Which points come from where the component was made for."""
-        return self.component.covers(self.map_points(points))
+        """Which points come from where the component was made for, and do come so."""
+        origins = self.map_points(points)
+        missed = _norm(self.component.map_points(origins) - points)
+        return self.component.covers(origins) & (missed <= _MISSED_MM)
 
     def inverse(self) -> Component:
         """The component itself."""

@@ -159,6 +159,15 @@ def test_coverage_is_where_all_deformations_are_defined(rng):
     assert Transform((Affine(np.eye(4)),)).covers(inside + 1000.0).all()
 
 
+def test_the_inverse_covers_only_what_is_reached():
+    """Where a field ends, points on one side of the gap come from nowhere."""
+    field = np.zeros((20, 9, 2))
+    field[..., 0] = -3.0  # 0 to 19 goes to -3 to 16
+    inverse = Transform((DenseField(field, np.eye(3)),)).inverse()
+    places = np.array([[1.0, 4.0], [10.0, 4.0], [16.0, 4.0], [18.5, 4.0]])
+    assert inverse.covers(places).tolist() == [True, True, True, False]
+
+
 def test_what_is_no_transform_is_refused():
     flat = Affine(np.eye(3))
     with pytest.raises(ValueError, match="at least one component"):
