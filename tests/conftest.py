@@ -1,7 +1,9 @@
 """What all tests share. Loaded before any test imports TensorFlow."""
 
+import locale
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,17 @@ def _seeded_keras() -> None:
     keras = sys.modules.get("keras")
     if keras is not None and hasattr(keras, "utils"):
         keras.utils.set_random_seed(20190701)
+
+
+@pytest.fixture(autouse=True)
+def _kept_locale() -> Iterator[None]:
+    """Puts the locale back that ITK's writer of DICOM files sets to C.
+
+    The output of later tests' subprocesses could not be decoded.
+    """
+    kept = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, kept)
 
 
 @pytest.fixture
