@@ -19,6 +19,12 @@ if _workers > 1:
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", _threads)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with slow tests first: at the end, one worker would run them alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _seeded_keras() -> None:
     """Makes initial weights the same in whatever order tests run.
