@@ -171,6 +171,15 @@ def test_labels_are_mixed_if_that_is_wanted(desk3, capsys):
     assert len(np.unique(moved)) > 20
 
 
+def test_cubic_interpolation_is_that_of_itk(desk3, capsys):
+    wanted = ("--interpolation", "cubic", "--output", "out/moved.nii.gz")
+    transform(capsys, "moving.nii.gz", *T, *REFERENCE, *wanted)
+    moved = read_image("out/moved.nii.gz").array
+    assert_equal_but_ties(moved, desk3.judge(desk3.moving, sitk.sitkBSpline), 0.51)
+    linear = desk3.judge(desk3.moving)
+    assert np.abs(moved - linear).max() > 2
+
+
 def test_nearest_and_fill_value_are_obeyed(desk3, capsys):
     wanted = ("--interpolation", "nearest", "--fill-value", "-1024")
     arguments = ("moving.nii.gz", *T, *REFERENCE, *wanted, "--output", "out/m.mha")
