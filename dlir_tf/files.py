@@ -13,11 +13,12 @@ from dlir_tf.errors import InputError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives the name of a new file beside `path`, which takes its place at the end.
+    """Gives the name of a new file, which takes the place of `path` at the end.
 
-    If the block fails, the new file goes and an old one at `path` stays as it was.
-    The new file's name ends like that of `path`, for writers that look at it. What
-    the disk refuses is raised as an `OSError` of `path`.
+    It is called as it will be called, in a new folder beside its place; what else is
+    written into that folder, such as the voxels of a header, comes with it. If the
+    block fails, the new files go and old ones stay as they were. What the disk
+    refuses is raised as an `OSError` of `path`.
 
     Example:
 
@@ -29,29 +30,15 @@ def replacing(path: Path) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name.split('.')[0]}-",
-            suffix="".join(path.suffixes),
-            dir=path.parent,
-        )
-    except OSError as error:
-        raise _naming(path, error) from error
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        # mkstemp makes private files; a result is as readable as any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        unfinished.chmod(0o666 & ~umask)
-        unfinished.replace(path)
-    except OSError as error:
-        if error.errno is None or error.filename not in (None, str(unfinished)):
-            raise
-        raise _naming(path, error) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with _folder_beside(path) as folder:
+        unfinished = folder / path.name
+        try:
+            yield unfinished
+            _move_all(_moves(path, folder))
+        except OSError as error:
+            if error.errno is None or error.filename not in (None, str(unfinished)):
+                raise
+            raise _naming(path, error) from error
 
 
 def _naming(path: Path, error: OSError) -> OSError:
@@ -89,12 +76,9 @@ def write_together(writers: Mapping[Path, Callable[[Path], None]]) -> None:
                     raise
                 name = _without_folder(str(error.filename or path), places[path])
                 raise OSError(error.errno, error.strerror, name) from error
-        moves = [move for path, place in places.items() for move in _moves(path, place)]
-        for _, target in moves:
-            if target.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "Is a directory", str(target))
-        for draft, target in moves:
-            draft.replace(target)
+        _move_all(
+            [move for path, place in places.items() for move in _moves(path, place)]
+        )
 
 
 @contextlib.contextmanager
@@ -116,6 +100,15 @@ def _moves(path: Path, folder: Path) -> list[tuple[Path, Path]]:
         folder.iterdir(), key=lambda draft: (draft.name == path.name, draft)
     )
     return [(draft, path.with_name(draft.name)) for draft in drafts]
+
+
+def _move_all(moves: list[tuple[Path, Path]]) -> None:
+    """Moves drafts to their places; none, if one of these is a folder."""
+    for _, target in moves:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", str(target))
+    for draft, target in moves:
+        draft.replace(target)
 
 
 def _without_folder(message: str, folder: Path) -> str:

@@ -19,7 +19,7 @@ def test_a_new_file_appears_only_when_it_is_whole(tmp_path):
     with replacing(path) as unfinished:
         unfinished.write_text("whole")
         assert not path.exists()
-        assert unfinished.parent == path.parent
+        assert unfinished.parent.parent == path.parent
         assert unfinished.name.endswith(".nii.gz")
     assert path.read_text() == "whole"
     assert _names(tmp_path) == ["scan.nii.gz"]
