@@ -19,8 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
 from dlir_tf.compilation import compiled_graph
+from dlir_tf.compiled_bspline import CompiledBSpline
 from dlir_tf.config import Config, dump_config, read_config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
@@ -32,6 +35,7 @@ from dlir_tf.model_files import (
     WEIGHTS_FILE,
     check_model_folder,
 )
+from dlir_tf.preprocessing import WorkingPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,29 @@ class Model:
     network: keras.Model
     provenance: dict[str, Any]
     predict_parameters: Any
+
+    @property
+    def bspline(self) -> type[CompiledBSpline]:
+        """The splines of its transforms are evaluated on the backend too."""
+        return CompiledBSpline
+
+    def predict(self, pair: WorkingPair) -> dict[str, np.ndarray]:
+        """Returns the parameters of a pair's transform, in voxels of its grid."""
+        outputs = self.predict_parameters(model_inputs(pair))
+        return {
+            name: np.asarray(ops.convert_to_numpy(values)[0], np.float64)
+            for name, values in outputs.items()
+        }
+
+
+def model_inputs(pair: WorkingPair) -> dict[str, Any]:
+    """The pair as a batch of one, as the network takes it."""
+    spacing = np.asarray(pair.grid.spacing, np.float32)
+    return {
+        "fixed": ops.convert_to_tensor(pair.fixed[None, ..., None]),
+        "moving": ops.convert_to_tensor(pair.moving[None, ..., None]),
+        "spacing": ops.convert_to_tensor(spacing[None]),
+    }
 
 
 def make_model(

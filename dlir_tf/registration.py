@@ -2,22 +2,39 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
-from keras import ops
 
-from dlir_tf.compiled_bspline import CompiledBSpline
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
-from dlir_tf.model_folder import Model
 from dlir_tf.preprocessing import WorkingPair, prepare_pair
 from dlir_tf.slices import as_slices
-from dlir_tf.transforms import Affine, Component, Transform
+from dlir_tf.transforms import Affine, BSpline, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
 InitialAlignment = Literal["header", "centers", "mass"]
+
+
+# `affine`, `(ndim, ndim + 1)`, and `control_points_N`, `(*lattice_shape, ndim)`, of
+# the deformable stages, N counting all stages from 1; in voxels of the working grid.
+Parameters = dict[str, np.ndarray]
+
+
+class Predictor(Protocol):
+    """What finds the parameters of a pair's transform: a model, however it runs."""
+
+    @property
+    def config(self) -> Config:
+        """What the model was built from."""
+
+    @property
+    def bspline(self) -> type[BSpline]:
+        """The class of the splines that its parameters become."""
+
+    def predict(self, pair: WorkingPair) -> Parameters:
+        """Returns the parameters of the transform of a pair on its working grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +60,7 @@ def register(
     fixed: Image,
     moving: Image,
     *,
-    model: Model,
+    model: Predictor,
     initial_alignment: InitialAlignment | None = None,
     fill_value: float = 0.0,
 ) -> Registration:
@@ -56,7 +73,7 @@ def register(
     Args:
         fixed: The image that stays; any grid, spacing and orientation.
         moving: The image to be laid onto it; its grid may be another one.
-        model: From `dlir_tf.load_model`.
+        model: From `dlir_tf.load_model`, say.
         initial_alignment: `"header"`, `"centers"` or `"mass"`, instead of what the
             model's config says: see `dlir_tf.preprocessing.initial_alignment`.
         fill_value: Given to voxels that come from outside the moving image.
@@ -99,8 +116,7 @@ def register(
         pair = prepare_pair(fixed, moving, config)
     else:
         pair = prepare_pair(slices.fixed, slices.moving, config)
-    parameters = model.predict_parameters(model_inputs(pair))
-    transform = build_transform(pair, parameters, model)
+    transform = build_transform(pair, model.predict(pair), model.config, model.bspline)
     if slices is not None:
         transform = slices.to_world(transform)
     displacement = transform.displacement(fixed)
@@ -123,41 +139,36 @@ def _with_alignment(config: Config, method: InitialAlignment | None) -> Config:
     return config.model_copy(update={"initial_alignment": method})
 
 
-def model_inputs(pair: WorkingPair) -> dict[str, Any]:
-    """The pair as a batch of one, as the model takes it."""
-    spacing = np.asarray(pair.grid.spacing, np.float32)
-    return {
-        "fixed": ops.convert_to_tensor(pair.fixed[None, ..., None]),
-        "moving": ops.convert_to_tensor(pair.moving[None, ..., None]),
-        "spacing": ops.convert_to_tensor(spacing[None]),
-    }
-
-
 def build_transform(
-    pair: WorkingPair, parameters: dict[str, Any], model: Model
+    pair: WorkingPair,
+    parameters: Parameters,
+    config: Config,
+    bspline: type[BSpline] = BSpline,
 ) -> Transform:
-    """Makes the world transform from the model's outputs for a batch of one.
+    """Makes the world transform from what a model gives for a pair.
+
+    Args:
+        pair: On its working grid.
+        parameters: Of the transform there.
+        config: The model's.
+        bspline: The class of the splines.
 
     Raises:
-        InputError: If they aren't finite.
+        InputError: If the parameters aren't finite.
     """
-    arrays = {
-        name: np.asarray(ops.convert_to_numpy(values)[0], np.float64)
-        for name, values in parameters.items()
-    }
-    if not all(np.isfinite(array).all() for array in arrays.values()):
+    if not all(np.isfinite(array).all() for array in parameters.values()):
         raise InputError(
             "the model gives numbers that aren't finite, so its weights are damaged "
             "or its training diverged; train it again with a lower learning_rate"
         )
-    grid, ndim = pair.grid.affine, model.config.ndim
-    matrix = np.vstack([arrays["affine"], np.eye(ndim + 1)[-1:]])
+    grid, ndim = pair.grid.affine, config.ndim
+    matrix = np.vstack([parameters["affine"], np.eye(ndim + 1)[-1:]])
     in_world = grid @ matrix @ np.linalg.inv(grid)
     in_world[-1] = matrix[-1]
     components: list[Component] = [
-        stage_bspline(arrays[name], stage.cell_spacing, grid, CompiledBSpline)
-        for number, stage in reversed(list(enumerate(model.config.stages, start=1)))
-        if (name := f"control_points_{number}") in arrays
+        stage_bspline(parameters[name], stage.cell_spacing, grid, bspline)
+        for number, stage in reversed(list(enumerate(config.stages, start=1)))
+        if (name := f"control_points_{number}") in parameters
     ]
     # What moves nothing is left out, so that files hold no empty words; and an
     # identity taken to the world and back would no longer be exactly one.

@@ -10,7 +10,7 @@ from dlir_tf.images import Image
 from dlir_tf.model import build_model
 from dlir_tf.model_folder import make_model
 from dlir_tf.preprocessing import prepare_pair
-from dlir_tf.registration import build_transform, model_inputs, register
+from dlir_tf.registration import build_transform, register
 
 # Fixed and moving on different grids; the thick axis of 3-d images is the last.
 SHAPES = {2: ((21, 15), (24, 19)), 3: ((15, 21, 5), (19, 18, 7))}
@@ -203,8 +203,7 @@ def test_what_is_cropped_away_does_not_change_what_stays(rng, model, pair):
     """The same parameters on the grid of a part of the fixed image."""
     fixed, moving = pair
     working = prepare_pair(fixed, moving, model.config)
-    parameters = model.predict_parameters(model_inputs(working))
-    transform = build_transform(working, parameters, model)
+    transform = build_transform(working, model.predict(working), model.config)
     whole = transform.resample(moving, fixed)
     start = np.array([3, 2, 1][: fixed.ndim])
     part = tuple(slice(n, -1) for n in start)

@@ -1,7 +1,6 @@
 """register(): what the model says, in the world, on any two grids."""
 
 import itertools
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -12,12 +11,18 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image
 from dlir_tf.model import build_model
-from dlir_tf.model_folder import Model, make_model
+from dlir_tf.model_folder import Model, make_model, model_inputs
 from dlir_tf.preprocessing import prepare_pair
-from dlir_tf.registration import build_transform, model_inputs, register
+from dlir_tf.registration import build_transform, register
+from dlir_tf.transforms import BSpline
 
 SHAPES = {2: (24, 16), 3: (16, 24, 6)}
 SPACINGS = {2: (1.3, 0.8), 3: (1.3, 0.8, 6.0)}
+FOUR_VOXELS = {
+    "transform": "bspline",
+    "downsample": [1, 1, 1],
+    "control_point_spacing": [4, 4, 4],
+}
 
 
 def _config(ndim, **fields):
@@ -315,10 +320,41 @@ def test_an_image_of_another_rank_is_refused(rng, models):
         register(flat, solid, model=models(2, False))
 
 
+class _Known:
+    """A predictor that no network is behind."""
+
+    bspline = BSpline
+
+    def __init__(self, config, parameters):
+        self.config = config
+        self._parameters = parameters
+
+    def predict(self, pair):
+        assert pair.fixed.shape == pair.grid.shape
+        return self._parameters
+
+
+def test_whatever_knows_the_parameters_can_register(rng):
+    """A shift by the affine stage after one by the splines, in voxels."""
+    image = _image(rng, SHAPES[3], np.diag([1.3, 0.8, 6.0, 1.0]))
+    matrix = np.eye(3, 4)
+    matrix[:, -1] = 2.0, 0.0, 0.0
+    shift = np.broadcast_to([0.0, -1.0, 0.0], (8, 10, 6, 3))
+    parameters = {"affine": matrix, "control_points_2": shift}
+    affine = _config(3).stages[0].model_dump()
+    config = _config(3, stages=[affine, FOUR_VOXELS])
+    result = register(image, image, model=_Known(config, parameters))
+    expected = np.broadcast_to([2 * 1.3, -0.8, 0.0], result.displacement.shape)
+    np.testing.assert_allclose(result.displacement, expected, atol=1e-5)
+    np.testing.assert_allclose(
+        result.moved.array[:-2, 1:], image.array[2:, :-1], atol=1e-2
+    )
+
+
 def test_numbers_that_are_not_finite_are_no_result(rng):
     image = _image(rng, SHAPES[2], _affine(2))
     config = _config(2)
     pair = prepare_pair(image, image, config)
-    parameters = {"affine": np.full((1, 2, 3), np.nan, np.float32)}
+    parameters = {"affine": np.full((2, 3), np.nan)}
     with pytest.raises(InputError, match="aren't finite"):
-        build_transform(pair, parameters, SimpleNamespace(config=config))
+        build_transform(pair, parameters, config)

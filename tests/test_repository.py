@@ -137,9 +137,10 @@ def test_version_is_the_same_everywhere() -> None:
     "program",
     [
         "import dlir_tf",
+        "import dlir_tf.registration",
         "from dlir_tf.cli import main; sys.argv = ['dlir-tf', '--help']; main()",
     ],
-    ids=["import", "help"],
+    ids=["import", "registration", "help"],
 )
 def test_tensorflow_is_imported_only_when_needed(program: str) -> None:
     """It takes seconds, which nobody wants to wait for a help text."""
