@@ -3,11 +3,14 @@
 import locale
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from dlir_tf.config import Config
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -61,3 +64,38 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real images: {folder} is no folder (set DLIR_TF_DATA)")
     return folder
+
+
+def tiny_config(stages: str = "affine bspline", **training: Any) -> Config:
+    """Affine and spline stages of a few hundred weights each."""
+    kinds = {
+        "affine": {
+            "transform": "affine",
+            "downsample": 1,
+            "feature_spacing": 8,
+            "filters": [8],
+            "dense_units": [16],
+        },
+        "bspline": {
+            "transform": "bspline",
+            "downsample": 1,
+            "control_point_spacing": 8,
+            "filters": [8],
+            "lattice_filters": 8,
+        },
+    }
+    settings = {"steps": 6, "batch_size": 2, "validate_every": 2, **training}
+    return Config.model_validate(
+        {
+            "ndim": 2,
+            "spacing": [None, None],
+            "stages": [kinds[kind] for kind in stages.split()],
+            "training": settings,
+        }
+    )
+
+
+@pytest.fixture
+def make_config() -> Callable[..., Config]:
+    """Returns `tiny_config`, which tests can't import from here."""
+    return tiny_config

@@ -25,6 +25,7 @@ from dlir_tf.layers import (
 from dlir_tf.losses import bending_energy, mse, ncc, windowed_ncc
 from dlir_tf.model import build_model, training_model
 from dlir_tf.model_folder import make_model
+from dlir_tf.objective import Objective
 from dlir_tf.registration import register
 
 SIZE = (8, 8, 3)
@@ -79,6 +80,25 @@ def _layers_and_losses(arrays):
         "windowed_ncc": windowed_ncc(image, image + 0.3 * other, 3, mask),
         "mse": mse(image, other, mask),
     }
+
+
+def _objective(arrays):
+    """With masks, at half the resolution of the images."""
+    config = Config.model_validate(CONFIG)
+    images = arrays["images"][:, :, ::2, ::2]
+    batch = {
+        "mask": arrays["mask"],
+        "fixed_mask": keras.ops.roll(arrays["mask"], 1, axis=0),
+        "moving_mask": keras.ops.ones_like(arrays["mask"]),
+        "spacing": np.float32([[1, 2, 3], [2, 1, 5]]),
+    }
+    outputs = {
+        "fixed": images[0],
+        "moved": images[1],
+        "ddf": arrays["fields"][0][:, ::2, ::2],
+        "control_points_2": arrays["control_points"],
+    }
+    return Objective(config, (2, 2, 1))(batch, outputs)
 
 
 def _model_with_random_weights(rng):
@@ -139,7 +159,10 @@ def _gradients(model, inputs):
 def _numbers():
     """Everything that both backends compute, by name."""
     rng = np.random.default_rng(11)
-    numbers = dict(compiled_graph(_layers_and_losses)(_arrays(rng)))
+    arrays = _arrays(rng)
+    numbers = dict(compiled_graph(_layers_and_losses)(arrays))
+    objective = compiled_graph(_objective)(arrays)
+    numbers |= {f"objective, {name}": value for name, value in objective.items()}
     model = _model_with_random_weights(rng)
     fixed, moving = rng.random((2, 2, *SIZE, 1), dtype="float32")
     spacing = np.float32([[1.5, 1, 8], [1, 1, 4]])

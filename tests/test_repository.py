@@ -28,8 +28,10 @@ LEVELS = {
     "losses": 1,
     "networks": 2,
     "chain": 2,
+    "masks": 2,
     "preprocessing": 2,
     "model": 3,
+    "objective": 3,
     "transforms": 3,
     "carrying": 4,
     "registration": 4,
@@ -40,7 +42,15 @@ LEVELS = {
 }
 LEAVES = {"config", "images", "metrics"}
 NO_CONFIG_NO_FILES = {"layers", "losses"}
-KERAS_OPS_ONLY = {"layers", "losses", "networks", "chain", "model"}
+KERAS_OPS_ONLY = {
+    "layers",
+    "losses",
+    "masks",
+    "networks",
+    "chain",
+    "model",
+    "objective",
+}
 
 
 def part_of(path: Path) -> str:

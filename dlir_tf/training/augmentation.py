@@ -9,7 +9,7 @@ from dlir_tf.config import Augmentation
 from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_parameters
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.warp import Warp
-from dlir_tf.training.masks import warp_mask
+from dlir_tf.masks import warp_mask
 
 Batch = dict[str, Any]
 

@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from dlir_tf.config import AffineStage, Config
+from dlir_tf.masks import MASKS, warp_mask
 from dlir_tf.model import partial_model
-from dlir_tf.training.masks import MASKS, warp_mask
 from dlir_tf.training.phases import Phase
 
 Batch = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dlir_tf.training.masks import MASKS
+from dlir_tf.masks import MASKS
 from dlir_tf.training.store import PairStore, Sample
 
 Batch = dict[str, Any]

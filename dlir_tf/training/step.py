@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from dlir_tf.config import Config
 from dlir_tf.model import stage_name, training_model
+from dlir_tf.objective import Objective
 from dlir_tf.training.augmentation import augment
-from dlir_tf.training.objective import Objective
 from dlir_tf.training.patches import AlignedPatches, num_affine_stages, patch_size
 from dlir_tf.training.phases import Phase
 

@@ -17,9 +17,9 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.images import read_image, read_labels_of, read_mask_of
 from dlir_tf.manifest import Pair, data_digest
+from dlir_tf.masks import MASKS, check_mask
 from dlir_tf.preprocessing import prepare_pair, to_working_grid
 from dlir_tf.slices import in_plane
-from dlir_tf.training.masks import MASKS, check_mask
 
 _SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
 

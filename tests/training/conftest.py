@@ -1,14 +1,12 @@
-"""Tiny 2-d pairs with a known shift, and a config that trains on them in seconds."""
+"""Tiny 2-d pairs with a known shift."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from dlir_tf.config import Config
 from dlir_tf.images import Image, write_image
 from dlir_tf.manifest import Pair
 
@@ -59,38 +57,3 @@ def make_pairs(tmp_path: Path) -> Callable[..., list[Pair]]:
         return pairs
 
     return make
-
-
-def tiny_config(stages: str = "affine bspline", **training: Any) -> Config:
-    """Affine and spline stages of a few hundred weights each."""
-    kinds = {
-        "affine": {
-            "transform": "affine",
-            "downsample": 1,
-            "feature_spacing": 8,
-            "filters": [8],
-            "dense_units": [16],
-        },
-        "bspline": {
-            "transform": "bspline",
-            "downsample": 1,
-            "control_point_spacing": 8,
-            "filters": [8],
-            "lattice_filters": 8,
-        },
-    }
-    settings = {"steps": 6, "batch_size": 2, "validate_every": 2, **training}
-    return Config.model_validate(
-        {
-            "ndim": 2,
-            "spacing": [None, None],
-            "stages": [kinds[kind] for kind in stages.split()],
-            "training": settings,
-        }
-    )
-
-
-@pytest.fixture
-def make_config() -> Callable[..., Config]:
-    """Returns `tiny_config`, which tests can't import from here."""
-    return tiny_config

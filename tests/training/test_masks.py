@@ -1,4 +1,4 @@
-"""Masks: garbage outside them never shows, whatever is averaged and interpolated."""
+"""Masks in training: garbage outside them never shows, nor misleads."""
 
 from dataclasses import replace
 
@@ -6,22 +6,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image, write_image
-from dlir_tf.layers.pooling import average_pool
-from dlir_tf.layers.warp import Warp
 from dlir_tf.model import build_model, stage_name, training_model
+from dlir_tf.objective import Objective
 from dlir_tf.registration import register
 from dlir_tf.training import train
 from dlir_tf.training.augmentation import augment
-from dlir_tf.training.masks import check_mask, pool_mask, warp_mask
-from dlir_tf.training.objective import Objective
 from dlir_tf.training.patches import AlignedPatches
 from dlir_tf.training.store import PairStore
 from dlir_tf.training.validation import Validator
 
 SPACING = np.array([1.5, 2.0])  # of `make_pairs`
-SIZES = {2: (16, 24), 3: (12, 16, 20)}
 
 
 def ball(size, middle=None, radius=0.42):
@@ -34,61 +29,6 @@ def ball(size, middle=None, radius=0.42):
 
 def with_garbage(rng, image, mask):
     return np.where(mask > 0, image, rng.uniform(-50, 50, image.shape)).astype("f4")
-
-
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_a_mean_counts_where_all_its_voxels_are_inside(ndim, rng):
-    size, factor = SIZES[ndim], (2, 4, 1)[:ndim]
-    mask = ball(size)
-    pooled = pool_mask(tf.constant(mask), factor).numpy()
-    shape = [n for size, r in zip(size, factor, strict=True) for n in (size // r, r)]
-    blocks = mask.reshape(shape).min(axis=tuple(range(1, 2 * ndim, 2)))
-    np.testing.assert_array_equal(pooled[0, ..., 0], blocks)
-    image = rng.uniform(size=mask.shape)
-    one, other = (
-        average_pool(tf.constant(with_garbage(rng, image, mask)), factor)
-        for _ in range(2)
-    )
-    np.testing.assert_array_equal(pooled * one, pooled * other)
-    assert 0 < pooled.sum() < mask.sum() / np.prod(factor)
-
-
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_a_warped_voxel_counts_where_all_it_comes_from_is_inside(ndim, rng):
-    mask = ball(SIZES[ndim])
-    ddf = rng.uniform(-3, 3, (1, *SIZES[ndim], ndim)).astype(np.float32)
-    warped = warp_mask(tf.constant(mask), tf.constant(ddf)).numpy()
-    image = rng.uniform(size=mask.shape)
-    one, other = (Warp()(with_garbage(rng, image, mask), ddf) for _ in range(2))
-    # A corner of a cell may be inside the threshold's thousandth.
-    assert np.abs(warped * (one - other)).max() < 100 * 1e-3
-    assert set(np.unique(warped)) == {0, 1}
-    # Where it doesn't count, something from outside does show.
-    same = np.abs(one - other) < 1e-4
-    assert (warped[same] == 1).mean() > 0.9
-
-
-def test_a_shift_by_whole_voxels_moves_the_mask_like_a_slice():
-    mask = ball((16, 24))
-    ddf = tf.zeros((1, 16, 24, 2)) + tf.constant([3.0, -2.0])
-    moved = warp_mask(tf.constant(mask), ddf).numpy()
-    np.testing.assert_array_equal(moved[:, :-3, 2:], mask[:, 3:, :-2])
-
-
-def test_no_gradient_flows_through_a_mask(rng):
-    ddf = tf.constant(rng.uniform(-1, 1, (1, 16, 24, 2)), tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(ddf)
-        moved = warp_mask(tf.constant(ball((16, 24))), ddf)
-    assert tape.gradient(moved, ddf) is None
-
-
-def test_a_mask_too_thin_for_a_stage_is_refused():
-    mask = np.zeros((16, 24), bool)
-    mask[3:6, 2:20] = True
-    check_mask(mask, "fixed_mask", [(2, 8), (1, 1)])
-    with pytest.raises(InputError, match=r"^moving_mask is .* stage 2.* 4 × 2 voxels"):
-        check_mask(mask, "moving_mask", [(2, 2), (4, 2), (8, 8)])
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dlir_tf.losses import bending_energy
-from dlir_tf.training.objective import Objective
+from dlir_tf.objective import Objective
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
-"""What a training step minimises."""
+"""What training and refinement minimise."""
 
 from typing import Any
 
-import tensorflow as tf
+from keras import ops
 
 from dlir_tf.config import BSplineStage, Config
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.losses import bending_energy, similarity_loss
-from dlir_tf.training.masks import pool_mask, warp_mask
+from dlir_tf.masks import pool_mask, warp_mask
 
 Batch = dict[str, Any]
 
@@ -41,11 +41,11 @@ class Objective:
         mask = self._weights(batch, outputs)
         dissimilarity = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
         dissimilarity = self._config.similarity.weight * dissimilarity
-        energy = tf.zeros_like(dissimilarity)
+        energy = ops.zeros_like(dissimilarity)
         for number, stage in enumerate(self._config.stages, start=1):
             points = outputs.get(f"control_points_{number}")
             if isinstance(stage, BSplineStage) and points is not None:
-                energy += stage.bending_energy * bending_energy(
+                energy = energy + stage.bending_energy * bending_energy(
                     points, stage.control_point_spacing, batch["spacing"]
                 )
         return {
@@ -58,8 +58,8 @@ class Objective:
         """How much each voxel of the compared images counts, from 0 to 1."""
         weights = average_pool(batch["mask"], self._factor)
         if "fixed_mask" in batch:
-            weights *= pool_mask(batch["fixed_mask"], self._factor)
+            weights = weights * pool_mask(batch["fixed_mask"], self._factor)
         if "moving_mask" in batch:
             pooled = pool_mask(batch["moving_mask"], self._factor)
-            weights *= warp_mask(pooled, outputs["ddf"])
+            weights = weights * warp_mask(pooled, outputs["ddf"])
         return weights

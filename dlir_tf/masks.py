@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from dlir_tf.errors import InputError
 from dlir_tf.layers.pooling import average_pool
@@ -36,7 +36,7 @@ def warp_mask(mask: Tensor, ddf: Tensor) -> Tensor:
     Returns:
         `(batch, *size, 1)`, 0 or 1.
     """
-    return _wholly_inside(Warp()(mask, tf.stop_gradient(ddf)))
+    return _wholly_inside(Warp()(mask, ops.stop_gradient(ddf)))
 
 
 def pool_mask(mask: Tensor, factor: tuple[int, ...]) -> Tensor:
@@ -78,4 +78,4 @@ def check_mask(
 
 
 def _wholly_inside(values: Tensor) -> Tensor:
-    return tf.cast(values >= _WHOLE, tf.float32)
+    return ops.cast(values >= _WHOLE, "float32")
