@@ -15,6 +15,7 @@ from dlir_tf.config import (
     Config,
     Intensity,
     Similarity,
+    Supervision,
     Training,
     dump_config,
     load_config,
@@ -328,7 +329,7 @@ def test_preset_parses_and_comes_back_equal(name):
 def test_every_key_is_documented():
     page = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
     words = set(re.findall(r"\w+", page.read_text(encoding="utf-8")))
-    models = [Config, Intensity, Similarity, Training, Augmentation]
+    models = [Config, Intensity, Similarity, Training, Augmentation, Supervision]
     for model in [*models, AffineStage, BSplineStage]:
         assert set(model.model_fields) <= words, model.__name__
 

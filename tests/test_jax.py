@@ -16,6 +16,7 @@ import pytest
 from dlir_tf.compilation import compiled_graph, without_islands
 from dlir_tf.config import Config
 from dlir_tf.images import Image
+from dlir_tf.label_maps import LABELS
 from dlir_tf.layers import (
     AffineTransformer,
     BSplineTransformer,
@@ -83,15 +84,20 @@ def _layers_and_losses(arrays):
 
 
 def _objective(arrays):
-    """With masks, at half the resolution of the images."""
-    config = Config.model_validate(CONFIG)
+    """With masks and labels, at half the resolution of the images."""
+    training = {"supervision": {"labels": 0.5}}
+    config = Config.model_validate({**CONFIG, "training": training})
     images = arrays["images"][:, :, ::2, ::2]
     batch = {
         "mask": arrays["mask"],
         "fixed_mask": keras.ops.roll(arrays["mask"], 1, axis=0),
         "moving_mask": keras.ops.ones_like(arrays["mask"]),
         "spacing": np.float32([[1, 2, 3], [2, 1, 5]]),
+        "label_values": np.float32([[1, 2], [3, 4]]),
     }
+    for shift, name in enumerate(LABELS):
+        labels = keras.ops.roll(arrays["labels"], shift, axis=1)
+        batch[name] = keras.ops.cast(labels, "float32")
     outputs = {
         "fixed": images[0],
         "moved": images[1],

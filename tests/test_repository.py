@@ -28,6 +28,7 @@ LEVELS = {
     "losses": 1,
     "networks": 2,
     "chain": 2,
+    "label_maps": 2,
     "masks": 2,
     "preprocessing": 2,
     "model": 3,
@@ -44,6 +45,7 @@ LEAVES = {"config", "images", "metrics"}
 NO_CONFIG_NO_FILES = {"layers", "losses"}
 KERAS_OPS_ONLY = {
     "layers",
+    "label_maps",
     "losses",
     "masks",
     "networks",

@@ -14,6 +14,7 @@ from dlir_tf.config.stages import (
     Positive,
     PositiveInt,
     Stage,
+    Weight,
 )
 
 # Where one number may stand for all axes.
@@ -69,7 +70,18 @@ class Augmentation(Frozen):
     translation: Fraction = 0.05
     relative: Annotated[Number, Field(ge=0, le=1)] = 0.0
     gamma: Fraction = 0.2
-    noise: Annotated[Number, Field(ge=0)] = 0.02
+    noise: Weight = 0.02
+
+
+class Supervision(Frozen):
+    """What training learns from more than images, where pairs have it; 0 is off.
+
+    `labels` and `landmarks` are weights, beside that of the similarity. Of many
+    labels, `labels_per_step` are drawn at random for each pair and step.
+    """
+
+    labels: Weight = 0.0
+    labels_per_step: PositiveInt = 16
 
 
 class Training(Frozen):
@@ -85,6 +97,7 @@ class Training(Frozen):
     cache: Literal["memory", "disk", "none"] = "memory"
     mixed_precision: Flag = False
     augmentation: Augmentation = Augmentation()
+    supervision: Supervision = Supervision()
 
 
 class Config(Frozen):

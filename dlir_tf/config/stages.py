@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Flag = Annotated[bool, Field(strict=True)]
 Number = Annotated[float, Field(strict=True)]
 Positive = Annotated[float, Field(strict=True, gt=0)]
+Weight = Annotated[float, Field(strict=True, ge=0)]
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 PerAxis = tuple[PositiveInt, ...]
 Filters = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
@@ -63,7 +64,7 @@ class BSplineStage(_Stage):
     transform: Literal["bspline"]
     control_point_spacing: PerAxis
     lattice_filters: PositiveInt = 32
-    bending_energy: Annotated[Number, Field(ge=0)] = 1.0
+    bending_energy: Weight = 1.0
     injective: Flag = True
 
     @property

@@ -1,5 +1,6 @@
-"""What training minimises: image dissimilarity and roughness of the field."""
+"""What training minimises: image dissimilarity, roughness of the field and more."""
 
+from dlir_tf.losses.overlap import soft_dice as soft_dice
 from dlir_tf.losses.regularization import bending_energy as bending_energy
 from dlir_tf.losses.similarity import mse as mse
 from dlir_tf.losses.similarity import ncc as ncc

@@ -23,7 +23,8 @@ def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
 
     Args:
         batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`, and perhaps
-            `fixed_mask` and `moving_mask`; `spacing`, `(batch, ndim)`.
+            `fixed_mask` and `moving_mask`, `fixed_labels` and `moving_labels`;
+            `spacing`, `(batch, ndim)`.
         config: The ranges.
         seed: Two ints; equal seeds give equal changes.
 
@@ -35,24 +36,39 @@ def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
     if config.rotation_degrees or config.scale or config.translation:
         pose = _random_matrix(batch, config, 1.0, seeds[0])
         field = matrix_field(pose, batch["fixed"])
-        warp = Warp()
-        result["fixed"] = warp(batch["fixed"], field)
+        result |= warp_side("fixed", batch, field)
         result["mask"] = Warp(fill_value=0.0)(batch["mask"], field)
-        if "fixed_mask" in batch:
-            result["fixed_mask"] = warp_mask(batch["fixed_mask"], field)
         if config.relative:
             alone = _random_matrix(batch, config, config.relative, seeds[1])
             field = matrix_field(Compose()(pose, alone), batch["fixed"])
             result["mask"] *= Warp(fill_value=0.0)(batch["mask"], field)
-        result["moving"] = warp(batch["moving"], field)
-        if "moving_mask" in batch:
-            result["moving_mask"] = warp_mask(batch["moving_mask"], field)
+        result |= warp_side("moving", batch, field)
     for name, gamma_seed, noise_seed in (
         ("fixed", seeds[2], seeds[3]),
         ("moving", seeds[4], seeds[5]),
     ):
         result[name] = _change_intensities(result[name], config, gamma_seed, noise_seed)
     return result
+
+
+def warp_side(side: str, batch: Batch, ddf: Any) -> Batch:
+    """Warps an image of each pair, and its mask and labels if it has them.
+
+    Args:
+        side: `fixed` or `moving`.
+        batch: With the images.
+        ddf: The displacements, in voxels.
+
+    Returns:
+        What was warped.
+    """
+    warped = {side: Warp()(batch[side], ddf)}
+    if f"{side}_mask" in batch:
+        warped[f"{side}_mask"] = warp_mask(batch[f"{side}_mask"], ddf)
+    if f"{side}_labels" in batch:
+        warp_labels = Warp("nearest", fill_value=0.0)
+        warped[f"{side}_labels"] = warp_labels(batch[f"{side}_labels"], ddf)
+    return warped
 
 
 def _random_matrix(batch: Batch, config: Augmentation, part: float, seed: Any) -> Any:

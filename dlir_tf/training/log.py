@@ -17,6 +17,7 @@ COLUMNS = (
     "loss",
     "similarity_loss",
     "bending_energy",
+    "label_loss",
     "learning_rate",
     "seconds",
     "validation_loss",

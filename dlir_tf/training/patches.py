@@ -11,8 +11,10 @@ import keras
 import tensorflow as tf
 
 from dlir_tf.config import AffineStage, Config
-from dlir_tf.masks import MASKS, warp_mask
+from dlir_tf.label_maps import LABELS
+from dlir_tf.masks import MASKS
 from dlir_tf.model import partial_model
+from dlir_tf.training.augmentation import warp_side
 from dlir_tf.training.phases import Phase
 
 Batch = dict[str, Any]
@@ -67,22 +69,21 @@ class AlignedPatches:
 
         Args:
             batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`, and perhaps
-                `fixed_mask` and `moving_mask`; `spacing` and `extent`,
-                `(batch, ndim)`.
+                `fixed_mask` and `moving_mask`, `fixed_labels` and `moving_labels`;
+                `spacing` and `extent`, `(batch, ndim)`.
             seed: Two ints.
         """
         inputs = {name: batch[name] for name in ("fixed", "moving", "spacing")}
         outputs = self._align(inputs, training=False)
-        aligned = {**batch, "moving": outputs["moved"]}
-        if "moving_mask" in batch:
-            aligned["moving_mask"] = warp_mask(batch["moving_mask"], outputs["ddf"])
+        aligned = {**batch, **warp_side("moving", batch, outputs["ddf"])}
         extent = tf.cast(batch["extent"], tf.float32)
         places = tf.random.stateless_uniform(tf.shape(extent), seed)
         room = tf.maximum(extent - tf.constant(self._size, tf.float32), 0.0)
         # Rounding could reach the upper end, which is excluded.
         start = tf.minimum(tf.floor(places * (room + 1.0)), room)
         starts = tf.unstack(tf.cast(start, tf.int32))
-        for name in [n for n in ("fixed", "moving", "mask", *MASKS) if n in batch]:
+        names = ("fixed", "moving", "mask", *MASKS, *LABELS)
+        for name in [name for name in names if name in batch]:
             images = tf.unstack(aligned[name])
             aligned[name] = tf.stack(
                 [

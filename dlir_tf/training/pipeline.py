@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from dlir_tf.masks import MASKS
-from dlir_tf.training.store import PairStore, Sample
+from dlir_tf.training.sample import Sample
+from dlir_tf.training.store import PairStore
 
 Batch = dict[str, Any]
 
@@ -22,6 +23,7 @@ def training_batches(
     seed: tuple[int, ...],
     first_step: int,
     last_step: int,
+    labels_per_step: int = 1,
 ) -> tf.data.Dataset:
     """Returns one batch per step, cropped or padded to one size.
 
@@ -36,24 +38,30 @@ def training_batches(
         seed: Any ints, such as the user's seed and the phase.
         first_step: The first step wanted, from 0.
         last_step: The step after the last one.
+        labels_per_step: How many labels of a pair count at most, if the store has
+            labels.
 
     Returns:
         A dataset of dicts: `fixed`, `moving`, `mask`, `(batch, *size, 1)`, float32;
-        likewise `fixed_mask` and `moving_mask`, if any pair has one; `spacing`,
-        `(batch, ndim)`, mm; `extent`, `(batch, ndim)`, int32, voxels that aren't
-        padding; `step`, `(batch,)`.
+        likewise `fixed_mask` and `moving_mask`, if any pair has one, and `fixed_labels`
+        and `moving_labels`, with the `label_values` that count, `(batch, num_labels)`,
+        0 for none; `spacing`, `(batch, ndim)`, mm; `extent`, `(batch, ndim)`, int32,
+        voxels that aren't padding; `step`, `(batch,)`.
     """
-    images = (*_IMAGES, *store.masks)
-    draw = _sampler(store, images, size, seed)
+    images = (*_IMAGES, *store.masks, *store.labels)
+    num_labels = min(labels_per_step, store.most_labels)
+    draw = _sampler(store, images, size, num_labels, seed)
     numbers = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
-    ndim = len(size)
+    shapes = dict.fromkeys(images, (*size, 1))
+    shapes |= {"label_values": (num_labels,)} if store.labels else {}
+    shapes |= {"spacing": (len(size),), "extent": (len(size),)}
 
     def load(number: Any) -> Batch:
-        types = [tf.float32] * (len(images) + 1) + [tf.int32]
+        types = [tf.int32 if name == "extent" else tf.float32 for name in shapes]
         arrays = tf.numpy_function(draw, [number], types, stateful=False)
-        batch = dict(zip((*images, "spacing", "extent"), arrays, strict=True))
+        batch = dict(zip(shapes, arrays, strict=True))
         for name, array in batch.items():
-            array.set_shape((*size, 1) if name in images else (ndim,))
+            array.set_shape(shapes[name])
         batch["step"] = number // batch_size
         return batch
 
@@ -69,7 +77,7 @@ def pad_sample(sample: Sample, size: tuple[int, ...]) -> Batch:
     start = (0,) * len(size)
     there = [name for name in MASKS if getattr(sample, name) is not None]
     names = (*_IMAGES, *there)
-    batch = {name: _fit(getattr(sample, name), start, size) for name in names}
+    batch = {name: _fit(sample, name, start, size) for name in names}
     batch["spacing"] = sample.spacing
     return {name: tf.constant(array[None]) for name, array in batch.items()}
 
@@ -78,6 +86,7 @@ def _sampler(
     store: PairStore,
     names: tuple[str, ...],
     size: tuple[int, ...],
+    num_labels: int,
     seed: tuple[int, ...],
 ) -> Callable[[Any], tuple[np.ndarray, ...]]:
     """Returns a function: sample number -> cropped arrays."""
@@ -89,19 +98,32 @@ def _sampler(
         room = np.maximum(np.asarray(sample.shape) - size, 0)
         rng = np.random.default_rng((*seed, epoch, position))
         start = tuple(int(n) for n in rng.integers(0, room + 1))
-        images = (_fit(getattr(sample, name), start, size) for name in names)
+        arrays = [_fit(sample, name, start, size) for name in names]
+        if store.labels:
+            arrays.append(_choose_labels(sample, num_labels, rng))
         extent = np.minimum(sample.shape, size).astype(np.int32)
-        return (*images, sample.spacing, extent)
+        return (*arrays, sample.spacing, extent)
 
     return draw
 
 
+def _choose_labels(
+    sample: Sample, num_labels: int, rng: np.random.Generator
+) -> np.ndarray:
+    values = np.zeros(num_labels, np.float32)
+    if sample.shared_labels is not None:
+        chosen = rng.permutation(sample.shared_labels)[:num_labels]
+        values[: len(chosen)] = chosen
+    return values
+
+
 def _fit(
-    array: np.ndarray | None, start: tuple[int, ...], size: tuple[int, ...]
+    sample: Sample, name: str, start: tuple[int, ...], size: tuple[int, ...]
 ) -> np.ndarray:
     """Crops from `start` and pads with zeros behind; adds the channel axis."""
-    if array is None:  # a pair without the mask that others have: all voxels count
-        return np.ones((*size, 1), np.float32)
+    array = getattr(sample, name)
+    if array is None:  # what others have: without a mask all voxels count
+        return np.full((*size, 1), float(name in MASKS), np.float32)
     window = tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
     cropped = array[window]
     result = np.zeros((*size, 1), np.float32)

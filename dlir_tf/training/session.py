@@ -179,6 +179,7 @@ class Session:
             seed=(self._recipe.seed, index),
             first_step=self._state.progress.step,
             last_step=phase.steps,
+            labels_per_step=config.training.supervision.labels_per_step,
         )
         return self._strategy.experimental_distribute_dataset(dataset)
 

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,53 +14,19 @@ from dlir_tf import __version__
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.images import read_image, read_labels_of, read_mask_of
+from dlir_tf.images import Image, read_image, read_labels_of, read_mask_of
+from dlir_tf.label_maps import LABELS
 from dlir_tf.manifest import Pair, data_digest
 from dlir_tf.masks import MASKS, check_mask
-from dlir_tf.preprocessing import prepare_pair, to_working_grid
+from dlir_tf.preprocessing import WorkingPair, prepare_pair, to_working_grid
 from dlir_tf.slices import in_plane
+from dlir_tf.training.sample import Sample, number_labels
 
 _SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
 
 # NumPy parses array headers by `ast`, whose bookkeeping several threads spoil for
 # each other in Python 3.11 ("AST constructor recursion depth mismatch").
 _LOADING = threading.Lock()
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """A pair on its working grid, as it is kept.
-
-    Attributes:
-        fixed: Intensities in [0, 1], float16.
-        moving: Likewise.
-        mask: Where both images have voxels, bool.
-        spacing: Voxel size in mm, float32.
-        fixed_labels: Nearest neighbour on the working grid; `None` without labels.
-        moving_labels: Likewise, through the initial alignment.
-        fixed_mask: Which fixed voxels count, bool; `None` for all.
-        moving_mask: Which moving voxels count, likewise.
-    """
-
-    fixed: np.ndarray
-    moving: np.ndarray
-    mask: np.ndarray
-    spacing: np.ndarray
-    fixed_labels: np.ndarray | None = None
-    moving_labels: np.ndarray | None = None
-    fixed_mask: np.ndarray | None = None
-    moving_mask: np.ndarray | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The working grid's shape."""
-        return self.fixed.shape
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory that it takes."""
-        arrays = (value for value in vars(self).values() if value is not None)
-        return sum(array.nbytes for array in arrays)
 
 
 class PairStore:
@@ -89,6 +54,7 @@ class PairStore:
         self._kept: dict[int, Sample] = {}
         self._cached: dict[int, Path] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
+        self._nums_labels: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -99,6 +65,16 @@ class PairStore:
         return tuple(
             name for name in MASKS if any(getattr(pair, name) for pair in self.pairs)
         )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """`LABELS`, if labels are read and any of the pairs has them."""
+        return LABELS if any(map(self._has_labels, self.pairs)) else ()
+
+    @property
+    def most_labels(self) -> int:
+        """The largest number of labels that both images share; needs `fill` first."""
+        return max(self._nums_labels.values(), default=0)
 
     @property
     def largest_shape(self) -> tuple[int, ...]:
@@ -117,9 +93,13 @@ class PairStore:
 
         def prepare(index: int) -> None:
             try:
-                self._shapes[index] = self.load(index).shape
+                sample = self.load(index)
             except InputError as error:
                 problems[index] = f"{self.pairs[index].place}: {error}"
+                return
+            self._shapes[index] = sample.shape
+            if sample.shared_labels is not None:
+                self._nums_labels[index] = len(sample.shared_labels)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for done, _ in enumerate(pool.map(prepare, range(len(self))), start=1):
@@ -167,20 +147,9 @@ class PairStore:
         for name in masks:
             factors = [stage.downsample for stage in self._config.stages]
             check_mask(getattr(working, name), name, factors)
-        labels: dict[str, np.ndarray] = {}
-        if self._with_labels and pair.fixed_labels and pair.moving_labels:
-            own = in_plane(
-                read_labels_of(pair.fixed_labels, fixed),
-                read_labels_of(pair.moving_labels, moving),
-                ndim,
-            )
-            for side, image, matrix in zip(
-                ("fixed", "moving"),
-                own,
-                (np.eye(ndim + 1), working.initial),
-                strict=True,
-            ):
-                labels[f"{side}_labels"] = to_working_grid(image, working.grid, matrix)
+        labels = {}
+        if self._has_labels(pair):
+            labels = self._labels(pair, (fixed, moving), working)
         return Sample(
             working.fixed.astype(np.float16),
             working.moving.astype(np.float16),
@@ -190,6 +159,24 @@ class PairStore:
             moving_mask=working.moving_mask,
             **labels,
         )
+
+    def _has_labels(self, pair: Pair) -> bool:
+        there = pair.fixed_labels is not None and pair.moving_labels is not None
+        return self._with_labels and there
+
+    def _labels(
+        self, pair: Pair, images: tuple[Image, Image], working: WorkingPair
+    ) -> dict[str, np.ndarray]:
+        """Reads the labels of the images and puts them on the working grid."""
+        files = zip((pair.fixed_labels, pair.moving_labels), images, strict=True)
+        own = [read_labels_of(file, image) for file, image in files if file]
+        placed = in_plane(own[0], own[1], self._config.ndim)
+        matrices = (np.eye(self._config.ndim + 1), working.initial)
+        fixed, moving = (
+            to_working_grid(labels, working.grid, matrix)
+            for labels, matrix in zip(placed, matrices, strict=True)
+        )
+        return number_labels(fixed, moving)
 
     def _load_from_disk(self, index: int) -> Sample:
         # The name comes from all contents, which are read for it only once.
@@ -216,7 +203,7 @@ class PairStore:
             data_digest([self.pairs[index]]),
             settings,
             str(self._config.multiple),
-            str(self._with_labels),
+            f"numbered labels: {self._with_labels}",
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

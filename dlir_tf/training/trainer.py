@@ -43,7 +43,7 @@ def train(
         output: The model folder to make.
         validation: Pairs that decide which weights of a stage are kept; without
             them, the last ones are. Labels among them give Dice in the log, and
-            are never trained on.
+            count in that decision where the config's supervision by labels is on.
         steps: Steps for every stage, instead of the config's.
         seed: From 0 to 2**32 - 1; decides initial weights, order and augmentation.
         resume: Go on with the interrupted training in `output`.
@@ -53,9 +53,9 @@ def train(
         The trained model, which is in `output` too.
 
     Raises:
-        InputError: If pairs are faulty, the folder is in use or can't be written,
-            there is nothing to resume, the loss stops being a finite number, or the
-            Keras backend isn't TensorFlow.
+        InputError: If pairs are faulty or have nothing to supervise with, the folder
+            is in use or can't be written, there is nothing to resume, the loss stops
+            being a finite number, or the Keras backend isn't TensorFlow.
     """
     if keras.backend.backend() != "tensorflow":
         raise InputError(
@@ -67,6 +67,7 @@ def train(
         raise InputError("pairs: there must be at least one to train on")
     if not 0 <= seed < 2**32:
         raise InputError(f"seed: must be from 0 to 2**32 - 1. Received: {seed}")
+    supervised = _check_supervision(config, pairs)
     check_output_folder(output, resume=resume)
     validation, strategy = validation or [], training_strategy()
     recipe = Recipe(
@@ -80,12 +81,24 @@ def train(
     )
     stored = _interrupted(output, recipe) if resume else None
     cache = output / CACHE_FOLDER
-    store = PairStore(pairs, config, cache)
+    store = PairStore(pairs, config, cache, with_labels=supervised)
     validation_store = PairStore(validation, config, cache, with_labels=True)
     _prepare(store, validation_store, reporter)
     session = Session(recipe, output, store, validation_store, strategy, reporter)
     session.begin(stored)
     return session.run()
+
+
+def _check_supervision(config: Config, pairs: list[Pair]) -> bool:
+    """Whether labels are trained on."""
+    weight = config.training.supervision.labels
+    if weight and not any(pair.fixed_labels for pair in pairs):
+        raise InputError(
+            f"training.supervision.labels is {weight:g}, but no training pair has "
+            "labels; name their files in the manifest's columns fixed_labels and "
+            "moving_labels, or set it to 0"
+        )
+    return weight > 0
 
 
 def _interrupted(output: Path, recipe: Recipe) -> Checkpoint:

@@ -12,7 +12,8 @@ from dlir_tf.metrics import dice, folded_percent, jacobian_determinant
 from dlir_tf.model import partial_model
 from dlir_tf.objective import Objective
 from dlir_tf.training.pipeline import pad_sample
-from dlir_tf.training.store import PairStore, Sample
+from dlir_tf.training.sample import Sample
+from dlir_tf.training.store import PairStore
 
 
 class Validator:
@@ -34,6 +35,7 @@ class Validator:
     ) -> None:
         self._store = store
         self._size = store.largest_shape
+        self._label_weight = config.training.supervision.labels
         model = partial_model(network, config, num_stages)
         objective = Objective(config, (1,) * config.ndim)
         warp_labels = Warp("nearest", fill_value=0.0)
@@ -72,6 +74,7 @@ class Validator:
             overlaps = list(dice(sample.fixed_labels, moved_labels).values())
             if overlaps:
                 row["dice"] = float(np.mean(overlaps))
+                row["loss"] += self._label_weight * (1.0 - row["dice"])
         return row
 
     def _padded_labels(self, sample: Sample) -> Any:

@@ -54,7 +54,12 @@ def rows(folder):
 def config(make_config):
     # Of the random changes only those that take no time to compile.
     augmentation = {"rotation_degrees": 0, "scale": 0, "translation": 0}
-    config = make_config("bspline bspline", cache="disk", augmentation=augmentation)
+    config = make_config(
+        "bspline bspline",
+        cache="disk",
+        augmentation=augmentation,
+        supervision={"labels": 0.3},
+    )
     stages = [s.model_copy(update={"normalization": "batch"}) for s in config.stages]
     return config.model_copy(update={"stages": tuple(stages)})
 
@@ -72,7 +77,7 @@ class Observer(Silent):
 
 @pytest.mark.slow
 def test_interrupted_anywhere(config, make_pairs, tmp_path, monkeypatch):
-    pairs = make_pairs(3, shapes=((32, 24), (24, 16)))
+    pairs = make_pairs(3, shapes=((32, 24), (24, 16)), labels=True)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     observer = Observer(whole / "checkpoint.npz")
     reference = train(config, pairs, whole, seed=3, reporter=observer)
