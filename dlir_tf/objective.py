@@ -25,8 +25,8 @@ class Objective:
     def __init__(self, config: Config, factor: tuple[int, ...]) -> None:
         self._config = config
         self._factor = factor
-        similarity = config.similarity
-        self._dissimilarity = similarity_loss(similarity.kind, similarity.window)
+        settings = config.similarity.model_dump(exclude={"weight"})
+        self._dissimilarity = similarity_loss(**settings)
 
     def __call__(self, batch: Batch, outputs: dict[str, Any]) -> dict[str, Any]:
         """Evaluates the loss per sample.

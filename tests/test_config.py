@@ -143,7 +143,12 @@ def test_exponents_without_a_point_are_numbers():
         ("spacing[1]", float("inf"), "must be a finite number. Received: inf"),
         ("spacing[2]", "thick", "must be a valid number"),
         ("initial_alignment", "eyes", "must be 'header', 'centers' or 'mass'"),
-        ("similarity.kind", "nmi", "must be 'ncc', 'windowed_ncc' or 'mse'"),
+        (
+            "similarity.kind",
+            "mi",
+            "must be 'ncc', 'windowed_ncc', 'mse', 'nmi' or 'mind_ssc'",
+        ),
+        ("similarity.bins", 3, "must be greater than or equal to 4"),
         ("stages", [], "must have at least 1. Received: []"),
         ("stages", 3, "must be a list. Received: 3"),
         ("stages[1]", 3, "must be a mapping. Received: 3"),

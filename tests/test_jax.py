@@ -23,7 +23,16 @@ from dlir_tf.layers import (
     Compose,
     Warp,
 )
-from dlir_tf.losses import bending_energy, mse, ncc, windowed_ncc
+from dlir_tf.losses import (
+    bending_energy,
+    folding_penalty,
+    landmark_error,
+    mind_ssc,
+    mse,
+    ncc,
+    nmi,
+    windowed_ncc,
+)
 from dlir_tf.model import build_model, training_model
 from dlir_tf.model_folder import make_model
 from dlir_tf.objective import Objective
@@ -80,6 +89,12 @@ def _layers_and_losses(arrays):
         "ncc": ncc(image, other, mask),
         "windowed_ncc": windowed_ncc(image, image + 0.3 * other, 3, mask),
         "mse": mse(image, other, mask),
+        "nmi": nmi(image, image + 0.3 * other, 16, 100, mask),
+        "mind_ssc": mind_ssc(image, other, 0, 1, mask),
+        "folding_penalty": folding_penalty(outer, 0.2),
+        "landmark_error": landmark_error(
+            4 * outer[:, 0, 0], 4 * inner[:, 0, 0], inner, spacing
+        ),
     }
 
 

@@ -53,8 +53,12 @@ class Intensity(Frozen):
 class Similarity(Frozen):
     """The image similarity that training maximises."""
 
-    kind: Literal["ncc", "windowed_ncc", "mse"] = "ncc"
+    kind: Literal["ncc", "windowed_ncc", "mse", "nmi", "mind_ssc"] = "ncc"
     window: PositiveInt = 9
+    bins: Annotated[int, Field(strict=True, ge=4)] = 32
+    samples: PositiveInt = 2**17
+    radius: Annotated[int, Field(strict=True, ge=0)] = 1
+    dilation: PositiveInt = 2
     weight: Positive = 1.0
 
 

@@ -1,16 +1,14 @@
-"""Image similarities, one value per sample."""
+"""Similarities of images of one modality, one value per sample."""
 
-from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
 from dlir_tf.compilation import compiled_island
+from dlir_tf.losses.weighting import EPSILON, voxel_weights, weighted_mean
+from dlir_tf.losses.windows import window_means
 
 Tensor = Any
-
-# Far below the variance of any image scaled to [0, 1]: keeps constants finite.
-EPSILON = 1e-6
 
 
 def ncc(fixed: Tensor, moved: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -38,7 +36,7 @@ def ncc(fixed: Tensor, moved: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     axes = tuple(range(1, len(fixed.shape)))
     fixed, moved = ops.cast(fixed, "float32"), ops.cast(moved, "float32")
-    weights = _weights(fixed, mask)
+    weights = voxel_weights(fixed, mask)
     total = ops.sum(weights, axis=axes, keepdims=True) + EPSILON
 
     def mean(values: Tensor) -> Tensor:
@@ -88,19 +86,19 @@ def windowed_ncc(
     0.9
     """
     fixed, moved = ops.cast(fixed, "float32"), ops.cast(moved, "float32")
-    return _windowed_ncc(fixed, moved, _weights(fixed, mask), window=window)
+    return _windowed_ncc(fixed, moved, voxel_weights(fixed, mask), window=window)
 
 
 @compiled_island
 def _windowed_ncc(
     fixed: Tensor, moved: Tensor, weights: Tensor, *, window: int
 ) -> Tensor:
-    axes = tuple(range(1, len(fixed.shape)))
+    axes, ndim = tuple(range(1, len(fixed.shape))), len(fixed.shape) - 2
+    before = window // 2
+    pads = [(0, 0), *[(before, window - 1 - before)] * ndim, (0, 0)]
 
     def mean(values: Tensor) -> Tensor:
-        for axis in range(1, len(values.shape) - 1):
-            values = _running_mean(values, axis, window)
-        return values
+        return window_means(ops.pad(values, pads), window, range(1, ndim + 1))
 
     total = mean(weights)
     safe_total = ops.maximum(total, EPSILON)
@@ -116,8 +114,7 @@ def _windowed_ncc(
     fixed_variance = local_mean(ops.square(fixed)) - ops.square(fixed_mean)
     moved_variance = local_mean(ops.square(moved)) - ops.square(moved_mean)
     coefficient = covariance / (_root(fixed_variance) * _root(moved_variance))
-    weighted = ops.sum(weights * coefficient, axis=axes)
-    return weighted / (ops.sum(weights, axis=axes) + EPSILON)
+    return weighted_mean(coefficient, weights)
 
 
 def mse(fixed: Tensor, moved: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -133,42 +130,8 @@ def mse(fixed: Tensor, moved: Tensor, mask: Tensor | None = None) -> Tensor:
     >>> round(float(mse(image, image + 0.5)[0]), 4)
     0.25
     """
-    axes = tuple(range(1, len(fixed.shape)))
     fixed, moved = ops.cast(fixed, "float32"), ops.cast(moved, "float32")
-    weights = _weights(fixed, mask)
-    difference = ops.sum(weights * ops.square(fixed - moved), axis=axes)
-    return difference / (ops.sum(weights, axis=axes) + EPSILON)
-
-
-def similarity_loss(kind: str, window: int = 9) -> Callable[..., Tensor]:
-    """Returns the loss that belongs to a similarity.
-
-    Args:
-        kind: `"ncc"`, `"windowed_ncc"` or `"mse"`.
-        window: For `"windowed_ncc"`.
-
-    Returns:
-        A function `(fixed, moved, mask=None) -> (batch,)` that is 0 for equal
-        images: 1 minus the correlation, or the squared difference.
-
-    Raises:
-        ValueError: If the kind is unknown.
-    """
-    losses: dict[str, Callable[..., Tensor]] = {
-        "ncc": lambda fixed, moved, mask=None: 1.0 - ncc(fixed, moved, mask),
-        "windowed_ncc": lambda fixed, moved, mask=None: (
-            1.0 - windowed_ncc(fixed, moved, window, mask)
-        ),
-        "mse": mse,
-    }
-    if kind not in losses:
-        raise ValueError(f"kind: must be one of {sorted(losses)}. Received: {kind!r}")
-    return losses[kind]
-
-
-def _weights(image: Tensor, mask: Tensor | None) -> Tensor:
-    ones = ops.ones_like(image)
-    return ones if mask is None else ones * ops.cast(mask, "float32")
+    return weighted_mean(ops.square(fixed - moved), voxel_weights(fixed, mask))
 
 
 def _root(variance: Tensor) -> Tensor:
@@ -178,17 +141,3 @@ def _root(variance: Tensor) -> Tensor:
 def _global_mean(values: Tensor, weights: Tensor, axes: tuple[int, ...]) -> Tensor:
     total = ops.sum(weights, axis=axes, keepdims=True) + EPSILON
     return ops.sum(weights * values, axis=axes, keepdims=True) / total
-
-
-def _running_mean(values: Tensor, axis: int, window: int) -> Tensor:
-    """Sums of `window` neighbours along an axis, over `window`; zeros outside."""
-    before = window // 2
-    pads = [(0, 0)] * len(values.shape)
-    pads[axis] = (before, window - 1 - before)
-    padded = ops.pad(values, pads)
-    size = ops.shape(values)[axis]
-    total: Tensor = 0.0
-    for start in range(window):
-        index = [slice(None)] * axis + [slice(start, start + size)]
-        total = total + padded[tuple(index)]
-    return total / window

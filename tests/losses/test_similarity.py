@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.losses import mse, ncc, similarity_loss, windowed_ncc
+from dlir_tf.losses import mind_ssc, mse, ncc, nmi, similarity_loss, windowed_ncc
 
 SHAPES = {2: (2, 9, 7, 1), 3: (2, 5, 8, 6, 2)}
 WINDOW = 3
@@ -140,7 +140,7 @@ def test_windowed_correlation_forgives_slow_changes_of_brightness(rng):
 
 def test_loss_is_zero_for_equal_images(rng):
     image, other = _pair(rng, 2)
-    for kind in ("ncc", "windowed_ncc", "mse"):
+    for kind in ("ncc", "windowed_ncc", "mse", "mind_ssc"):
         loss = similarity_loss(kind, window=WINDOW)
         np.testing.assert_allclose(loss(image, image), [0, 0], atol=2e-4)
         assert np.all(loss(image, other).numpy() > 0.002)
@@ -154,6 +154,18 @@ def test_loss_hands_on_window_and_mask(rng):
         np.testing.assert_array_equal(loss, 1 - similarity(fixed, moved, mask=mask))
 
 
+def test_loss_hands_on_the_settings_of_each_kind(rng):
+    fixed, moved = _pair(rng, 2)
+    mask = np.ones_like(fixed)
+    mask[:, :2] = 0
+    loss = similarity_loss("nmi", bins=9, samples=20)
+    expected = 2 - nmi(fixed, moved, bins=9, samples=20, mask=mask)
+    np.testing.assert_array_equal(loss(fixed, moved, mask), expected)
+    loss = similarity_loss("mind_ssc", radius=0, dilation=1)
+    expected = mind_ssc(fixed, moved, radius=0, dilation=1, mask=mask)
+    np.testing.assert_array_equal(loss(fixed, moved, mask), expected)
+
+
 def test_unknown_loss_is_named():
-    with pytest.raises(ValueError, match=r"mse.*ncc.*windowed_ncc.*'nmi'"):
-        similarity_loss("nmi")
+    with pytest.raises(ValueError, match=r"mind_ssc.*ncc.*windowed_ncc.*'mi'"):
+        similarity_loss("mi")
