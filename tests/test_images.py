@@ -441,6 +441,26 @@ def test_labels_are_integers(tmp_path):
         read_labels(_save(tmp_path / "d.nii", _voxels((*SHAPE, 4))))
 
 
+def test_of_overlapping_structures_the_first_is_read_and_that_is_said(tmp_path):
+    """Prostates come like this: the gland first, then landmarks inside it."""
+    structures = np.zeros((*SHAPE, 3))
+    structures[1:4, 2:6, :, 0] = 1
+    structures[2, 3, 1, 1] = structures[3, 4, 2, 2] = 1
+    path = _save(tmp_path / "a.nii", structures)
+    with pytest.warns(UserWarning, match=r"a\.nii: has 3 volumes .* only the first"):
+        labels = read_labels(path)
+    np.testing.assert_array_equal(labels.array, structures[..., 0])
+    assert labels.array.dtype == np.int32
+    image = read_image(_save(tmp_path / "image.nii", _voxels()))
+    with pytest.warns(UserWarning, match="only the first"):
+        assert read_labels_of(path, image).shape == SHAPE
+    with pytest.raises(InputError, match="3 volumes or channels"):
+        read_image(path)
+    structures[0, 0, 0, 1] = 2
+    with pytest.raises(InputError, match="3 volumes or channels"):
+        read_labels(_save(tmp_path / "b.nii", structures))
+
+
 def _labels_at(tmp_path, affine, **fields):
     return _save(tmp_path / "labels.nii", _voxels(seed=1), affine, **fields)
 

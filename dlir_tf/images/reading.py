@@ -1,6 +1,9 @@
 """Reads images and labels, and refuses what can't be registered."""
 
 import os
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +56,9 @@ def read_labels(
 ) -> Image:
     """Reads a label image; its array has an integer dtype, whatever the file has.
 
+    Of a file with several volumes of 0 and 1, which hold one structure each and may
+    overlap, the first is read, with a warning: structures that overlap are no labels.
+
     Args:
         path: The file, or the folder of a DICOM series.
         spacing_source: As in `read_image`.
@@ -64,7 +70,7 @@ def read_labels(
         InputError: As `read_image`, though a single value everywhere is allowed, or
             if a value isn't an integer.
     """
-    image = _read(Path(path), spacing_source)
+    image = _read(Path(path), spacing_source, prepare=_first_structure)
     if np.issubdtype(image.array.dtype, np.integer):
         return image
     labels = np.rint(image.array)
@@ -78,14 +84,33 @@ def read_labels(
     return image.with_array(labels.astype(np.int32 if fits else np.int64))
 
 
-def _read(path: Path, spacing_source: SpacingSource) -> Image:
+def _read(
+    path: Path,
+    spacing_source: SpacingSource,
+    prepare: Callable[[Path, Contents], Contents] = lambda path, contents: contents,
+) -> Image:
     """Reads and checks what images and labels have in common."""
-    contents = load(path, spacing_source)
+    contents = prepare(path, load(path, spacing_source))
     array = without_single_axes(contents.array)
     _check_axes(path, array, contents)
     check_numbers(path, contents)
     affine = place(path, contents, spacing_source)
     return Image(array, affine, contents.header)
+
+
+def _first_structure(path: Path, contents: Contents) -> Contents:
+    """Takes the first of several binary volumes."""
+    array = without_single_axes(contents.array)
+    if contents.num_components > 1 or array.ndim != 4 or not array.size:
+        return contents
+    if not np.logical_or(array == 0, array == 1).all():
+        return contents
+    warnings.warn(
+        f"{path}: has {array.shape[-1]} volumes of 0 and 1, which may overlap; only "
+        "the first is used as labels. For another one, extract it into its own file",
+        stacklevel=4,
+    )
+    return replace(contents, array=array[..., 0])
 
 
 def _check_axes(path: Path, array: np.ndarray, contents: Contents) -> None:
