@@ -2,13 +2,20 @@
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from dlir_tf.config import BSplineStage, Config
 from dlir_tf.label_maps import LABELS, label_maps
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.layers.warp import Warp
-from dlir_tf.losses import bending_energy, similarity_loss, soft_dice
+from dlir_tf.losses import (
+    bending_energy,
+    folding_penalty,
+    landmark_error,
+    similarity_loss,
+    soft_dice,
+)
 from dlir_tf.masks import pool_mask, warp_mask
 
 Batch = dict[str, Any]
@@ -35,28 +42,37 @@ class Objective:
             batch: `mask`, `(batch, *size, 1)`, and `spacing`, `(batch, ndim)`; and
                 perhaps `fixed_mask` and `moving_mask`, like `mask`, 0 or 1; and
                 `fixed_labels` and `moving_labels`, of the same shape, with the
-                `label_values`, `(batch, num_labels)`, that count.
+                `label_values`, `(batch, num_labels)`, that count; and `fixed_points`
+                and `moving_points`, `(batch, num_points, ndim)`, in voxels, with
+                `point_weights`, `(batch, num_points)`.
             outputs: Of the training model: `fixed`, `moved`, `control_points_N`; and
                 `ddf`, through which a moving mask and moving labels are warped.
 
         Returns:
             `loss` and its summands, weighted: `similarity_loss`, `bending_energy`,
-            and with labels `label_loss`; `(batch,)`.
+            and as far as they are asked for `folding_penalty`, `label_loss` and
+            `landmark_loss`; `(batch,)`.
         """
         mask = self._weights(batch, outputs)
         dissimilarity = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
         dissimilarity = self._config.similarity.weight * dissimilarity
-        energy = ops.zeros_like(dissimilarity)
+        energy, folding = ops.zeros_like(dissimilarity), 0.0
         for number, stage in enumerate(self._config.stages, start=1):
             points = outputs.get(f"control_points_{number}")
             if isinstance(stage, BSplineStage) and points is not None:
                 energy = energy + stage.bending_energy * bending_energy(
                     points, stage.control_point_spacing, batch["spacing"]
                 )
+                folding = stage.folding_penalty
         terms = {"similarity_loss": dissimilarity, "bending_energy": energy}
-        weight = self._config.training.supervision.labels
-        if weight and "label_values" in batch:
-            terms["label_loss"] = weight * self._label_loss(batch, outputs)
+        if folding:  # of the whole field, as the last stage in training wants it
+            terms["folding_penalty"] = folding * folding_penalty(outputs["ddf"])
+        supervision = self._config.training.supervision
+        if supervision.labels and "label_values" in batch:
+            terms["label_loss"] = supervision.labels * self._label_loss(batch, outputs)
+        if supervision.landmarks and "fixed_points" in batch:
+            error = self._landmark_error(batch, outputs)
+            terms["landmark_loss"] = supervision.landmarks * error
         return {"loss": sum(terms.values()), **terms}
 
     def _label_loss(self, batch: Batch, outputs: dict[str, Any]) -> Any:
@@ -68,6 +84,17 @@ class Objective:
         # Where an image has no voxels, its structures are unknown.
         weights = average_pool(batch["mask"], self._factor)
         return 1.0 - soft_dice(fixed, moved, weights)
+
+    def _landmark_error(self, batch: Batch, outputs: dict[str, Any]) -> Any:
+        factor = np.asarray(self._factor, "float32")
+        # A voxel of the averaged images lies in the middle of those it is made of.
+        fixed, moving = (
+            (batch[name] - (factor - 1.0) / 2.0) / factor
+            for name in ("fixed_points", "moving_points")
+        )
+        spacing = batch["spacing"] * factor
+        weights = batch["point_weights"]
+        return landmark_error(fixed, moving, outputs["ddf"], spacing, weights)
 
     def _weights(self, batch: Batch, outputs: dict[str, Any]) -> Any:
         """How much each voxel of the compared images counts, from 0 to 1."""

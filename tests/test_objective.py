@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.losses import bending_energy
+from dlir_tf.losses import bending_energy, folding_penalty
 from dlir_tf.objective import Objective
 
 
@@ -92,4 +92,27 @@ def test_bending_counts_only_for_the_stages_in_training(make_config, images, rng
     plain = Objective(make_config(), (1, 1))(batch(), outputs(images))
     np.testing.assert_allclose(
         both["loss"], 3 * plain["loss"] + both["bending_energy"], rtol=1e-5
+    )
+
+
+def test_the_last_stage_in_training_says_what_folding_costs(make_config, images, rng):
+    config = make_config("affine bspline bspline")
+    stages = list(config.stages)
+    for index, weight in ((1, 100.0), (2, 0.5)):
+        stages[index] = stages[index].model_copy(update={"folding_penalty": weight})
+    config = config.model_copy(update={"stages": tuple(stages)})
+    points = tf.zeros((2, 6, 5, 2))
+    ddf = tf.constant(rng.normal(size=(2, 16, 8, 2)), tf.float32)
+    penalty = np.array(folding_penalty(ddf))
+    assert penalty.min() > 0.1
+    objective = Objective(config, (1, 1))
+    for names, weight in (((2,), 100), ((3,), 0.5), ((2, 3), 0.5)):
+        trained = {f"control_points_{number}": points for number in names}
+        losses = objective(batch(), outputs(images, ddf=ddf, **trained))
+        np.testing.assert_allclose(losses["folding_penalty"], weight * penalty)
+        rest = losses["similarity_loss"] + losses["folding_penalty"]
+        np.testing.assert_allclose(losses["loss"], rest, rtol=1e-6)
+    plain = Objective(make_config("bspline"), (1, 1))
+    assert "folding_penalty" not in plain(
+        batch(), outputs(images, ddf=ddf, control_points_1=points)
     )

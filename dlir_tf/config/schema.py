@@ -85,6 +85,7 @@ class Supervision(Frozen):
     """
 
     labels: Weight = 0.0
+    landmarks: Weight = 0.0
     labels_per_step: PositiveInt = 16
 
 

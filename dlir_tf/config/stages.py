@@ -65,6 +65,7 @@ class BSplineStage(_Stage):
     control_point_spacing: PerAxis
     lattice_filters: PositiveInt = 32
     bending_energy: Weight = 1.0
+    folding_penalty: Weight = 0.0
     injective: Flag = True
 
     @property

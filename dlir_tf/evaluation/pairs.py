@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -19,8 +18,8 @@ from dlir_tf.images import (
     read_image,
     read_labels_of,
     read_mask_of,
-    read_points,
 )
+from dlir_tf.landmarks import read_landmarks
 from dlir_tf.manifest import Pair
 from dlir_tf.preprocessing import prepare_pair
 from dlir_tf.slices import in_plane
@@ -63,23 +62,13 @@ def load_pair(pair: Pair) -> LoadedPair:
         InputError: If one can't be used or doesn't fit the others.
     """
     fixed, moving = read_image(pair.fixed), read_image(pair.moving)
-    labels = points = None
+    labels = None
     if pair.fixed_labels is not None and pair.moving_labels is not None:
         labels = (
             read_labels_of(pair.fixed_labels, fixed),
             read_labels_of(pair.moving_labels, moving),
         )
-    if pair.fixed_points is not None and pair.moving_points is not None:
-        points = (
-            _read_points(pair.fixed_points, fixed),
-            _read_points(pair.moving_points, moving),
-        )
-        if len(points[0]) != len(points[1]):
-            raise InputError(
-                f"{pair.fixed_points} and {pair.moving_points}: landmarks correspond "
-                "line by line, so both files must have as many. Received: "
-                f"{len(points[0])} and {len(points[1])}"
-            )
+    points = read_landmarks(pair, fixed, moving)
     masks = {
         name: read_mask_of(path, image)
         for name, path, image in (
@@ -135,13 +124,3 @@ def located(pair: Pair) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{pair.place}: {error}") from error
-
-
-def _read_points(path: Path, image: Image) -> np.ndarray:
-    points = read_points(path)
-    if points.shape[-1] != image.ndim:
-        raise InputError(
-            f"{path}: landmarks of a {image.ndim}-d image must have {image.ndim} "
-            f"coordinates. Received: {points.shape[-1]}"
-        )
-    return points

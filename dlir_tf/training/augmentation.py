@@ -10,6 +10,7 @@ from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_par
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.warp import Warp
 from dlir_tf.masks import warp_mask
+from dlir_tf.training.landmarks import pull_back
 
 Batch = dict[str, Any]
 
@@ -23,8 +24,8 @@ def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
 
     Args:
         batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`, and perhaps
-            `fixed_mask` and `moving_mask`, `fixed_labels` and `moving_labels`;
-            `spacing`, `(batch, ndim)`.
+            `fixed_mask` and `moving_mask`, `fixed_labels` and `moving_labels`, and
+            `POINTS`; `spacing`, `(batch, ndim)`.
         config: The ranges.
         seed: Two ints; equal seeds give equal changes.
 
@@ -38,11 +39,16 @@ def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
         field = matrix_field(pose, batch["fixed"])
         result |= warp_side("fixed", batch, field)
         result["mask"] = Warp(fill_value=0.0)(batch["mask"], field)
+        if "fixed_points" in batch:
+            result["fixed_points"] = pull_back(batch["fixed_points"], pose)
         if config.relative:
             alone = _random_matrix(batch, config, config.relative, seeds[1])
-            field = matrix_field(Compose()(pose, alone), batch["fixed"])
+            pose = Compose()(pose, alone)
+            field = matrix_field(pose, batch["fixed"])
             result["mask"] *= Warp(fill_value=0.0)(batch["mask"], field)
         result |= warp_side("moving", batch, field)
+        if "moving_points" in batch:
+            result["moving_points"] = pull_back(batch["moving_points"], pose)
     for name, gamma_seed, noise_seed in (
         ("fixed", seeds[2], seeds[3]),
         ("moving", seeds[4], seeds[5]),

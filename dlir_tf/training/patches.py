@@ -15,6 +15,7 @@ from dlir_tf.label_maps import LABELS
 from dlir_tf.masks import MASKS
 from dlir_tf.model import partial_model
 from dlir_tf.training.augmentation import warp_side
+from dlir_tf.training.landmarks import pull_back
 from dlir_tf.training.phases import Phase
 
 Batch = dict[str, Any]
@@ -63,14 +64,15 @@ class AlignedPatches:
     ) -> None:
         self._size = size
         self._align = partial_model(network, config, num_affine_stages(config))
+        self._matrix = keras.Model(network.input, network.output["affine"])
 
     def __call__(self, batch: Batch, seed: Any) -> Batch:
         """Returns the batch of patches.
 
         Args:
             batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`, and perhaps
-                `fixed_mask` and `moving_mask`, `fixed_labels` and `moving_labels`;
-                `spacing` and `extent`, `(batch, ndim)`.
+                `fixed_mask` and `moving_mask`, `fixed_labels` and `moving_labels`,
+                and `POINTS`; `spacing` and `extent`, `(batch, ndim)`.
             seed: Two ints.
         """
         inputs = {name: batch[name] for name in ("fixed", "moving", "spacing")}
@@ -81,6 +83,10 @@ class AlignedPatches:
         room = tf.maximum(extent - tf.constant(self._size, tf.float32), 0.0)
         # Rounding could reach the upper end, which is excluded.
         start = tf.minimum(tf.floor(places * (room + 1.0)), room)
+        if "fixed_points" in batch:
+            matrix = self._matrix(inputs, training=False)
+            aligned["moving_points"] = pull_back(batch["moving_points"], matrix)
+            aligned |= self._cut_points(aligned, start)
         starts = tf.unstack(tf.cast(start, tf.int32))
         names = ("fixed", "moving", "mask", *MASKS, *LABELS)
         for name in [name for name in names if name in batch]:
@@ -92,3 +98,13 @@ class AlignedPatches:
                 ]
             )
         return aligned
+
+    def _cut_points(self, batch: Batch, start: Any) -> Batch:
+        fixed = batch["fixed_points"] - start[:, None]
+        last = tf.constant(self._size, tf.float32) - 1.0
+        inside = tf.reduce_all((fixed >= 0) & (fixed <= last), axis=-1)
+        return {
+            "fixed_points": fixed,
+            "moving_points": batch["moving_points"] - start[:, None],
+            "point_weights": batch["point_weights"] * tf.cast(inside, tf.float32),
+        }

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from dlir_tf.masks import MASKS
+from dlir_tf.training.landmarks import POINTS, crop_points
 from dlir_tf.training.sample import Sample
 from dlir_tf.training.store import PairStore
 
@@ -45,8 +46,9 @@ def training_batches(
         A dataset of dicts: `fixed`, `moving`, `mask`, `(batch, *size, 1)`, float32;
         likewise `fixed_mask` and `moving_mask`, if any pair has one, and `fixed_labels`
         and `moving_labels`, with the `label_values` that count, `(batch, num_labels)`,
-        0 for none; `spacing`, `(batch, ndim)`, mm; `extent`, `(batch, ndim)`, int32,
-        voxels that aren't padding; `step`, `(batch,)`.
+        0 for none; `POINTS`, if any pair has landmarks; `spacing`, `(batch, ndim)`,
+        mm; `extent`, `(batch, ndim)`, int32, voxels that aren't padding; `step`,
+        `(batch,)`.
     """
     images = (*_IMAGES, *store.masks, *store.labels)
     num_labels = min(labels_per_step, store.most_labels)
@@ -54,6 +56,10 @@ def training_batches(
     numbers = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
     shapes = dict.fromkeys(images, (*size, 1))
     shapes |= {"label_values": (num_labels,)} if store.labels else {}
+    if num_points := store.most_points:
+        coordinates = (num_points, len(size))
+        places = (coordinates, coordinates, (num_points,))
+        shapes |= dict(zip(POINTS, places, strict=True))
     shapes |= {"spacing": (len(size),), "extent": (len(size),)}
 
     def load(number: Any) -> Batch:
@@ -72,13 +78,19 @@ def training_batches(
     )
 
 
-def pad_sample(sample: Sample, size: tuple[int, ...]) -> Batch:
-    """One whole pair as a batch of its own, padded at the far ends to `size`."""
+def pad_sample(sample: Sample, size: tuple[int, ...], num_points: int = 0) -> Batch:
+    """One whole pair as a batch of its own, padded at the far ends to `size`.
+
+    Its landmarks come with it if `num_points` is how many any pair has.
+    """
     start = (0,) * len(size)
     there = [name for name in MASKS if getattr(sample, name) is not None]
     names = (*_IMAGES, *there)
     batch = {name: _fit(sample, name, start, size) for name in names}
     batch["spacing"] = sample.spacing
+    if num_points:
+        points = crop_points(sample, start, size, num_points)
+        batch |= dict(zip(POINTS, points, strict=True))
     return {name: tf.constant(array[None]) for name, array in batch.items()}
 
 
@@ -101,6 +113,8 @@ def _sampler(
         arrays = [_fit(sample, name, start, size) for name in names]
         if store.labels:
             arrays.append(_choose_labels(sample, num_labels, rng))
+        if store.most_points:
+            arrays += crop_points(sample, start, size, store.most_points)
         extent = np.minimum(sample.shape, size).astype(np.int32)
         return (*arrays, sample.spacing, extent)
 

@@ -18,6 +18,8 @@ class Sample:
             them; `None` without labels.
         moving_labels: Likewise, through the initial alignment.
         shared_labels: The numbers that occur in both.
+        fixed_points: Landmarks in voxels, `(num_points, ndim)`, float32; or none.
+        moving_points: Likewise, through the initial alignment.
         fixed_mask: Which fixed voxels count, bool; `None` for all.
         moving_mask: Which moving voxels count, likewise.
     """
@@ -29,6 +31,8 @@ class Sample:
     fixed_labels: np.ndarray | None = None
     moving_labels: np.ndarray | None = None
     shared_labels: np.ndarray | None = None
+    fixed_points: np.ndarray | None = None
+    moving_points: np.ndarray | None = None
     fixed_mask: np.ndarray | None = None
     moving_mask: np.ndarray | None = None
 

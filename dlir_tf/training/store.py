@@ -16,10 +16,12 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.images import Image, read_image, read_labels_of, read_mask_of
 from dlir_tf.label_maps import LABELS
+from dlir_tf.landmarks import read_landmarks
 from dlir_tf.manifest import Pair, data_digest
 from dlir_tf.masks import MASKS, check_mask
 from dlir_tf.preprocessing import WorkingPair, prepare_pair, to_working_grid
 from dlir_tf.slices import in_plane
+from dlir_tf.training.landmarks import to_working_voxels
 from dlir_tf.training.sample import Sample, number_labels
 
 _SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
@@ -37,6 +39,7 @@ class PairStore:
         config: Says how they are preprocessed and where they are kept.
         folder: Where the cache on disk lives, if there is one.
         with_labels: Whether label files are read too.
+        with_points: Whether landmark files are read too.
     """
 
     def __init__(
@@ -46,15 +49,17 @@ class PairStore:
         folder: Path,
         *,
         with_labels: bool = False,
+        with_points: bool = False,
     ) -> None:
         self.pairs = pairs
         self._config = config
         self._folder = folder
         self._with_labels = with_labels
+        self._with_points = with_points
         self._kept: dict[int, Sample] = {}
         self._cached: dict[int, Path] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
-        self._nums_labels: dict[int, int] = {}
+        self._nums: dict[str, list[int]] = {"shared_labels": [], "fixed_points": []}
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -74,7 +79,12 @@ class PairStore:
     @property
     def most_labels(self) -> int:
         """The largest number of labels that both images share; needs `fill` first."""
-        return max(self._nums_labels.values(), default=0)
+        return max(self._nums["shared_labels"], default=0)
+
+    @property
+    def most_points(self) -> int:
+        """The largest number of landmarks of a pair; needs `fill` first."""
+        return max(self._nums["fixed_points"], default=0)
 
     @property
     def largest_shape(self) -> tuple[int, ...]:
@@ -98,8 +108,9 @@ class PairStore:
                 problems[index] = f"{self.pairs[index].place}: {error}"
                 return
             self._shapes[index] = sample.shape
-            if sample.shared_labels is not None:
-                self._nums_labels[index] = len(sample.shared_labels)
+            for name, nums in self._nums.items():
+                if (array := getattr(sample, name)) is not None:
+                    nums.append(len(array))
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for done, _ in enumerate(pool.map(prepare, range(len(self))), start=1):
@@ -147,9 +158,12 @@ class PairStore:
         for name in masks:
             factors = [stage.downsample for stage in self._config.stages]
             check_mask(getattr(working, name), name, factors)
-        labels = {}
+        more = {}
         if self._has_labels(pair):
-            labels = self._labels(pair, (fixed, moving), working)
+            more = self._labels(pair, (fixed, moving), working)
+        points = read_landmarks(pair, fixed, moving) if self._with_points else None
+        if points is not None:
+            more |= to_working_voxels(points, (fixed, moving), working)
         return Sample(
             working.fixed.astype(np.float16),
             working.moving.astype(np.float16),
@@ -157,7 +171,7 @@ class PairStore:
             np.asarray(working.grid.spacing, np.float32),
             fixed_mask=working.fixed_mask,
             moving_mask=working.moving_mask,
-            **labels,
+            **more,
         )
 
     def _has_labels(self, pair: Pair) -> bool:
@@ -203,7 +217,7 @@ class PairStore:
             data_digest([self.pairs[index]]),
             settings,
             str(self._config.multiple),
-            f"numbered labels: {self._with_labels}",
+            f"numbered labels: {self._with_labels}, points: {self._with_points}",
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

@@ -42,8 +42,8 @@ def train(
         pairs: The training pairs.
         output: The model folder to make.
         validation: Pairs that decide which weights of a stage are kept; without
-            them, the last ones are. Labels among them give Dice in the log, and
-            count in that decision where the config's supervision by labels is on.
+            them, the last ones are. Labels among them give Dice in the log; they,
+            and landmarks, count in that decision if the config supervises by them.
         steps: Steps for every stage, instead of the config's.
         seed: From 0 to 2**32 - 1; decides initial weights, order and augmentation.
         resume: Go on with the interrupted training in `output`.
@@ -67,7 +67,8 @@ def train(
         raise InputError("pairs: there must be at least one to train on")
     if not 0 <= seed < 2**32:
         raise InputError(f"seed: must be from 0 to 2**32 - 1. Received: {seed}")
-    supervised = _check_supervision(config, pairs)
+    _check_supervision(config, pairs)
+    supervision = config.training.supervision
     check_output_folder(output, resume=resume)
     validation, strategy = validation or [], training_strategy()
     recipe = Recipe(
@@ -81,24 +82,33 @@ def train(
     )
     stored = _interrupted(output, recipe) if resume else None
     cache = output / CACHE_FOLDER
-    store = PairStore(pairs, config, cache, with_labels=supervised)
-    validation_store = PairStore(validation, config, cache, with_labels=True)
+    with_points = supervision.landmarks > 0
+    store = PairStore(
+        pairs,
+        config,
+        cache,
+        with_labels=supervision.labels > 0,
+        with_points=with_points,
+    )
+    validation_store = PairStore(
+        validation, config, cache, with_labels=True, with_points=with_points
+    )
     _prepare(store, validation_store, reporter)
     session = Session(recipe, output, store, validation_store, strategy, reporter)
     session.begin(stored)
     return session.run()
 
 
-def _check_supervision(config: Config, pairs: list[Pair]) -> bool:
-    """Whether labels are trained on."""
-    weight = config.training.supervision.labels
-    if weight and not any(pair.fixed_labels for pair in pairs):
-        raise InputError(
-            f"training.supervision.labels is {weight:g}, but no training pair has "
-            "labels; name their files in the manifest's columns fixed_labels and "
-            "moving_labels, or set it to 0"
-        )
-    return weight > 0
+def _check_supervision(config: Config, pairs: list[Pair]) -> None:
+    """Refuses to be supervised by what isn't there."""
+    for kind, column in (("labels", "labels"), ("landmarks", "points")):
+        weight = getattr(config.training.supervision, kind)
+        if weight and not any(getattr(pair, f"fixed_{column}") for pair in pairs):
+            raise InputError(
+                f"training.supervision.{kind} is {weight:g}, but no training pair has "
+                f"{kind}; name their files in the manifest's columns fixed_{column} "
+                f"and moving_{column}, or set it to 0"
+            )
 
 
 def _interrupted(output: Path, recipe: Recipe) -> Checkpoint:

@@ -60,7 +60,8 @@ class Validator:
     def _evaluate_pair(self, index: int) -> dict[str, float]:
         sample = self._store.load(index)
         losses, ddf, moved = self._evaluate(
-            pad_sample(sample, self._size), self._padded_labels(sample)
+            pad_sample(sample, self._size, self._store.most_points),
+            self._padded_labels(sample),
         )
         inside = (0, *(slice(0, n) for n in sample.shape))
         jacobian = jacobian_determinant(ddf.numpy()[inside])

@@ -253,8 +253,12 @@ def test_labels_teach_what_images_do_not(make_pairs, make_config, tmp_path, rng)
     assert last < 0.5 * first
 
 
-def test_supervision_without_labels_is_refused(make_pairs, make_config, tmp_path):
-    config = supervised(make_config(), labels=0.5)
-    with pytest.raises(InputError, match=r"supervision.labels is 0.5, but no training"):
+@pytest.mark.parametrize("kind", ["labels", "landmarks"])
+def test_supervision_by_what_is_not_there_is_refused(
+    kind, make_pairs, make_config, tmp_path
+):
+    config = supervised(make_config(), **{kind: 0.5})
+    message = rf"supervision.{kind} is 0.5, but no training pair has {kind}"
+    with pytest.raises(InputError, match=message):
         train(config, make_pairs(2), tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -1,0 +1,87 @@
+"""Landmarks in training: on the working grid, and wherever their images go."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dlir_tf.images import Image
+from dlir_tf.preprocessing import WorkingPair
+from dlir_tf.slices import as_slices
+from dlir_tf.training.sample import Sample
+
+Tensor = Any
+
+# What batches call them, all or none: voxel coordinates, `(batch, num_points, ndim)`,
+# and which of them are there, `(batch, num_points)`, 0 or 1.
+POINTS = ("fixed_points", "moving_points", "point_weights")
+
+
+def to_working_voxels(
+    points: tuple[np.ndarray, np.ndarray],
+    images: tuple[Image, Image],
+    working: WorkingPair,
+) -> dict[str, np.ndarray]:
+    """Brings landmarks to where the images of a working pair show them.
+
+    Args:
+        points: Of the fixed and the moving image, world mm.
+        images: The images they belong to.
+        working: The pair that was made of these.
+
+    Returns:
+        `fixed_points` and `moving_points`, `(num_points, ndim)`, float32, in voxels.
+    """
+    ndim = working.fixed.ndim
+    slices = as_slices(*images, ndim)
+    if slices is not None:
+        to_plane = np.linalg.inv(slices.frame)
+        points = (_map(to_plane, points[0])[:, :2], _map(to_plane, points[1])[:, :2])
+    to_voxels = np.linalg.inv(working.grid.affine)
+    return {
+        "fixed_points": _map(to_voxels, points[0]).astype(np.float32),
+        "moving_points": _map(
+            to_voxels @ np.linalg.inv(working.initial), points[1]
+        ).astype(np.float32),
+    }
+
+
+def crop_points(
+    sample: Sample, start: tuple[int, ...], size: tuple[int, ...], num_points: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the `POINTS` of a part of a pair's images.
+
+    Args:
+        sample: The pair, with landmarks or without.
+        start: The part's first voxel.
+        size: Its shape; landmarks whose fixed point lies outside don't count.
+        num_points: How many there are to return.
+    """
+    fixed, moving = np.zeros((2, num_points, len(size)), np.float32)
+    weights = np.zeros(num_points, np.float32)
+    if sample.fixed_points is not None and sample.moving_points is not None:
+        there, first = slice(0, len(sample.fixed_points)), np.array(start, np.float32)
+        fixed[there] = sample.fixed_points - first
+        moving[there] = sample.moving_points - first
+        inside = np.all((fixed >= 0) & (fixed <= np.array(size) - 1), axis=1)
+        weights[there] = inside[there]
+    return fixed, moving, weights
+
+
+def pull_back(points: Tensor, matrix: Tensor) -> Tensor:
+    """Where points come to lie when their image is warped by a matrix.
+
+    Args:
+        points: `(batch, num_points, ndim)`, in voxels of the image.
+        matrix: `(batch, ndim, ndim + 1)`, from voxels of the warped image to those
+            of the image.
+
+    Returns:
+        `(batch, num_points, ndim)`, in voxels of the warped image.
+    """
+    shifted = tf.linalg.matrix_transpose(points - matrix[:, None, :, -1])
+    return tf.linalg.matrix_transpose(tf.linalg.solve(matrix[..., :-1], shifted))
+
+
+def _map(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return np.asarray(points @ matrix[:-1, :-1].T + matrix[:-1, -1])
