@@ -67,7 +67,8 @@ def command(
 
     Stage by stage, and all pairs are checked before the first step. An interrupted
     training goes on with --resume and the same options. Masks in the manifests say
-    what counts in the similarity; labels are used for the Dice of the validation only.
+    what counts in the similarity; labels give the Dice of the validation. They, and
+    landmarks, are trained on only where the config's training.supervision says so.
 
     Example:
     dlir-tf train --config cardiac-cine --pairs train.csv --validation val.csv
