@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dlir_tf.model import build_model as build_model
     from dlir_tf.model_folder import Model as Model
     from dlir_tf.model_folder import load_model as load_model
+    from dlir_tf.quality import Report as Report
+    from dlir_tf.quality import write_report as write_report
     from dlir_tf.registration import Registration as Registration
     from dlir_tf.registration import register as register
     from dlir_tf.training import train as train
@@ -33,6 +35,7 @@ _HOMES = {
     "Image": "images",
     "Model": "model_folder",
     "Registration": "registration",
+    "Report": "quality",
     "Transform": "transforms",
     "build_model": "model",
     "load_config": "config",
@@ -43,6 +46,7 @@ _HOMES = {
     "register": "registration",
     "train": "training",
     "write_image": "images",
+    "write_report": "quality",
     "write_transform": "transforms",
 }
 

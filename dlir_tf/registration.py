@@ -1,7 +1,7 @@
 """Registering a pair, from two images to a transform and the moved image."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -10,7 +10,10 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.preprocessing import WorkingPair, prepare_pair
-from dlir_tf.slices import as_slices
+from dlir_tf.quality import Report
+from dlir_tf.quality.making import make_report
+from dlir_tf.quality.selection import select_stages
+from dlir_tf.slices import as_slices, laid_out
 from dlir_tf.transforms import Affine, BSpline, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
@@ -23,7 +26,11 @@ Parameters = dict[str, np.ndarray]
 
 
 class Predictor(Protocol):
-    """What finds the parameters of a pair's transform: a model, however it runs."""
+    """What finds the parameters of a pair's transform: a model, however it runs.
+
+    If it has an attribute `provenance`, a mapping like that of a model folder, reports
+    name the `weights_sha256` in it.
+    """
 
     @property
     def config(self) -> Config:
@@ -48,12 +55,14 @@ class Registration:
             float32, mm along the world axes (RAS+). Pass it to
             `transform.resample` to move labels or further images at no cost.
         seconds: How long it took.
+        report: How it went, with a verdict.
     """
 
     moved: Image
     transform: Transform
     displacement: np.ndarray
     seconds: float
+    report: Report
 
 
 def register(
@@ -63,8 +72,14 @@ def register(
     model: Predictor,
     initial_alignment: InitialAlignment | None = None,
     fill_value: float = 0.0,
+    fixed_mask: Image | None = None,
+    moving_mask: Image | None = None,
+    do_no_harm: bool = True,
 ) -> Registration:
     """Registers a pair in one shot.
+
+    A stage of the model that makes this pair less alike, or the transform fold, is
+    left out; `report` says so. If none is left, the result is the initial alignment.
 
     A 2-d model also takes 3-d images of one slice, at any angle; their planes must be
     parallel. The result is 3-d then: a transform of the world that takes the fixed
@@ -77,15 +92,21 @@ def register(
         initial_alignment: `"header"`, `"centers"` or `"mass"`, instead of what the
             model's config says: see `dlir_tf.preprocessing.initial_alignment`.
         fill_value: Given to voxels that come from outside the moving image.
+        fixed_mask: Which voxels of the fixed image count when stages are judged, bool,
+            on its grid; the model itself sees whole images.
+        moving_mask: Likewise, of the moving image.
+        do_no_harm: Whether to leave such stages out. If not, the result is what the
+            model says, and the report only judges it.
 
     Returns:
         The moved image on the fixed image's grid, the transform and its
-        displacement field in mm.
+        displacement field in mm, and a report.
 
     Raises:
         InputError: If an image doesn't fit the model, is constant, or the two don't
             overlap; if slices aren't parallel; if the initial alignment is none of
-            those; or if the model's weights lead to numbers that aren't finite.
+            those; if a mask doesn't fit its image or leaves nothing to compare; or if
+            the model's weights lead to numbers that aren't finite.
 
     Example: an untrained model, in the place of a loaded one, moves nothing but what
     the initial alignment does.
@@ -108,23 +129,45 @@ def register(
     ... )
     >>> result.transform.map_points([[10.0, -20.5, 31.0]]).round(3)
     array([[510. , -20.5,  31. ]])
+    >>> result.report.verdict
+    'WARN'
     """
     start = time.perf_counter()
     config = _with_alignment(model.config, initial_alignment)
     slices = as_slices(fixed, moving, config.ndim)
-    if slices is None:
-        pair = prepare_pair(fixed, moving, config)
-    else:
-        pair = prepare_pair(slices.fixed, slices.moving, config)
-    transform = build_transform(pair, model.predict(pair), model.config, model.bspline)
+    images = (fixed, moving) if slices is None else (slices.fixed, slices.moving)
+    masks = {"fixed_mask": fixed_mask, "moving_mask": moving_mask}
+    _check_masks(masks, fixed, moving)
+    pair = prepare_pair(
+        *images,
+        config,
+        fixed_mask=laid_out(fixed_mask, slices),
+        moving_mask=laid_out(moving_mask, slices),
+    )
+    parameters = model.predict(pair)
+    _check_finite(parameters)
+    selection = select_stages(pair, parameters, config, do_no_harm=do_no_harm)
+    transform = build_transform(pair, selection.parameters, config, model.bspline)
+    initial = build_transform(pair, {"affine": np.eye(config.ndim + 1)[:-1]}, config)
     if slices is not None:
-        transform = slices.to_world(transform)
+        transform, initial = slices.to_world(transform), slices.to_world(initial)
     displacement = transform.displacement(fixed)
     moved = transform.resample(
         moving, fixed, displacement=displacement, fill_value=fill_value
     )
+    report = make_report(
+        selection,
+        displacement,
+        fixed,
+        moving,
+        config=config,
+        initial=initial,
+        provenance=getattr(model, "provenance", {}),
+        masks=masks,
+    )
     seconds = time.perf_counter() - start
-    return Registration(moved, transform, displacement, seconds)
+    report = replace(report, seconds=seconds)
+    return Registration(moved, transform, displacement, seconds, report)
 
 
 def _with_alignment(config: Config, method: InitialAlignment | None) -> Config:
@@ -137,6 +180,15 @@ def _with_alignment(config: Config, method: InitialAlignment | None) -> Config:
             f"Received: {method!r}"
         )
     return config.model_copy(update={"initial_alignment": method})
+
+
+def _check_masks(masks: dict[str, Image | None], fixed: Image, moving: Image) -> None:
+    for (name, mask), image in zip(masks.items(), (fixed, moving), strict=True):
+        if mask is not None and mask.shape != image.shape:
+            raise InputError(
+                f"{name}: must be on its image's grid, of shape {image.shape}. "
+                f"Received: {mask.shape}"
+            )
 
 
 def build_transform(
@@ -156,11 +208,7 @@ def build_transform(
     Raises:
         InputError: If the parameters aren't finite.
     """
-    if not all(np.isfinite(array).all() for array in parameters.values()):
-        raise InputError(
-            "the model gives numbers that aren't finite, so its weights are damaged "
-            "or its training diverged; train it again with a lower learning_rate"
-        )
+    _check_finite(parameters)
     grid, ndim = pair.grid.affine, config.ndim
     matrix = np.vstack([parameters["affine"], np.eye(ndim + 1)[-1:]])
     in_world = grid @ matrix @ np.linalg.inv(grid)
@@ -177,3 +225,11 @@ def build_transform(
     if not np.array_equal(pair.initial, np.eye(ndim + 1)) or not components:
         components.append(Affine(pair.initial))
     return Transform(tuple(components))
+
+
+def _check_finite(parameters: Parameters) -> None:
+    if not all(np.isfinite(array).all() for array in parameters.values()):
+        raise InputError(
+            "the model gives numbers that aren't finite, so its weights are damaged "
+            "or its training diverged; train it again with a lower learning_rate"
+        )

@@ -163,6 +163,18 @@ def slice_pair(fixed: Image, moving: Image) -> SlicePair:
     )
 
 
+def laid_out(image: Image | None, slices: SlicePair | None) -> Image | None:
+    """Returns a mask or labels of a pair's image, in 2-d if the pair is laid out.
+
+    Args:
+        image: On the grid of one image of the pair, or none.
+        slices: The pair, if it's laid out; see `as_slices`.
+    """
+    if image is None or slices is None:
+        return image
+    return flatten(image, slices.frame)
+
+
 def flatten(image: Image, frame: np.ndarray) -> Image:
     """Returns a slice as a 2-d image in the first two coordinates of a frame.
 

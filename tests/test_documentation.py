@@ -24,6 +24,7 @@ RESULTS = [
     "transform.h5",
     "inverse.npz",
     "jacobian.nii.gz",
+    "report.json",
     "ants_0GenericAffine.mat",
     "ants_1Warp.nii.gz",
     "carried_labels.nii.gz",

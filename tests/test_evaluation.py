@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -408,7 +409,8 @@ def made_up(name: str, **changes: object) -> PairEvaluation:
     before = Measures(0.25, 0, 0)
     after = Measures(0.75, 1.5, 0.125)
     pair = Pair(Path(f"{name}-fixed.nii"), Path(f"{name}-moving.nii"), "somewhere")
-    evaluation = PairEvaluation(pair, before, after, 2.5)
+    report = SimpleNamespace(seconds=2.5, verdict="WARN")
+    evaluation = PairEvaluation(pair, before, after, report)
     return dataclasses.replace(evaluation, **changes)
 
 
@@ -430,7 +432,7 @@ def test_csv_has_a_row_per_pair_and_columns_for_what_there_is(tmp_path):
     assert (first["fixed"], first["moving"]) == ("a-fixed.nii", "a-moving.nii")
     assert (first["ncc_before"], first["ncc_after"]) == ("0.25", "0.75")
     assert (first["folded_percent"], first["std_log_jacobian"]) == ("1.5", "0.125")
-    assert first["seconds"] == "2.5"
+    assert (first["seconds"], first["verdict"]) == ("2.5", "WARN")
     assert first["dice_after"] == first["dice_after_3"] == ""
     assert not any(name.startswith("landmark") for name in first)
     assert (second["dice_before_3"], second["dice_after_3"]) == ("0.5", "0.75")
@@ -457,6 +459,7 @@ def test_table_shows_means_and_deviations_over_pairs():
     assert row.split()[-4:] == ["0.250", "(0.000)", "0.500", "(0.354)"]
     assert next(line for line in lines if "Folded" in line).split()[-2] == "1.0000"
     assert not any("Dice" in line or "Landmark" in line for line in lines)
+    assert lines[-1].split() == ["Verdicts", "2", "WARN"]
 
 
 @pytest.mark.parametrize(("num_labels", "shown"), [(10, 30), (11, 0)])

@@ -142,7 +142,7 @@ def test_the_displacement_is_what_the_model_itself_gives(rng, models, ndim):
     model = models(ndim, True)
     affine = _affine(ndim)
     fixed, moving = (_image(rng, SHAPES[ndim], affine) for _ in range(2))
-    result = register(fixed, moving, model=model)
+    result = register(fixed, moving, model=model, do_no_harm=False)
     pair = prepare_pair(fixed, moving, model.config)
     np.testing.assert_allclose(pair.grid.affine, affine, atol=1e-9)
     ddf = keras.ops.convert_to_numpy(model.network(model_inputs(pair))["ddf"])[0]
@@ -163,7 +163,7 @@ def test_storage_does_not_matter(rng, models, ndim):
     model = models(ndim, True)
     fixed = _image(rng, tuple(n - 1 for n in SHAPES[ndim]), _affine(ndim))
     moving = _image(rng, SHAPES[ndim], _affine(ndim, angle=0.2))
-    expected = register(fixed, moving, model=model).moved
+    expected = register(fixed, moving, model=model, do_no_harm=False).moved
     assert np.abs(expected.array - moving.array[: len(expected.array)].mean()).any()
     storages = list(
         itertools.product(
@@ -174,7 +174,7 @@ def test_storage_does_not_matter(rng, models, ndim):
     for number in range(0, len(storages), 5):
         stored_fixed = _stored(fixed, *storages[number])
         stored_moving = _stored(moving, *storages[-1 - number])
-        result = register(stored_fixed, stored_moving, model=model)
+        result = register(stored_fixed, stored_moving, model=model, do_no_harm=False)
         wanted = _stored(expected, *storages[number])
         np.testing.assert_allclose(result.moved.affine, stored_fixed.affine)
         np.testing.assert_allclose(result.moved.array, wanted.array, atol=0.05)
@@ -191,7 +191,7 @@ def test_the_result_has_the_fixed_header_and_the_moving_type(rng, models, tmp_pa
         file.header["descrip"] = name.encode()
         nib.save(file, tmp_path / f"{name}.nii")
     fixed, moving = (read_image(tmp_path / f"{n}.nii") for n in ("fixed", "moving"))
-    moved = register(fixed, moving, model=models(3, True)).moved
+    moved = register(fixed, moving, model=models(3, True), do_no_harm=False).moved
     assert moved.header["descrip"].item() == b"fixed"
     assert moved.array.dtype == np.uint8
 
@@ -250,7 +250,7 @@ def test_tiny_images_are_registered(rng, models, shape):
     assert (moved.array != -9).sum() == moving.array.size
     moved = register(moving, large, model=models(ndim, False)).moved
     np.testing.assert_array_equal(moved.array, large.array[corner])
-    result = register(fixed, moving, model=models(ndim, True))
+    result = register(fixed, moving, model=models(ndim, True), do_no_harm=False)
     assert np.isfinite(result.displacement).all()
     assert result.transform.jacobian_determinant(fixed).shape == shape
 
@@ -276,7 +276,8 @@ def test_slices_at_an_angle_are_registered_in_their_plane(rng, models):
     """As their 2-d images would be, and the result is in the world."""
     flat_fixed = _image(rng, (23, 13), _affine(2))
     flat_moving = _image(rng, (21, 16), _affine(2, (1.4, 1.1), 0.2), np.int16)
-    flat = register(flat_fixed, flat_moving, model=models(2, True), fill_value=-9)
+    own = {"model": models(2, True), "fill_value": -9, "do_no_harm": False}
+    flat = register(flat_fixed, flat_moving, **own)
     turn, _ = np.linalg.qr(np.eye(3) + 0.2 * rng.normal(size=(3, 3)))
     turn *= np.sign(np.diag(turn))
     plane = np.eye(4)
@@ -284,7 +285,7 @@ def test_slices_at_an_angle_are_registered_in_their_plane(rng, models):
     # The slice's own coordinates are turned in the plane; the model's axes aren't.
     fixed = _lying_in(plane, flat_fixed, 1, 40.0)
     moving = _lying_in(plane, flat_moving, 0, 52.0)
-    result = register(fixed, moving, model=models(2, True), fill_value=-9)
+    result = register(fixed, moving, **own)
     assert result.moved.shape == (23, 1, 13)
     assert result.moved.array.dtype == np.int16
     np.testing.assert_array_equal(result.moved.affine, fixed.affine)
@@ -343,12 +344,103 @@ def test_whatever_knows_the_parameters_can_register(rng):
     parameters = {"affine": matrix, "control_points_2": shift}
     affine = _config(3).stages[0].model_dump()
     config = _config(3, stages=[affine, FOUR_VOXELS])
-    result = register(image, image, model=_Known(config, parameters))
+    result = register(image, image, model=_Known(config, parameters), do_no_harm=False)
     expected = np.broadcast_to([2 * 1.3, -0.8, 0.0], result.displacement.shape)
     np.testing.assert_allclose(result.displacement, expected, atol=1e-5)
     np.testing.assert_allclose(
         result.moved.array[:-2, 1:], image.array[2:, :-1], atol=1e-2
     )
+
+
+def _known_2d(shift, spoil, image):
+    """The affine stage shifts by voxels, the splines then by others."""
+    spline = FOUR_VOXELS | {"downsample": 1, "control_point_spacing": 4}
+    config = _config(2, stages=[_config(2).stages[0].model_dump(), spline])
+    matrix = np.column_stack([np.eye(2), shift])
+    lattice = [n // 4 + 4 for n in image.shape if n > 1]
+    points = np.broadcast_to(np.array(spoil, float), (*lattice, 2))
+    return _Known(config, {"affine": matrix, "control_points_2": points})
+
+
+def _shifted_pair(rng, affine):
+    """A texture, and the same further on by two voxels along the first axis."""
+    texture = np.pad(_image(rng, (20, 16), affine).array, ((8, 8), (4, 4)))
+    return Image(texture[4:-4].copy(), affine), Image(texture[2:-6].copy(), affine)
+
+
+def test_a_stage_that_does_harm_is_no_part_of_the_result(rng):
+    fixed, moving = _shifted_pair(rng, np.diag([1.5, 0.8, 1.0]))
+    model = _known_2d([2.0, 0.0], [0.0, 3.0], fixed)
+    result = register(fixed, moving, model=model)
+    np.testing.assert_allclose(result.displacement[..., 0], 2 * 1.5, atol=1e-6)
+    np.testing.assert_allclose(result.displacement[..., 1], 0, atol=1e-6)
+    assert len(result.transform.components) == 1
+    report = result.report
+    assert report.verdict == "WARN"
+    assert report.reasons[0].startswith("stage 2 (bspline) was left out: it makes")
+    assert [stage.kept for stage in report.stages] == [True, False]
+    assert report.largest_displacement == pytest.approx(3.0)
+    assert report.overlap_percent == pytest.approx(100 * 26 / 28)
+    assert report.affine_scales == pytest.approx((1.0, 1.0))
+    assert report.seconds == result.seconds
+    whole = register(fixed, moving, model=model, do_no_harm=False)
+    np.testing.assert_allclose(whole.displacement[..., 1], 3 * 0.8, atol=1e-6)
+    assert whole.report.verdict == "FAIL"
+    assert "less alike than before" in whole.report.reasons[0]
+
+
+def test_a_registration_that_only_harms_is_the_initial_alignment(rng):
+    fixed, _ = _shifted_pair(rng, np.diag([1.5, 0.8, 1.0]))
+    far = np.array([[1.5, 0, 700.0], [0, 0.8, -90.0], [0, 0, 1]])
+    moving = Image(fixed.array, far)
+    model = _known_2d([2.0, 0.0], [0.0, 3.0], fixed)
+    result = register(fixed, moving, model=model, initial_alignment="centers")
+    np.testing.assert_allclose(result.moved.array, fixed.array, atol=1e-3)
+    report = result.report
+    assert (report.verdict, report.initial_alignment) == ("WARN", "centers")
+    np.testing.assert_allclose(report.initial_shift, [700, -90])
+    assert report.largest_displacement == pytest.approx(0, abs=1e-3)
+    assert "the result is the initial alignment alone" in report.reasons[-1]
+
+
+def test_slices_are_judged_in_their_plane(rng):
+    """Each lies 12 mm from the other, which is no displacement of the model's."""
+    flat_fixed, flat_moving = _shifted_pair(rng, np.diag([1.5, 0.8, 1.0]))
+    fixed = _lying_in(np.eye(4), flat_fixed, 2, 40.0)
+    moving = _lying_in(np.eye(4), flat_moving, 2, 52.0)
+    mask = fixed.with_array(np.ones(fixed.shape, bool))
+    model = _known_2d([2.0, 0.0], [0.0, 3.0], flat_fixed)
+    result = register(fixed, moving, model=model, fixed_mask=mask)
+    np.testing.assert_allclose(result.displacement[:, :, 0, 0], 3.0, atol=1e-4)
+    np.testing.assert_allclose(result.displacement[:, :, 0, 2], 12.0, atol=1e-4)
+    report = result.report
+    assert [stage.kept for stage in report.stages] == [True, False]
+    assert report.largest_displacement == pytest.approx(3.0, abs=1e-4)
+    np.testing.assert_allclose(report.initial_shift, [0, 0, 12], atol=1e-6)
+    assert report.overlap_percent == pytest.approx(100 * 26 / 28)
+    assert report.smallest_jacobian == pytest.approx(1, abs=1e-4)
+    assert report.masks == ("fixed_mask",)
+
+
+def test_masks_say_what_counts_when_stages_are_judged(rng):
+    """An artefact that doesn't move along speaks against the true shift."""
+    fixed, moving = _shifted_pair(rng, np.diag([1.5, 0.8, 1.0]))
+    inside = np.ones(fixed.shape, bool)
+    inside[:, :8] = False
+    for image in (fixed, moving):
+        image.array[10:16, 2:6] = 9000.0
+    mask = fixed.with_array(inside)
+    model = _known_2d([2.0, 0.0], [0.0, 0.0], fixed)
+    blind = register(fixed, moving, model=model)
+    assert not blind.report.stages[0].kept
+    for names in (("fixed_mask",), ("moving_mask",), ("fixed_mask", "moving_mask")):
+        masks = dict.fromkeys(names, mask)
+        seeing = register(fixed, moving, model=model, **masks)
+        assert seeing.report.stages[0].kept
+        assert seeing.report.masks == names
+    wrong = Image(inside[1:], fixed.affine)
+    with pytest.raises(InputError, match="moving_mask: must be on its image's grid"):
+        register(fixed, moving, model=model, moving_mask=wrong)
 
 
 def test_numbers_that_are_not_finite_are_no_result(rng):

@@ -21,6 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # compilation, ...) are bound by the absence of cycles alone.
 LEVELS = {
     "errors": 0,
+    "injectivity": 0,
     "config": 1,
     "images": 1,
     "metrics": 1,
@@ -34,6 +35,7 @@ LEVELS = {
     "model": 3,
     "objective": 3,
     "transforms": 3,
+    "quality": 3,
     "carrying": 4,
     "registration": 4,
     "training": 4,

@@ -34,6 +34,7 @@ class Outputs:
         inverse: From moving to fixed.
         jacobian: The transform's Jacobian determinant.
         figure: The picture.
+        report: How it went.
     """
 
     moved: Path
@@ -43,6 +44,7 @@ class Outputs:
     inverse: Path | None
     jacobian: Path | None
     figure: Path | None
+    report: Path | None
 
     def check(self, inputs: tuple[Path | None, ...]) -> None:
         """Refuses what can't be written, before any work is done.
@@ -64,6 +66,7 @@ class Outputs:
             NIFTI_SUFFIXES: (self.displacement,),
             TRANSFORM_SUFFIXES: (self.transform, self.inverse),
             (".png",): (self.figure,),
+            (".json",): (self.report,),
         }
         for names, paths in suffixes.items():
             for path in paths:
@@ -94,6 +97,7 @@ class Outputs:
         """
         from dlir_tf.files import write_together
         from dlir_tf.images import write_image
+        from dlir_tf.quality import write_report
         from dlir_tf.transforms import DenseField, Transform
         from dlir_tf.transforms.field_files import write_field
 
@@ -117,6 +121,8 @@ class Outputs:
         writers |= self._transform_writers(result, fixed, moving, notes)
         if self.figure is not None:
             writers[self.figure] = _figure_writer(result, fixed, moving)
+        if self.report is not None:
+            writers[self.report] = partial(write_report, report=result.report)
         write_together(
             {path: partial(_naming, path, write) for path, write in writers.items()}
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlir_tf.cli.judgement import report_options, tell
 from dlir_tf.cli.options import FILE, model_option, spacing_source_option
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     "--moved-labels", type=FILE, help="Where the moved labels go (with --labels)."
 )
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
+@report_options
 @spacing_source_option
 def command(
     fixed: Path,
@@ -68,6 +70,8 @@ def command(
     initial_alignment: "InitialAlignment | None",
     labels: Path | None,
     spacing_source: "SpacingSource",
+    all_stages: bool,
+    strict: bool,
     **files: Path,
 ) -> None:
     """Register a moving image to a fixed one.
@@ -76,6 +80,10 @@ def command(
     DICOM series each; their grids may differ. The moved image comes back on the fixed
     image's grid, interpolated once, in the moving image's data type. Labels are moved
     by nearest neighbour. How exact transform files are is said on stderr, in mm.
+
+    A stage of the model that makes the images less alike, or the transform fold, is
+    left out. The verdict on the result is PASS, WARN (have a look) or FAIL (don't use
+    it); unless it's PASS, its reasons are said on stderr.
 
     Example:
     dlir-tf register fixed.nii.gz moving.nii.gz --output moved.nii.gz
@@ -115,9 +123,11 @@ def command(
             moving_image,
             model=loaded_model,
             initial_alignment=initial_alignment,
+            do_no_harm=not all_stages,
         )
     except InputError as error:  # it knows images, not their files
         raise InputError(f"{fixed} and {moving}: {error}") from error
     for note in outputs.write(result, fixed_image, moving_image, label_image):
         click.echo(note, err=True)
     click.echo(outputs.moved)
+    tell(result.report, strict=strict)

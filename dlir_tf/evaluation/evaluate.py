@@ -11,6 +11,7 @@ from dlir_tf.evaluation.pairs import check_pairs, load_pair, located
 from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.manifest import Pair
 from dlir_tf.model_folder import Model
+from dlir_tf.quality import Report
 from dlir_tf.registration import register
 from dlir_tf.transforms import Affine, Transform
 
@@ -23,13 +24,18 @@ class PairEvaluation:
         pair: Its files.
         before: Without any transform: the two as they lie in the world.
         after: With the model's transform.
-        seconds: How long the registration took, without reading files.
+        report: How the registration went, with a verdict.
     """
 
     pair: Pair
     before: Measures
     after: Measures
-    seconds: float
+    report: Report
+
+    @property
+    def seconds(self) -> float:
+        """How long the registration took, without reading files."""
+        return self.report.seconds
 
 
 def evaluate(
@@ -86,10 +92,16 @@ def evaluate_pair(pair: Pair, model: Model) -> PairEvaluation:
     """
     with located(pair):
         loaded = load_pair(pair)
-        result = register(loaded.fixed, loaded.moving, model=model)
+        result = register(
+            loaded.fixed,
+            loaded.moving,
+            model=model,
+            fixed_mask=loaded.fixed_mask,
+            moving_mask=loaded.moving_mask,
+        )
     before = measure(loaded, _identity(loaded.fixed))
     after = measure(loaded, result.transform)
-    return PairEvaluation(pair, before, after, result.seconds)
+    return PairEvaluation(pair, before, after, result.report)
 
 
 def _identity(fixed: Image) -> Transform:

@@ -7,7 +7,6 @@ import numpy as np
 from scipy import ndimage
 
 from dlir_tf.evaluation.pairs import LoadedPair
-from dlir_tf.images import Image
 from dlir_tf.metrics import (
     SurfaceDistances,
     dice,
@@ -17,6 +16,7 @@ from dlir_tf.metrics import (
     std_log_jacobian,
     surface_distances,
 )
+from dlir_tf.quality.field import inside_moving
 from dlir_tf.transforms import Transform
 
 
@@ -56,7 +56,7 @@ def measure(loaded: LoadedPair, transform: Transform) -> Measures:
     """
     fixed, moving = loaded.fixed, loaded.moving
     displacement = transform.displacement(fixed)
-    counting = _inside_moving(fixed, moving, displacement)
+    counting = inside_moving(fixed, moving, displacement)
     counting &= _inside_masks(loaded, transform, displacement)
     moved = transform.resample(moving, fixed, displacement=displacement)
     # World mm to steps along the fixed image's axes, as the determinant wants them.
@@ -75,22 +75,6 @@ def measure(loaded: LoadedPair, transform: Transform) -> Measures:
         surface=surfaces,
         landmark_errors=errors,
     )
-
-
-def _inside_moving(fixed: Image, moving: Image, displacement: np.ndarray) -> np.ndarray:
-    """Which fixed voxels come from within the moving image, half a voxel included."""
-    to_moving = np.linalg.inv(moving.affine)
-    matrix = to_moving @ fixed.affine
-    steps = np.ogrid[tuple(slice(size) for size in fixed.shape)]
-    inside = np.ones(fixed.shape, bool)
-    for axis, size in enumerate(moving.shape):
-        # One axis at a time: a whole coordinate field would be the largest array.
-        row = to_moving[axis, :-1].astype(np.float32)
-        position = displacement @ row + np.float32(matrix[axis, -1])
-        for step, along in zip(matrix[axis, :-1], steps, strict=True):
-            position += (step * along).astype(np.float32)
-        inside &= (position >= -0.5) & (position <= size - 0.5)
-    return inside
 
 
 def _inside_masks(

@@ -22,7 +22,7 @@ from dlir_tf.images import (
 from dlir_tf.landmarks import read_landmarks
 from dlir_tf.manifest import Pair
 from dlir_tf.preprocessing import prepare_pair
-from dlir_tf.slices import in_plane
+from dlir_tf.slices import as_slices, in_plane, laid_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +100,14 @@ def check_pairs(
         try:
             with located(pair):
                 loaded = load_pair(pair)
-                # Without masks, which only count where the results are measured: on
-                # the fixed image's own grid, however coarse the working grid is.
                 images = in_plane(loaded.fixed, loaded.moving, config.ndim)
-                prepare_pair(*images, config)
+                slices = as_slices(loaded.fixed, loaded.moving, config.ndim)
+                prepare_pair(
+                    *images,
+                    config,
+                    fixed_mask=laid_out(loaded.fixed_mask, slices),
+                    moving_mask=laid_out(loaded.moving_mask, slices),
+                )
         except InputError as error:
             return str(error)
         return None

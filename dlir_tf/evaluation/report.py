@@ -1,6 +1,7 @@
 """What was measured, as a table to read and a CSV file to compute with."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def summary_table(evaluations: Sequence[PairEvaluation], *, plain: bool) -> Tabl
     for name, (title, digits) in _AFTER.items():
         values = [_single(evaluation)[name] for evaluation in evaluations]
         table.add_row(title, "", _cell(values, digits))
+    table.add_row("Verdicts", "", _verdicts(evaluations))
     if len(labels) > len(shown):
         table.add_row(f"{len(labels)} labels: see the CSV file", "", "")
     return table
@@ -77,10 +79,10 @@ def write_csv(path: Path, evaluations: Sequence[PairEvaluation]) -> None:
 
     Columns: `fixed`, `moving`; `ncc_before`, `ncc_after` and likewise the means over
     labels `dice`, `hd95` and `surface_distance` (mm) and the mean `landmark_error`
-    (mm); `folded_percent`, `std_log_jacobian`, `seconds`; and for each label L
-    `dice_before_L`, `dice_after_L` and so on. A cell is empty where a pair has no
-    such thing, and `nan` where it can't be measured. Where a pair has masks, its
-    `ncc` counts the voxels inside them, and all else the whole grid.
+    (mm); `folded_percent`, `std_log_jacobian`, `seconds`, `verdict`; and for each
+    label L `dice_before_L`, `dice_after_L` and so on. A cell is empty where a pair
+    has no such thing, and `nan` where it can't be measured. Where a pair has masks,
+    its `ncc` counts the voxels inside them, and all else the whole grid.
 
     Args:
         path: An existing file is replaced.
@@ -89,7 +91,7 @@ def write_csv(path: Path, evaluations: Sequence[PairEvaluation]) -> None:
     rows = [_row(evaluation) for evaluation in evaluations]
     means = _columns(None)
     by_label = [name for label in _labels(evaluations) for name in _columns(label)]
-    wanted = [*means, *_AFTER, *by_label]
+    wanted = [*means, *_AFTER, "verdict", *by_label]
     columns = [name for name in wanted if any(name in row for row in rows)]
     with (
         replacing(path) as unfinished,
@@ -103,6 +105,7 @@ def write_csv(path: Path, evaluations: Sequence[PairEvaluation]) -> None:
 def _row(evaluation: PairEvaluation) -> dict[str, str]:
     pair = evaluation.pair
     row = {"fixed": str(pair.fixed), "moving": str(pair.moving)}
+    row["verdict"] = evaluation.report.verdict
     for side in ("before", "after"):
         numbers = _numbers(getattr(evaluation, side))
         row |= {_column(key, side): f"{value:.6g}" for key, value in numbers.items()}
@@ -152,6 +155,13 @@ def _labels(evaluations: Iterable[PairEvaluation]) -> list[int]:
     return sorted(
         {label for evaluation in evaluations for label in evaluation.after.dice}
     )
+
+
+def _verdicts(evaluations: Iterable[PairEvaluation]) -> str:
+    """How many there are of each, those that occur."""
+    counts = Counter(str(evaluation.report.verdict) for evaluation in evaluations)
+    names = ("PASS", "WARN", "FAIL")
+    return ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -9,17 +9,13 @@ import numpy as np
 from keras import ops
 
 from dlir_tf.compilation import compiled_island
+from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.layers.checks import per_axis
 
 Tensor = Any
 
 # Control points beyond the image on both sides of every axis together.
 LATTICE_MARGIN = 4
-
-# Largest |control point| / spacing that keeps a cubic B-spline one-to-one, by rank.
-# Choi and Lee (2000), "Injectivity conditions of 2D and 3D uniform cubic B-spline
-# functions", Graphical Models 62(6). https://doi.org/10.1006/gmod.2000.0531
-INJECTIVITY_LIMIT = {2: 1 / 2.0464, 3: 1 / 2.4795}
 
 
 def spline_weights(spacing: int) -> np.ndarray:

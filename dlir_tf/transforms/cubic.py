@@ -84,15 +84,17 @@ def evaluate_on_grid(
         axes: Lattice coordinates along each axis.
 
     Returns:
-        `(*lengths, channels)`, zero outside the lattice; one sparse matrix product
-        per axis.
+        `(*lengths, channels)`, zero outside the lattice, in the precision of the
+        control points; one sparse matrix product per axis.
     """
     field = control_points
-    for axis, positions in enumerate(axes):
-        size = field.shape[axis]
+    # First the axes that grow least, so that most of the work is done on few numbers.
+    growth = [len(axis) / size for axis, size in zip(axes, field.shape, strict=False)]
+    for axis in np.argsort(growth, kind="stable"):
+        positions, size = axes[axis], field.shape[axis]
         cells, offsets = cells_and_offsets(positions, size)
         inside = inside_lattice((size,), positions[:, None])
-        values = (_weights(offsets) * inside).T
+        values = (_weights(offsets) * inside).T.astype(field.dtype)
         columns = cells[:, None] + np.arange(-1, 3)
         starts = np.arange(0, 4 * len(positions) + 1, 4)
         weights = sparse.csr_array(

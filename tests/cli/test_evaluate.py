@@ -83,6 +83,8 @@ def test_writes_a_row_per_pair_and_prints_means(pairs, model, tmp_path):
     assert second["ncc_after"] == first["ncc_after"] != ""
     assert f"{distance:.2f}" in result.stdout
     assert "label 7" in result.stdout
+    assert "2 WARN" in result.stdout  # an untrained model does nothing
+    assert first["verdict"] == second["verdict"] == "WARN"
     assert result.stdout.isascii()
     assert result.stdout.splitlines()[-1] == str(output)
     assert "2 of 2 pairs" in result.stderr

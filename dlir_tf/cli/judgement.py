@@ -1,0 +1,59 @@
+"""What `dlir-tf register` has to say about how good its result is."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlir_tf.cli.options import FILE
+
+if TYPE_CHECKING:
+    from dlir_tf.quality import Report
+
+# Not 1, which is for what couldn't be done, nor 2, for a wrong command line.
+FAILED_VERDICT = 3
+
+
+def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options about stages, report and verdict."""
+    for option in reversed(
+        (
+            click.option(
+                "--report",
+                type=FILE,
+                help="Write how it went as JSON: similarity after each stage, folding, "
+                "displacements, overlap, and the verdict with its reasons.",
+            ),
+            click.option(
+                "--strict",
+                is_flag=True,
+                help=f"End with exit code {FAILED_VERDICT} if the verdict is FAIL; all "
+                "files are written even so.",
+            ),
+            click.option(
+                "--all-stages",
+                is_flag=True,
+                help="Keep stages that make the images less alike, too.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def tell(report: "Report", *, strict: bool) -> None:
+    """Says on stderr why the verdict isn't PASS; ends the process if asked to.
+
+    Args:
+        report: Of the registration.
+        strict: Whether FAIL ends it with an exit code of its own.
+    """
+    for reason in report.reasons:
+        click.echo(f"{report.verdict}: {reason}", err=True)
+    if strict and report.verdict == "FAIL":
+        click.echo(
+            "Error: the verdict is FAIL (--strict); all files were written even so",
+            err=True,
+        )
+        sys.exit(FAILED_VERDICT)

@@ -1,0 +1,217 @@
+"""Comparing the images of a pair under candidates for their transform, fast.
+
+On the grid that the last stage sees, as in training; on a coarser one where that has
+very many voxels, so that the time doesn't grow with the image.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from dlir_tf.config import Config
+from dlir_tf.metrics import jacobian_determinant
+from dlir_tf.metrics.similarity import similarity
+from dlir_tf.preprocessing import WorkingPair
+from dlir_tf.transforms.cubic import evaluate_on_grid
+
+# About 64³: a transform is judged on it in a few hundredths of a second.
+MAX_VOXELS = 1 << 18
+# Less than 1 by what rounds a point that lies exactly on a voxel.
+_WHOLE = 0.999
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A transform on the grid of a comparison, in its voxels.
+
+    Attributes:
+        matrix: `(ndim, ndim + 1)`, applied to a point last.
+        deformation: Displacements `(ndim, *shape)`, applied first; `None` for none.
+    """
+
+    matrix: np.ndarray
+    deformation: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a candidate does.
+
+    Attributes:
+        similarity: See `dlir_tf.metrics.similarity`; NaN if nothing can be compared.
+        folded_percent: Share of the compared voxels where it folds.
+        smallest_jacobian: The smallest determinant at these.
+    """
+
+    similarity: float
+    folded_percent: float
+    smallest_jacobian: float
+
+
+class Comparison:
+    """A pair on the grid where candidates for its transform are compared.
+
+    Args:
+        pair: On its working grid.
+        config: Says similarity and stages.
+    """
+
+    def __init__(self, pair: WorkingPair, config: Config) -> None:
+        self._similarity = config.similarity
+        self.factor = comparison_factor(
+            pair.grid.shape, pair.grid.spacing, config.stages[-1].downsample
+        )
+        self._fixed = _pool(pair.fixed, self.factor)
+        self._moving = _pool(pair.moving, self.factor)
+        self._weights = _pool(pair.mask.astype(np.float32), self.factor)
+        if pair.fixed_mask is not None:
+            self._weights = self._weights * self._inside(pair.fixed_mask)
+        self._moving_mask: np.ndarray | None = None
+        if pair.moving_mask is not None:
+            self._moving_mask = self._inside(pair.moving_mask)
+        self._grid = np.indices(self._fixed.shape, np.float32)
+
+    def start(self) -> Candidate:
+        """The identity: only what the initial alignment does."""
+        ndim = self._fixed.ndim
+        return Candidate(np.eye(ndim, ndim + 1))
+
+    def with_matrix(self, candidate: Candidate, matrix: np.ndarray) -> Candidate:
+        """Gives it an affine map `(ndim, ndim + 1)` of working voxels."""
+        step = np.asarray(self.factor, np.float64)
+        # A voxel q of this grid is at the working voxel step q + (step - 1) / 2.
+        offset = (step - 1) / 2
+        linear = matrix[:, :-1] * step / step[:, None]
+        shift = (matrix[:, :-1] @ offset + matrix[:, -1] - offset) / step
+        return Candidate(np.column_stack([linear, shift]), candidate.deformation)
+
+    def with_spline(
+        self, candidate: Candidate, control_points: np.ndarray, spacing: Sequence[int]
+    ) -> Candidate:
+        """Adds a spline of working voxels, applied first.
+
+        Args:
+            candidate: What is applied after it.
+            control_points: `(*lattice_shape, ndim)`, in working voxels.
+            spacing: Working voxels between neighbouring control points, per axis.
+        """
+        steps = zip(self._fixed.shape, spacing, self.factor, strict=True)
+        axes = [
+            (r * np.arange(n) + (r - 1) / 2 + 1.5 * s + 0.5) / s for n, s, r in steps
+        ]
+        own_voxels = (control_points / np.asarray(self.factor)).astype(np.float32)
+        field = np.moveaxis(evaluate_on_grid(own_voxels, axes), -1, 0)
+        field = np.ascontiguousarray(field)
+        if candidate.deformation is not None:
+            places = self._grid + field
+            field += _sample(candidate.deformation, places)
+        return Candidate(candidate.matrix, field)
+
+    def judge(self, candidate: Candidate) -> Judgement:
+        """Compares the images under a candidate, and looks for folds."""
+        places = self._grid
+        volume = np.float64(np.linalg.det(candidate.matrix[:, :-1]))
+        jacobian = np.broadcast_to(volume, self._fixed.shape)
+        if candidate.deformation is not None:
+            places = places + candidate.deformation
+            ddf = np.moveaxis(candidate.deformation, 0, -1)
+            jacobian = volume * jacobian_determinant(ddf)
+        places = _apply(candidate.matrix, places)
+        weights = self._weights
+        if self._moving_mask is not None:
+            weights = weights * (_sample(self._moving_mask[None], places)[0] >= _WHOLE)
+        moved = self._moving
+        if places is not self._grid:
+            (moved,) = _sample(self._moving[None], places)
+        kind, window = self._similarity.kind, self._similarity.window
+        counting = jacobian[self._weights > 0]
+        return Judgement(
+            similarity(kind, self._fixed, moved, weights, window=window),
+            float(100 * np.mean(counting <= 0)) if counting.size else 0.0,
+            float(counting.min()) if counting.size else float(volume),
+        )
+
+    def _inside(self, mask: np.ndarray) -> np.ndarray:
+        """Which averages come from the inside of a mask alone, 0 or 1."""
+        pooled = _pool(mask.astype(np.float32), self.factor)
+        return (pooled >= _WHOLE).astype(np.float32)
+
+
+def comparison_factor(
+    shape: tuple[int, ...], spacing: tuple[float, ...], downsample: tuple[int, ...]
+) -> tuple[int, ...]:
+    """By what factors a working grid is made coarser for comparisons.
+
+    Those of the last stage; then, as long as there are too many voxels, twice as
+    much along the axis where that leaves voxels closest to cubes.
+
+    Args:
+        shape: Of the working grid.
+        spacing: Of the working grid, in mm.
+        downsample: Of the last stage.
+    """
+    factor = list(downsample)
+    while np.prod([n // r for n, r in zip(shape, factor, strict=True)]) > MAX_VOXELS:
+        axes = [a for a, n in enumerate(shape) if n % (2 * factor[a]) == 0]
+        if not axes:
+            break
+        finest = min(axes, key=lambda a: (spacing[a] * factor[a], a))
+        factor[finest] *= 2
+    return tuple(factor)
+
+
+def _pool(array: np.ndarray, factor: tuple[int, ...]) -> np.ndarray:
+    """Averages blocks of voxels."""
+    for axis, step in enumerate(factor):
+        if step > 1:
+            shape = array.shape
+            blocks = (*shape[:axis], shape[axis] // step, step, *shape[axis + 1 :])
+            array = array.reshape(blocks).mean(axis=axis + 1)
+    return array
+
+
+def _apply(matrix: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Maps places `(ndim, *shape)`; nothing is copied for the identity."""
+    if np.array_equal(matrix, np.eye(*matrix.shape)):
+        return places
+    mapped = np.empty_like(places)
+    for row, result in zip(matrix.astype(np.float32), mapped, strict=True):
+        result[...] = row[-1]
+        for weight, along in zip(row[:-1], places, strict=True):
+            result += weight * along
+    return mapped
+
+
+def _sample(channels: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Interpolates linearly; the border goes on beyond it.
+
+    Args:
+        channels: `(num_channels, *size)`.
+        places: `(ndim, *shape)`, in voxels.
+
+    Returns:
+        `(num_channels, *shape)`, float32.
+    """
+    result = np.empty((len(channels), *places.shape[1:]), np.float32)
+    num_parts = min(os.cpu_count() or 1, result.shape[1])
+    bounds = np.linspace(0, result.shape[1], num_parts + 1).astype(int)
+
+    def fill(first: int, last: int) -> None:
+        for channel, values in zip(channels, result, strict=True):
+            ndimage.map_coordinates(
+                channel,
+                places[:, first:last],
+                output=values[first:last],
+                order=1,
+                mode="nearest",
+                prefilter=False,
+            )
+
+    with ThreadPoolExecutor(num_parts) as threads:
+        for _ in threads.map(fill, bounds[:-1], bounds[1:]):
+            pass
+    return result

@@ -1,0 +1,89 @@
+"""Making the report of a registration."""
+
+import importlib.metadata
+import math
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from dlir_tf import __version__
+from dlir_tf.config import Config
+from dlir_tf.images import Image
+from dlir_tf.quality.field import measure_field
+from dlir_tf.quality.report import Report
+from dlir_tf.quality.selection import Selection
+from dlir_tf.quality.verdict import judge
+from dlir_tf.transforms import Affine, Transform
+
+# What has a say in the result, if it's loaded.
+_PACKAGES = ("numpy", "scipy", "keras", "ai_edge_litert")
+
+
+def make_report(
+    selection: Selection,
+    displacement: np.ndarray,
+    fixed: Image,
+    moving: Image,
+    *,
+    config: Config,
+    initial: Transform,
+    provenance: Mapping[str, Any],
+    masks: Mapping[str, Image | None] | None = None,
+) -> Report:
+    """Measures a result and judges it.
+
+    Args:
+        selection: The stages that are part of it.
+        displacement: `(*fixed.shape, ndim)`, mm, RAS+.
+        fixed: The fixed image.
+        moving: The moving image.
+        config: The model's, with the initial alignment that was used.
+        initial: The initial alignment alone, made of affine components.
+        provenance: The model's, or nothing.
+        masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
+    """
+    masks = masks or {}
+    matrix = _as_matrix(initial)
+    centre = fixed.affine @ [*(np.asarray(fixed.shape) - 1) / 2, 1.0]
+    shift = (matrix @ centre - centre)[:-1]
+    field = measure_field(displacement, fixed, moving, matrix, masks.get("fixed_mask"))
+    size = np.asarray(fixed.shape) * fixed.spacing
+    report = Report(
+        verdict="PASS",
+        reasons=(),
+        similarity_kind=config.similarity.kind,
+        similarity_before=selection.similarity_before,
+        similarity_after=selection.similarity_after,
+        stages=selection.stages,
+        initial_alignment=config.initial_alignment,
+        initial_shift=tuple(float(x) for x in shift),
+        affine_scales=selection.affine_scales,
+        **asdict(field),
+        extent=float(np.linalg.norm(size)),
+        masks=tuple(name for name, mask in masks.items() if mask is not None),
+        seconds=math.nan,
+        model=provenance.get("weights_sha256"),
+        versions=_versions(),
+    )
+    verdict, reasons = judge(report)
+    return replace(report, verdict=verdict, reasons=reasons)
+
+
+def _as_matrix(transform: Transform) -> np.ndarray:
+    total = np.eye(transform.ndim + 1)
+    for component in transform.components:
+        if isinstance(component, Affine):
+            total = component.matrix @ total
+    return total
+
+
+def _versions() -> dict[str, str]:
+    names = [name for name in _PACKAGES if name in sys.modules]
+    if "keras" in names:
+        names.append(sys.modules["keras"].backend.backend())
+    own = {"dlir_tf": __version__, "python": platform.python_version()}
+    return own | {name: importlib.metadata.version(name) for name in names}

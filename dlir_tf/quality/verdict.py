@@ -1,0 +1,180 @@
+"""The rules by which a registration passes, is to be looked at, or fails."""
+
+from collections.abc import Callable
+
+from dlir_tf.metrics.similarity import most_alike
+from dlir_tf.quality.report import Report, Verdict
+from dlir_tf.quality.selection import is_worse, percent
+
+# Folding tears tissue apart. A few voxels of it at an edge spoil no overlap, but every
+# map of volume changes; in published comparisons, methods with 0.5 % and more are
+# those without a working regularisation.
+FOLDED_FAIL_PERCENT = 0.5
+
+# Fewer fixed voxels that come from the moving image than this can't be compared.
+# Half is usual where one image shows a part of what the other one does.
+OVERLAP_FAIL_PERCENT = 10.0
+OVERLAP_WARN_PERCENT = 50.0
+
+# A gain that takes away less than this share of the dissimilarity is hardly one ...
+SMALL_GAIN = 0.02
+# ... unless the images were this alike to begin with.
+ALIKE = {"ncc": 0.98, "windowed_ncc": 0.95}
+
+# Below it, the images hardly have anything in common. Other kinds have no scale.
+LOW_SIMILARITY = {"ncc": 0.5, "windowed_ncc": 0.15}
+
+# Share of a stage's control points at their bound: the motion there is larger than
+# what the stage can do. Single ones are, at sharp edges.
+SATURATED_WARN_PERCENT = 5.0
+
+# People, of all sizes, and organs in motion differ by less in length; voxel sizes that
+# were read wrongly differ by more.
+LARGEST_SCALE = 1.5
+
+Rule = Callable[[Report], str | None]
+
+
+def judge(report: Report) -> tuple[Verdict, tuple[str, ...]]:
+    """Applies all rules to the numbers of a report.
+
+    Args:
+        report: Its own verdict doesn't count.
+
+    Returns:
+        The verdict and the reasons for it, gravest first.
+    """
+    failures = [found for rule in _FAILURES if (found := rule(report))]
+    warnings = [found for rule in _WARNINGS if (found := rule(report))]
+    warnings += _left_out(report)
+    verdict: Verdict = "FAIL" if failures else "WARN" if warnings else "PASS"
+    return verdict, (*failures, *warnings)
+
+
+def _less_alike(report: Report) -> str | None:
+    kind, before = report.similarity_kind, report.similarity_before
+    after = report.similarity_after
+    if after != after or before != before:  # NaN
+        return "no voxel of the working grid could be compared"
+    if not is_worse(kind, after, before):
+        return None
+    return (
+        f"the images are less alike than before ({kind} {before:.4f} before, "
+        f"{after:.4f} after)"
+    )
+
+
+def _folds_much(report: Report) -> str | None:
+    if report.folded_percent <= FOLDED_FAIL_PERCENT:
+        return None
+    return (
+        f"the transform folds at {percent(report.folded_percent)} of the voxels, more "
+        f"than {percent(FOLDED_FAIL_PERCENT)}"
+    )
+
+
+def _hardly_overlaps(report: Report) -> str | None:
+    if report.overlap_percent >= OVERLAP_FAIL_PERCENT:
+        return None
+    return (
+        f"only {percent(report.overlap_percent)} of the fixed image come from inside "
+        "the moving image"
+    )
+
+
+def _moves_far(report: Report) -> str | None:
+    if report.largest_displacement <= report.extent:
+        return None
+    return (
+        f"voxels move by up to {report.largest_displacement:.0f} mm, further than the "
+        f"fixed image is large ({report.extent:.0f} mm)"
+    )
+
+
+def _folds(report: Report) -> str | None:
+    if not 0 < report.folded_percent <= FOLDED_FAIL_PERCENT:
+        return None
+    return f"the transform folds at {percent(report.folded_percent)} of the voxels"
+
+
+def _hardly_gains(report: Report) -> str | None:
+    kind, after = report.similarity_kind, report.similarity_after
+    if not any(stage.kept for stage in report.stages):
+        return None  # said by `_left_out`
+    before = report.similarity_before
+    if is_worse(kind, after, before) or before >= ALIKE.get(kind, most_alike(kind)):
+        return None
+    best = most_alike(kind)
+    if best - after < (1 - SMALL_GAIN) * (best - before):
+        return None
+    return (
+        f"the images are hardly more alike than before ({kind} {before:.4f} before, "
+        f"{after:.4f} after)"
+    )
+
+
+def _unlike(report: Report) -> str | None:
+    kind, after = report.similarity_kind, report.similarity_after
+    if not after < LOW_SIMILARITY.get(kind, -float("inf")):
+        return None
+    return (
+        f"the images have little in common ({kind} {after:.2f}, below "
+        f"{LOW_SIMILARITY[kind]}): do they show the same, and were they acquired alike?"
+    )
+
+
+def _overlaps_partly(report: Report) -> str | None:
+    overlap = report.overlap_percent
+    if not OVERLAP_FAIL_PERCENT <= overlap < OVERLAP_WARN_PERCENT:
+        return None
+    return (
+        f"only {percent(overlap)} of the fixed image come from inside the moving image"
+    )
+
+
+def _saturated(report: Report) -> str | None:
+    names = [
+        f"{percent(share)} in {stage.name}"
+        for stage in report.stages
+        if stage.kept
+        and (share := stage.saturated_percent or 0.0) > SATURATED_WARN_PERCENT
+    ]
+    if not names:
+        return None
+    return (
+        "control points are at the bound that keeps the stage from folding "
+        f"({', '.join(names)}): the motion may be larger than the model can follow"
+    )
+
+
+def _stretches(report: Report) -> str | None:
+    scales = report.affine_scales or (1.0,)
+    if max(scales) <= LARGEST_SCALE and min(scales) >= 1 / LARGEST_SCALE:
+        return None
+    told = ", ".join(f"{scale:.2f}" for scale in scales)
+    return (
+        f"the affine stage stretches lengths by {told}; are the voxel sizes in both "
+        "headers right?"
+    )
+
+
+def _left_out(report: Report) -> list[str]:
+    found = [
+        f"{stage.name} was left out: {stage.reason}"
+        for stage in report.stages
+        if not stage.kept
+    ]
+    if found and not any(stage.kept for stage in report.stages):
+        found.append("no stage is left, so the result is the initial alignment alone")
+    return found
+
+
+_FAILURES: tuple[Rule, ...] = (_less_alike, _folds_much, _hardly_overlaps, _moves_far)
+_WARNINGS: tuple[Rule, ...] = (
+    _folds,
+    _hardly_gains,
+    _unlike,
+    _overlaps_partly,
+    _saturated,
+    _stretches,
+)

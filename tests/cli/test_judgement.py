@@ -1,0 +1,117 @@
+"""`dlir-tf register --report --strict --all-stages`."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from dlir_tf.cli import main
+from dlir_tf.cli.judgement import FAILED_VERDICT
+from dlir_tf.config import Config
+from dlir_tf.images import read_image
+
+SHAPE = (24, 16, 4)
+STAGE = {
+    "transform": "bspline",
+    "downsample": 1,
+    "control_point_spacing": [4, 4, 1],
+    "filters": [4, 4],
+    "lattice_filters": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model that spoils what lies well already: random weights; and an image."""
+    from dlir_tf.model import build_model
+    from dlir_tf.model_folder import make_model, save_model
+
+    folder = tmp_path_factory.mktemp("judgement")
+    config = Config.model_validate(
+        {"ndim": 3, "spacing": [None] * 3, "stages": [STAGE, STAGE]}
+    )
+    network = build_model(config)
+    rng = np.random.default_rng(5)
+    for weight in network.weights:
+        weight.assign(rng.normal(0, 0.5, weight.shape))
+    save_model(folder / "model", make_model(config, network))
+    texture = 1000 * ndimage.gaussian_filter(rng.uniform(size=SHAPE), 1.2)
+    image = nib.Nifti1Image(texture.astype(np.float32), np.diag([1.5, 1.2, 8, 1]))
+    nib.save(image, folder / "image.nii")
+    return folder
+
+
+def _run(folder, monkeypatch, capsys, *options):
+    """Registers an image with itself; returns exit code, stderr's lines, report."""
+    monkeypatch.chdir(folder)
+    for name in ("moved.nii", "report.json"):
+        (folder / name).unlink(missing_ok=True)
+    arguments = ("image.nii", "image.nii", "--output", "moved.nii")
+    code = 0
+    try:
+        main(["register", *arguments, "--report", "report.json", *options])
+    except SystemExit as stop:
+        code = stop.code
+    printed = capsys.readouterr()
+    assert printed.out == "moved.nii\n"
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    return code, printed.err.splitlines(), report
+
+
+def test_harm_is_left_out_and_said(folder, monkeypatch, capsys):
+    code, lines, report = _run(folder, monkeypatch, capsys, "--strict")
+    assert code == 0
+    assert report["verdict"] == "WARN"
+    assert lines == [f"WARN: {reason}" for reason in report["reasons"]]
+    assert lines[0].startswith("WARN: stage 1 (bspline) was left out: it makes")
+    assert [stage["kept"] for stage in report["stages"]] == [False, False]
+    assert report["largest_displacement"] == 0
+    provenance = json.loads((folder / "model" / "provenance.json").read_text("utf-8"))
+    assert report["model"] == provenance["weights_sha256"]
+    assert {"dlir_tf", "python", "numpy", "keras", "tensorflow"} <= set(
+        report["versions"]
+    )
+    image = read_image(folder / "image.nii").array
+    np.testing.assert_array_equal(read_image(folder / "moved.nii").array, image)
+
+
+def test_strict_makes_an_exit_code_of_fail(folder, monkeypatch, capsys):
+    """All files are there even so."""
+    code, lines, report = _run(folder, monkeypatch, capsys, "--all-stages")
+    assert code == 0
+    assert report["verdict"] == "FAIL"
+    assert lines == [f"FAIL: {reason}" for reason in report["reasons"]]
+    assert report["largest_displacement"] > 0.5
+    image = read_image(folder / "image.nii").array
+    assert np.abs(read_image(folder / "moved.nii").array - image).max() > 10
+    code, strict_lines, _ = _run(
+        folder, monkeypatch, capsys, "--all-stages", "--strict"
+    )
+    assert code == FAILED_VERDICT == 3
+    assert strict_lines[:-1] == lines
+    assert strict_lines[-1].startswith("Error: the verdict is FAIL (--strict)")
+
+
+def test_a_report_is_written_together_with_the_rest(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    start = ("register", "image.nii", "image.nii", "--output", "whole.nii")
+    for options, message in (
+        (("--report", "report.yaml"), "ends in .json"),
+        (("--report", "none/report.json"), "its folder doesn't exist"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main([*start, *options])
+        assert stop.value.code == 1
+        assert message in capsys.readouterr().err
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device", "late.json")
+
+    monkeypatch.setattr("dlir_tf.quality.write_report", fail)
+    with pytest.raises(SystemExit) as stop:
+        main([*start, "--report", "late.json"])
+    assert stop.value.code == 1
+    assert not (folder / "whole.nii").exists()
+    assert not (folder / "late.json").exists()

@@ -1,0 +1,140 @@
+"""Each rule, on both sides of its threshold."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from dlir_tf.quality import Report, write_report
+from dlir_tf.quality import verdict as rules
+from dlir_tf.quality.selection import StageOutcome
+from dlir_tf.quality.verdict import judge
+
+GOOD_STAGE = StageOutcome(1, "bspline", True, 0.9, 0.5, 0.0, None)
+GOOD = Report(
+    verdict="PASS",
+    reasons=(),
+    similarity_kind="ncc",
+    similarity_before=0.7,
+    similarity_after=0.9,
+    stages=(GOOD_STAGE,),
+    initial_alignment="header",
+    initial_shift=(0.0, 0.0, 0.0),
+    affine_scales=None,
+    smallest_jacobian=0.5,
+    folded_percent=0.0,
+    std_log_jacobian=0.1,
+    largest_displacement=9.0,
+    mean_displacement=1.0,
+    extent=300.0,
+    overlap_percent=99.0,
+    masks=(),
+    seconds=0.5,
+    model="abc",
+    versions={"dlir_tf": "0.1.0"},
+)
+HARMFUL = dataclasses.replace(GOOD_STAGE, kept=False, reason="it makes it worse")
+STUCK = dataclasses.replace(GOOD_STAGE, saturated_percent=5.1)
+
+CASES = {
+    "less alike": ({"similarity_after": 0.699}, "FAIL", "less alike than before"),
+    "as alike": ({"similarity_after": 0.7}, "WARN", "hardly more alike"),
+    "a small gain": ({"similarity_after": 0.705}, "WARN", "ncc 0.7000 before, 0.7050"),
+    "a gain": ({"similarity_after": 0.707}, "PASS", None),
+    "alike already": (
+        {"similarity_before": 0.981, "similarity_after": 0.981},
+        "PASS",
+        None,
+    ),
+    "nothing compared": ({"similarity_after": math.nan}, "FAIL", "no voxel"),
+    "unlike": (
+        {"similarity_before": 0.1, "similarity_after": 0.49},
+        "WARN",
+        "little in common",
+    ),
+    "mse has no scale": (
+        {
+            "similarity_kind": "mse",
+            "similarity_before": -0.3,
+            "similarity_after": -0.2,
+        },
+        "PASS",
+        None,
+    ),
+    "folds much": ({"folded_percent": 0.51}, "FAIL", "folds at 0.51 % of the voxels"),
+    "folds": ({"folded_percent": 0.5}, "WARN", "folds at 0.5 % of the voxels"),
+    "hardly overlaps": ({"overlap_percent": 9.9}, "FAIL", "only 9.9 % of the fixed"),
+    "overlaps partly": ({"overlap_percent": 49.0}, "WARN", "only 49 % of the fixed"),
+    "overlaps": ({"overlap_percent": 50.0}, "PASS", None),
+    "moves far": ({"largest_displacement": 301.0}, "FAIL", "by up to 301 mm"),
+    "moves": ({"largest_displacement": 299.0}, "PASS", None),
+    "stuck": ({"stages": (STUCK,)}, "WARN", "5.1 % in stage 1 (bspline)"),
+    "stuck, but left out": (
+        {"stages": (dataclasses.replace(STUCK, kept=False), GOOD_STAGE)},
+        "WARN",
+        "stage 1 (bspline) was left out",
+    ),
+    "stretches": ({"affine_scales": (1.51, 1.0, 1.0)}, "WARN", "by 1.51, 1.00, 1.00"),
+    "shrinks": ({"affine_scales": (1.0, 1.0, 0.66)}, "WARN", "voxel sizes"),
+    "scales": ({"affine_scales": (1.49, 1.0, 0.68)}, "PASS", None),
+    "left out": (
+        {"stages": (GOOD_STAGE, HARMFUL)},
+        "WARN",
+        "stage 1 (bspline) was left out: it makes it worse",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_holds_from_its_threshold_on(name):
+    changes, expected, told = CASES[name]
+    verdict, reasons = judge(dataclasses.replace(GOOD, **changes))
+    assert verdict == expected
+    assert len(reasons) == (told is not None), reasons
+    assert told is None or told in reasons[0]
+
+
+def test_if_no_stage_is_left_it_says_what_the_result_is():
+    report = dataclasses.replace(GOOD, similarity_after=0.7, stages=(HARMFUL, HARMFUL))
+    verdict, reasons = judge(report)
+    assert verdict == "WARN"
+    assert len(reasons) == 3
+    assert "the result is the initial alignment alone" in reasons[-1]
+
+
+def test_failures_come_before_warnings():
+    report = dataclasses.replace(GOOD, folded_percent=3.0, stages=(GOOD_STAGE, HARMFUL))
+    verdict, reasons = judge(report)
+    assert verdict == "FAIL"
+    assert ["folds" in reasons[0], "left out" in reasons[1]] == [True, True]
+
+
+def test_thresholds_are_documented(request):
+    """The page names each of them."""
+    page = (request.config.rootpath / "docs" / "report.md").read_text("utf-8")
+    for value in (
+        rules.FOLDED_FAIL_PERCENT,
+        rules.OVERLAP_FAIL_PERCENT,
+        rules.OVERLAP_WARN_PERCENT,
+        rules.SATURATED_WARN_PERCENT,
+        100 * rules.SMALL_GAIN,
+    ):
+        assert f"{value:g} %" in page
+    for value in (
+        *rules.ALIKE.values(),
+        *rules.LOW_SIMILARITY.values(),
+        rules.LARGEST_SCALE,
+    ):
+        assert f"{value:g}" in page
+
+
+def test_a_report_is_json_without_nan(tmp_path):
+    report = dataclasses.replace(GOOD, similarity_after=math.nan, stages=(STUCK,))
+    write_report(tmp_path / "report.json", report)
+    text = (tmp_path / "report.json").read_text("utf-8")
+    content = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert content == report.to_dict()
+    assert content["similarity_after"] is None
+    assert content["stages"][0]["saturated_percent"] == 5.1
+    assert set(content) == {field.name for field in dataclasses.fields(Report)}
