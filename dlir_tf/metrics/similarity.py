@@ -9,6 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
+from dlir_tf.metrics.multimodal import mind_distance, nmi
+
 # Far below the variance of any image scaled to [0, 1]: keeps constants finite.
 _EPSILON = 1e-6
 
@@ -18,19 +20,21 @@ def similarity(
     fixed: np.ndarray,
     moved: np.ndarray,
     weights: np.ndarray | None = None,
-    *,
-    window: int = 9,
+    **options: int,
 ) -> float:
     """How alike two images are; the higher, the more.
 
     Args:
         kind: `"ncc"`, normalised cross-correlation, or `"windowed_ncc"`, its mean
-            over windows around every voxel, both from -1 to 1; or `"mse"`, minus the
-            mean squared difference.
+            over windows around every voxel, both from -1 to 1; `"mse"`, minus the
+            mean squared difference; `"nmi"`, normalised mutual information, from 1 to
+            2; or `"mind_ssc"`, minus the distance of self-similarity contexts.
         fixed: Any shape, intensities in [0, 1].
         moved: The same shape.
         weights: How much each voxel counts, from 0 to 1; `None` for all the same.
-        window: Edge length of the windows, in voxels.
+        options: Those of the kind, as a config has them: `window` for
+            `"windowed_ncc"`, `bins` for `"nmi"`, `radius` and `dilation` for
+            `"mind_ssc"`. Others don't count.
 
     Returns:
         At most `most_alike(kind)`; NaN if nothing counts.
@@ -49,20 +53,21 @@ def similarity(
     _check_kind(kind)
     if weights is None:
         weights = np.ones(fixed.shape, np.float32)
-    total = float(weights.sum(dtype=np.float64))
-    if total <= 0:
+    if not weights.any():
         return float("nan")
-    return _KINDS[kind](fixed, moved, weights, total, window)
+    function, _, names = _KINDS[kind]
+    chosen = {name: options[name] for name in names if name in options}
+    return function(fixed, moved, weights, **chosen)
 
 
 def most_alike(kind: str) -> float:
-    """What the similarity of an image with itself is.
+    """The most that a similarity can be, for images that are equal.
 
     Raises:
         ValueError: If the kind is unknown.
     """
     _check_kind(kind)
-    return 0.0 if kind == "mse" else 1.0
+    return _KINDS[kind][1]
 
 
 def _check_kind(kind: str) -> None:
@@ -70,9 +75,9 @@ def _check_kind(kind: str) -> None:
         raise ValueError(f"kind: must be one of {sorted(_KINDS)}. Received: {kind!r}")
 
 
-def _ncc(
-    fixed: np.ndarray, moved: np.ndarray, weights: np.ndarray, total: float, _: int
-) -> float:
+def _ncc(fixed: np.ndarray, moved: np.ndarray, weights: np.ndarray) -> float:
+    total = float(weights.sum(dtype=np.float64))
+
     def mean(values: np.ndarray) -> float:
         return float((weights * values).sum(dtype=np.float64)) / total
 
@@ -85,9 +90,10 @@ def _windowed_ncc(
     fixed: np.ndarray,
     moved: np.ndarray,
     weights: np.ndarray,
-    total: float,
-    window: int,
+    window: int = 9,
 ) -> float:
+    total = float(weights.sum(dtype=np.float64))
+
     def mean(values: np.ndarray) -> np.ndarray:
         # Running sums in single precision would drift.
         means = ndimage.uniform_filter(
@@ -114,15 +120,22 @@ def _windowed_ncc(
     return float((weights * covariance / np.sqrt(scale)).sum()) / total
 
 
-def _minus_mse(
-    fixed: np.ndarray, moved: np.ndarray, weights: np.ndarray, total: float, _: int
-) -> float:
+def _minus_mse(fixed: np.ndarray, moved: np.ndarray, weights: np.ndarray) -> float:
+    total = float(weights.sum(dtype=np.float64))
     return -float((weights * (fixed - moved) ** 2).sum(dtype=np.float64)) / total
 
 
-_Kind = Callable[[np.ndarray, np.ndarray, np.ndarray, float, int], float]
-_KINDS: dict[str, _Kind] = {
-    "ncc": _ncc,
-    "windowed_ncc": _windowed_ncc,
-    "mse": _minus_mse,
+def _minus_mind(
+    fixed: np.ndarray, moved: np.ndarray, weights: np.ndarray, **options: int
+) -> float:
+    return -mind_distance(fixed, moved, weights, **options)
+
+
+# What computes it, the most that it can be, and the names of its options.
+_KINDS: dict[str, tuple[Callable[..., float], float, tuple[str, ...]]] = {
+    "ncc": (_ncc, 1.0, ()),
+    "windowed_ncc": (_windowed_ncc, 1.0, ("window",)),
+    "mse": (_minus_mse, 0.0, ()),
+    "nmi": (nmi, 2.0, ("bins",)),
+    "mind_ssc": (_minus_mind, 0.0, ("radius", "dilation")),
 }

@@ -61,7 +61,8 @@ class Comparison:
     """
 
     def __init__(self, pair: WorkingPair, config: Config) -> None:
-        self._similarity = config.similarity
+        self._kind = config.similarity.kind
+        self._options = config.similarity.model_dump(exclude={"kind", "weight"})
         self.factor = comparison_factor(
             pair.grid.shape, pair.grid.spacing, config.stages[-1].downsample
         )
@@ -127,10 +128,9 @@ class Comparison:
         moved = self._moving
         if places is not self._grid:
             (moved,) = _sample(self._moving[None], places)
-        kind, window = self._similarity.kind, self._similarity.window
         counting = jacobian[self._weights > 0]
         return Judgement(
-            similarity(kind, self._fixed, moved, weights, window=window),
+            similarity(self._kind, self._fixed, moved, weights, **self._options),
             float(100 * np.mean(counting <= 0)) if counting.size else 0.0,
             float(counting.min()) if counting.size else float(volume),
         )

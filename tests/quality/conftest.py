@@ -8,7 +8,7 @@ from dlir_tf.config import Config
 from dlir_tf.images import Image
 from dlir_tf.preprocessing import prepare_pair
 
-SIZES = {2: (32, 24), 3: (32, 24, 8)}
+SIZES = {2: (64, 40), 3: (32, 24, 8)}
 SHIFT = {2: (3, -2), 3: (3, -2, 1)}
 MARGIN = 8
 

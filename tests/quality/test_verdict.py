@@ -53,6 +53,11 @@ CASES = {
         "WARN",
         "little in common",
     ),
+    "nothing in common": (
+        {"similarity_before": 0.01, "similarity_after": 0.19},
+        "FAIL",
+        "nothing in common (ncc 0.19, below 0.2)",
+    ),
     "mse has no scale": (
         {
             "similarity_kind": "mse",
@@ -124,6 +129,7 @@ def test_thresholds_are_documented(request):
     for value in (
         *rules.ALIKE.values(),
         *rules.LOW_SIMILARITY.values(),
+        *rules.NO_SIMILARITY.values(),
         rules.LARGEST_SCALE,
     ):
         assert f"{value:g}" in page
