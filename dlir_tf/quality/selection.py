@@ -104,7 +104,8 @@ def select_stages(
 
     Args:
         pair: On its working grid.
-        parameters: `affine` and `control_points_N`, in working voxels, finite.
+        parameters: `affine`, the identity if no stage is affine, and
+            `control_points_N`; in working voxels, finite.
         config: The stages and the similarity.
         do_no_harm: Whether to leave stages out; else they are only measured.
     """
@@ -169,9 +170,7 @@ def _steps(parameters: dict[str, np.ndarray], config: Config) -> Iterator[_Step]
 
 def _harm(kind: str, best: float, state: Judgement, trial: Judgement) -> str | None:
     """What a stage does to the pair, as the end of a sentence."""
-    if trial.folded_percent > state.folded_percent or (
-        trial.smallest_jacobian <= 0 < state.smallest_jacobian
-    ):
+    if trial.folded_percent > state.folded_percent:
         return (
             f"it makes {percent(trial.folded_percent)} of the voxels fold, instead of "
             f"{percent(state.folded_percent)}"
