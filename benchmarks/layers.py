@@ -41,6 +41,10 @@ def main() -> None:
         "warp": report(
             f"linear warp of {size}", time_in_turn(_warps(image, ddf), rounds)
         ),
+        "composition": report(
+            f"composition of two fields of {size}",
+            time_in_turn(_compositions(ddf), max(2, rounds // 2)),
+        ),
     }
     write_json(options.json, results)
 
@@ -91,15 +95,12 @@ def _warps(image: np.ndarray, ddf: np.ndarray) -> Candidates:
     import tensorflow as tf
     import torch
 
-    from dlir_tf.compilation import without_islands
     from dlir_tf.layers import Warp
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     layer = Warp()
     tensors = tf.constant(image[None, ..., None]), tf.constant(ddf[None])
-    with without_islands():
-        plain = tf.function(layer)
-        plain(*tensors)
+    plain = _plain_graphs(layer, *tensors)
 
     size = image.shape
     axes = [torch.arange(n, dtype=torch.float32) for n in size]
@@ -142,10 +143,44 @@ def _warps(image: np.ndarray, ddf: np.ndarray) -> Candidates:
         "dlir-tf, from arrays to an array": lambda: layer(
             image[None, ..., None], ddf[None]
         ).numpy(),
-        "dlir-tf, plain graph without XLA": lambda: plain(*tensors).numpy(),
+        **plain,
         "PyTorch grid_sample": torch_warp,
         "SimpleITK Resample, its transform at hand": itk_warp,
         "SimpleITK Resample, from arrays to an array": itk_warp_from_arrays,
+    }
+
+
+def _compositions(ddf: np.ndarray) -> Candidates:
+    import tensorflow as tf
+
+    from dlir_tf.layers import Compose
+
+    layer, fields = Compose(outer_gradient=False), [tf.constant(ddf[None])] * 2
+    plain = _plain_graphs(layer, *fields)
+    return {"dlir-tf": lambda: layer(*fields).numpy(), **plain}
+
+
+def _plain_graphs(layer: Callable[..., object], *tensors: object) -> Candidates:
+    """A layer as it is exported: without XLA, all points at once and in blocks."""
+    import tensorflow as tf
+
+    from dlir_tf.compilation import without_islands
+
+    free = [(*[None] * (len(t.shape) - 1), t.shape[-1]) for t in tensors]
+    graphs = {}
+    for name, in_blocks in (("", False), (", in blocks", True)):
+        with without_islands(in_blocks=in_blocks):
+            graphs[name] = tf.function(
+                layer, input_signature=[tf.TensorSpec(shape) for shape in free]
+            ).get_concrete_function()
+    expected = layer(*tensors).numpy()
+    for graph in graphs.values():
+        np.testing.assert_allclose(graph(*tensors), expected, atol=1e-4)
+    return {
+        f"dlir-tf, plain graph without XLA{name}": (
+            lambda graph=graph: graph(*tensors).numpy()
+        )
+        for name, graph in graphs.items()
     }
 
 

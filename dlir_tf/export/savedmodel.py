@@ -67,7 +67,7 @@ def write_savedmodel(folder: Path, model: Model) -> None:
     module = tf.Module()
     # The plain variables; the Keras objects around them would need Keras to load.
     module.parameters = [variable.value for variable in model.network.variables]
-    with without_islands():
+    with without_islands(in_blocks=True):
         functions = {"serving_default": working_grid_function(model)}
         signatures = {
             name: function.get_concrete_function()

@@ -7,7 +7,11 @@ from keras import ops
 
 from dlir_tf.compilation import compiled_island
 from dlir_tf.layers.checks import check_field
-from dlir_tf.layers.sampling import identity_coordinates, sample_linear
+from dlir_tf.layers.sampling import (
+    identity_coordinates,
+    sample_displaced,
+    sample_linear,
+)
 
 Tensor = Any
 
@@ -138,5 +142,4 @@ def _field_after_matrix(ddf: Tensor, matrix: Tensor, *, gradient: bool) -> Tenso
 @compiled_island
 def _field_after_field(outer: Tensor, inner: Tensor, *, gradient: bool) -> Tensor:
     outer = outer if gradient else ops.stop_gradient(outer)
-    points = identity_coordinates(ops.shape(inner)[1:-1]) + inner
-    return inner + sample_linear(outer, points)
+    return inner + sample_displaced(outer, inner)

@@ -2,11 +2,17 @@
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
 
+from dlir_tf.blocks import gather_rows, grid_axes, in_blocks, pair_gatherer
+
 Tensor = Any
+# Takes positions, one tensor `(samples, *points)` per axis, and the number of each
+# of these samples in the batch; returns the values there.
+Sampler = Callable[[list[Tensor], Tensor], Tensor]
 
 
 def identity_coordinates(spatial_shape: tuple[Any, ...]) -> Tensor:
@@ -14,18 +20,8 @@ def identity_coordinates(spatial_shape: tuple[Any, ...]) -> Tensor:
 
     They are built from ranges at run time, so an exported graph holds no grid.
     """
-    ndim = len(spatial_shape)
-    axes = [
-        ops.broadcast_to(
-            ops.reshape(
-                ops.cast(ops.arange(size), "float32"),
-                [-1 if a == axis + 1 else 1 for a in range(ndim + 1)],
-            ),
-            (1, *spatial_shape),
-        )
-        for axis, size in enumerate(spatial_shape)
-    ]
-    return ops.stack(axes, axis=-1)
+    axes = grid_axes(spatial_shape)
+    return ops.stack([ops.broadcast_to(a, (1, *spatial_shape)) for a in axes], axis=-1)
 
 
 def sample_linear(
@@ -43,37 +39,8 @@ def sample_linear(
     Returns:
         `(batch, *points, channels)`, float32.
     """
-    if fill_value is not None:
-        image, coordinates = _surround(image, coordinates, fill_value)
-    sizes = ops.shape(image)[1:-1]
-    strides = _strides(sizes)
-    lowest, fractions = 0, []
-    for axis, size in enumerate(sizes):
-        last = ops.cast(size - 1, "float32")
-        position = ops.clip(coordinates[..., axis], 0.0, last)
-        # The cell's lower corner; at the last voxel, the cell before it.
-        floor = ops.maximum(ops.minimum(ops.floor(position), last - 1.0), 0.0)
-        fractions.append((position - floor)[..., None])
-        lowest = lowest + ops.cast(floor, "int32") * strides[axis]
-    gather = _gatherer(image, lowest)
-    # One index per point and a constant step to each further corner: three times
-    # as fast as eight indices of their own, compiled or not.
-    steps = [
-        stride * ops.minimum(size - 1, 1)
-        for stride, size in zip(strides, sizes, strict=True)
-    ]
-    offsets = [
-        sum(c * s for c, s in zip(corner, steps, strict=True))
-        for corner in itertools.product((0, 1), repeat=len(sizes))
-    ]
-    corners = [ops.cast(gather(offset), "float32") for offset in offsets]
-    for fraction in reversed(fractions):
-        # This form returns a voxel's own value exactly, also at the last one.
-        corners = [
-            low * (1.0 - fraction) + high * fraction
-            for low, high in zip(corners[0::2], corners[1::2], strict=True)
-        ]
-    return corners[0]
+    sampler = _linear_sampler(image, fill_value)
+    return _sample(sampler, coordinates, image.shape[-1], "float32")
 
 
 def sample_nearest(
@@ -83,37 +50,135 @@ def sample_nearest(
 
     Arguments as for `sample_linear`. Halves are rounded up.
     """
-    if fill_value is not None:
-        image, coordinates = _surround(image, coordinates, fill_value)
+    sampler = _nearest_sampler(image, fill_value)
+    return _sample(sampler, coordinates, image.shape[-1], image.dtype)
+
+
+def sample_displaced(
+    image: Tensor,
+    ddf: Tensor,
+    fill_value: float | None = None,
+    interpolation: str = "linear",
+) -> Tensor:
+    """Samples an image at the voxels of a grid, displaced.
+
+    The same as sampling at `identity_coordinates(...) + ddf`, but without ever
+    putting these coordinates together: that takes about as long as all that is
+    computed from them.
+
+    Args:
+        image: `(batch, *spatial, channels)`.
+        ddf: `(batch, *size, ndim)`, in voxels, float32.
+        fill_value: As for `sample_linear`.
+        interpolation: `"linear"` or `"nearest"`.
+
+    Returns:
+        `(batch, *size, channels)`, float32 or, of the nearest voxel, the image's.
+    """
+    linear = interpolation == "linear"
+    sampler = (_linear_sampler if linear else _nearest_sampler)(image, fill_value)
+
+    def sample_block(ddf: Tensor, samples: Tensor, grid: list[Tensor]) -> Tensor:
+        displaced = zip(_components(ddf), grid, strict=True)
+        return sampler([component + voxels for component, voxels in displaced], samples)
+
+    dtype = "float32" if linear else image.dtype
+    return in_blocks(sample_block, ddf, image.shape[-1], dtype)
+
+
+def _sample(sampler: Sampler, coordinates: Tensor, channels: int, dtype: Any) -> Tensor:
+    def sample_block(coordinates: Tensor, samples: Tensor, _: list[Tensor]) -> Tensor:
+        return sampler(_components(coordinates), samples)
+
+    return in_blocks(sample_block, coordinates, channels, dtype)
+
+
+def _linear_sampler(image: Tensor, fill_value: float | None) -> Sampler:
+    shift, image = _surround(ops.cast(image, "float32"), fill_value)
+    sizes, channels = ops.shape(image)[1:-1], image.shape[-1]
+    strides = _strides(sizes)
+    # One index per point and a constant step to each further corner: three times
+    # as fast as eight indices of their own, compiled or not.
+    *steps, last_step = [
+        stride * ops.minimum(size - 1, 1)
+        for stride, size in zip(strides, sizes, strict=True)
+    ]
+    offsets = [
+        sum(c * s for c, s in zip(corner, steps, strict=True))
+        for corner in itertools.product((0, 1), repeat=len(steps))
+    ]
+    gather_pair = pair_gatherer(ops.reshape(image, (-1, channels)), last_step)
+
+    def sample(positions: list[Tensor], samples: Tensor) -> Tensor:
+        lowest = _first_voxels(positions, samples, sizes)
+        fractions = []
+        for position, size, stride in zip(positions, sizes, strides, strict=True):
+            position = _clip(position + shift, size)
+            # The cell's lower corner; at the last voxel, the cell before it.
+            cell = ops.minimum(ops.cast(position, "int32"), size - 2)
+            cell = ops.maximum(cell, 0)
+            fractions.append((position - ops.cast(cell, "float32"))[..., None])
+            lowest = lowest + cell * stride
+        pairs = [gather_pair(lowest + offset) for offset in offsets]
+        return _interpolate(list(itertools.chain(*pairs)), fractions)
+
+    return sample
+
+
+def _interpolate(corners: list[Tensor], fractions: list[Tensor]) -> Tensor:
+    for fraction in reversed(fractions):
+        if corners[0].shape[-1] != 1:
+            # Once here, not in each of the multiplications.
+            fraction = ops.broadcast_to(fraction, ops.shape(corners[0]))
+        rest = 1.0 - fraction
+        # This form returns a voxel's own value exactly, also at the last one.
+        corners = [
+            low * rest + high * fraction
+            for low, high in zip(corners[0::2], corners[1::2], strict=True)
+        ]
+    return corners[0]
+
+
+def _nearest_sampler(image: Tensor, fill_value: float | None) -> Sampler:
+    shift, image = _surround(image, fill_value)
     sizes = ops.shape(image)[1:-1]
-    nearest = 0
-    for axis, (size, stride) in enumerate(zip(sizes, _strides(sizes), strict=True)):
-        position = ops.floor(coordinates[..., axis] + 0.5)
-        position = ops.clip(position, 0.0, ops.cast(size - 1, "float32"))
-        nearest = nearest + ops.cast(position, "int32") * stride
-    return _gatherer(image, nearest)(0)
+    voxels = ops.reshape(image, (-1, image.shape[-1]))
+
+    def sample(positions: list[Tensor], samples: Tensor) -> Tensor:
+        nearest = _first_voxels(positions, samples, sizes)
+        strides = _strides(sizes)
+        for position, size, stride in zip(positions, sizes, strides, strict=True):
+            position = _clip(ops.floor(position + (shift + 0.5)), size)
+            nearest = nearest + ops.maximum(ops.cast(position, "int32"), 0) * stride
+        return gather_rows(voxels, nearest)
+
+    return sample
 
 
-def _surround(image: Tensor, coordinates: Tensor, value: float) -> tuple[Any, Any]:
-    """Puts a shell of one voxel of `value` around the image."""
-    ndim = coordinates.shape[-1]
-    pads = [(0, 0), *([(1, 1)] * ndim), (0, 0)]
-    return ops.pad(image, pads, constant_values=value), coordinates + 1.0
+def _surround(image: Tensor, value: float | None) -> tuple[float, Tensor]:
+    """Puts a shell of one voxel of `value`, if any, around the image.
+
+    Returns what is to be added to coordinates, and the image.
+    """
+    if value is None:
+        return 0.0, image
+    pads = [(0, 0), *([(1, 1)] * (len(image.shape) - 2)), (0, 0)]
+    return 1.0, ops.pad(image, pads, constant_values=value)
+
+
+def _components(vectors: Tensor) -> list[Tensor]:
+    return ops.unstack(vectors, vectors.shape[-1], axis=-1)
+
+
+def _clip(position: Tensor, size: Any) -> Tensor:
+    return ops.clip(position, 0.0, ops.cast(size - 1, "float32"))
 
 
 def _strides(sizes: tuple[Any, ...]) -> list[Any]:
     return [math.prod(sizes[axis + 1 :], start=1) for axis in range(len(sizes))]
 
 
-def _gatherer(image: Tensor, index: Tensor) -> Any:
-    """Returns a function `step -> voxels at index + step`, all batches at once."""
-    shape = ops.shape(image)
-    num_voxels = math.prod(shape[1:-1], start=1)
-    voxels = ops.reshape(image, (-1, shape[-1]))
-    first = ops.arange(shape[0], dtype="int32") * num_voxels
-    index = index + ops.reshape(first, (-1, *([1] * (len(index.shape) - 1))))
-
-    def gather(step: Any) -> Tensor:
-        return ops.take(voxels, index + step, axis=0)
-
-    return gather
+def _first_voxels(positions: list[Tensor], samples: Tensor, sizes: Any) -> Tensor:
+    """The index of each sample's first voxel, to be added to all of its points."""
+    shape = (-1, *([1] * (len(positions[0].shape) - 1)))
+    return ops.reshape(samples * math.prod(sizes, start=1), shape)

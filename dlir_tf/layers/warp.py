@@ -7,11 +7,7 @@ from keras import ops
 
 from dlir_tf.compilation import compiled_island
 from dlir_tf.layers.checks import check_field
-from dlir_tf.layers.sampling import (
-    identity_coordinates,
-    sample_linear,
-    sample_nearest,
-)
+from dlir_tf.layers.sampling import sample_displaced
 
 Tensor = Any
 
@@ -114,7 +110,4 @@ def _warp(
 ) -> Tensor:
     if not image_gradient:
         image = ops.stop_gradient(image)
-    coordinates = identity_coordinates(ops.shape(ddf)[1:-1]) + ddf
-    if interpolation == "nearest":
-        return sample_nearest(image, coordinates, fill_value)
-    return sample_linear(image, coordinates, fill_value)
+    return sample_displaced(image, ddf, fill_value, interpolation)
