@@ -38,6 +38,7 @@ LEVELS = {
     "quality": 3,
     "carrying": 4,
     "registration": 4,
+    "serving": 4,
     "training": 4,
     "export": 4,
     "cli": 5,

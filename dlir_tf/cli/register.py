@@ -1,5 +1,7 @@
 """`dlir-tf register`."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,10 +9,12 @@ import click
 
 from dlir_tf.cli.judgement import report_options, tell
 from dlir_tf.cli.options import FILE, model_option, spacing_source_option
+from dlir_tf.cli.server import chosen_server, server_options
 
 if TYPE_CHECKING:
     from dlir_tf.images import SpacingSource
-    from dlir_tf.registration import InitialAlignment
+    from dlir_tf.registration import InitialAlignment, Registration
+    from dlir_tf.serving import Server
 
 
 @click.command("register")
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     ".nrrd, .nhdr).",
 )
 @model_option
+@server_options
 @click.option(
     "--initial-alignment",
     type=click.Choice(["header", "centers", "mass"]),
@@ -67,6 +72,9 @@ def command(
     fixed: Path,
     moving: Path,
     model: Path,
+    server: str | None,
+    model_name: str | None,
+    timeout: float | None,
     initial_alignment: "InitialAlignment | None",
     labels: Path | None,
     spacing_source: "SpacingSource",
@@ -85,6 +93,9 @@ def command(
     left out. The verdict on the result is PASS, WARN (have a look) or FAIL (don't use
     it); unless it's PASS, its reasons are said on stderr.
 
+    With --server, both images are sent to a server that has the exported model; what
+    is written is the same.
+
     Example:
     dlir-tf register fixed.nii.gz moving.nii.gz --output moved.nii.gz
     --transform transform.h5 --inverse inverse.npz
@@ -93,7 +104,10 @@ def command(
     from dlir_tf.errors import InputError
     from dlir_tf.images import read_image, read_labels_of
     from dlir_tf.model_files import check_model_folder
+    from dlir_tf.serving.failures import ServerError
 
+    local = ("model", "initial_alignment")
+    remote = chosen_server(server, model_name, timeout, local=local)
     outputs = Outputs(**files)
     if (labels is None) != (outputs.moved_labels is None):
         raise InputError(
@@ -101,7 +115,8 @@ def command(
             "second is written"
         )
     outputs.check(inputs=(fixed, moving, labels))
-    check_model_folder(model)
+    if remote is None:
+        check_model_folder(model)
     fixed_image = read_image(fixed, spacing_source=spacing_source)
     moving_image = read_image(moving, spacing_source=spacing_source)
     label_image = None
@@ -110,24 +125,36 @@ def command(
             labels, moving_image, spacing_source=spacing_source
         )
 
-    from dlir_tf.cli.quiet import load_keras
-
-    load_keras()
-    from dlir_tf.model_folder import load_model
-    from dlir_tf.registration import register
-
-    loaded_model = load_model(model)
+    if remote is None:
+        register = _by_model(model, initial_alignment)
+    else:
+        register = _by_server(remote)
     try:
-        result = register(
-            fixed_image,
-            moving_image,
-            model=loaded_model,
-            initial_alignment=initial_alignment,
-            do_no_harm=not all_stages,
-        )
+        result = register(fixed_image, moving_image, do_no_harm=not all_stages)
+    except ServerError:
+        raise
     except InputError as error:  # it knows images, not their files
         raise InputError(f"{fixed} and {moving}: {error}") from error
     for note in outputs.write(result, fixed_image, moving_image, label_image):
         click.echo(note, err=True)
     click.echo(outputs.moved)
     tell(result.report, strict=strict)
+
+
+def _by_model(
+    folder: Path, initial_alignment: "InitialAlignment | None"
+) -> "Callable[..., Registration]":
+    from dlir_tf.cli.quiet import load_keras
+
+    load_keras()
+    from dlir_tf.model_folder import load_model
+    from dlir_tf.registration import register
+
+    model = load_model(folder)
+    return partial(register, model=model, initial_alignment=initial_alignment)
+
+
+def _by_server(server: "Server") -> "Callable[..., Registration]":
+    from dlir_tf.serving import register_remotely
+
+    return partial(register_remotely, server=server)

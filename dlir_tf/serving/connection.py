@@ -1,0 +1,74 @@
+"""What every connection to a server can do, whatever its protocol."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from dlir_tf.serving.address import Address
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a signature takes and gives.
+
+    Attributes:
+        inputs: The rank of each input, batch included; `None` if it's any.
+        outputs: The names of the outputs.
+    """
+
+    inputs: dict[str, int | None]
+    outputs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class VersionState:
+    """The state of one version of a model.
+
+    Attributes:
+        state: `START`, `LOADING`, `AVAILABLE`, `UNLOADING` or `END`.
+        message: Why it ended, if it failed.
+    """
+
+    state: str
+    message: str
+
+
+class Connection(Protocol):
+    """A connection to one model of a server; all calls may raise `CallError`."""
+
+    def states(self) -> list[VersionState]:
+        """Asks which versions the server has, and in which state they are."""
+
+    def signatures(self) -> dict[str, Signature]:
+        """Asks for the signatures of the model's newest version."""
+
+    def predict(self, signature: str, inputs: Arrays) -> Arrays:
+        """Calls a signature.
+
+        Args:
+            signature: Its name.
+            inputs: float32, by name.
+
+        Returns:
+            The outputs by name, float32 or texts.
+        """
+
+
+def connect(address: Address, model_name: str, timeout: float) -> Connection:
+    """Prepares a connection; nothing is sent before the first call.
+
+    Args:
+        address: Of the server.
+        model_name: Of the model.
+        timeout: Of each call, in seconds.
+    """
+    if address.protocol == "http":
+        from dlir_tf.serving.by_rest import RestConnection
+
+        return RestConnection(address, model_name, timeout)
+    from dlir_tf.serving.by_grpc import GrpcConnection
+
+    return GrpcConnection(address, model_name, timeout)

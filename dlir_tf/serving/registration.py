@@ -1,0 +1,58 @@
+"""Registering a pair by a model on a server."""
+
+import time
+from dataclasses import replace
+
+from dlir_tf.images import Image
+from dlir_tf.registration import Registration, register
+from dlir_tf.serving.answer import ServedModel
+from dlir_tf.serving.server import Server
+from dlir_tf.slices import in_plane
+
+
+def register_remotely(
+    fixed: Image,
+    moving: Image,
+    *,
+    server: Server,
+    fill_value: float = 0.0,
+    fixed_mask: Image | None = None,
+    moving_mask: Image | None = None,
+    do_no_harm: bool = True,
+) -> Registration:
+    """Registers a pair in one shot, by a model on a server.
+
+    The server is sent both images and gives back the parameters of the transform; what
+    follows happens here, as `dlir_tf.register` does it: judging the stages, and
+    interpolating the moving image, once. So the result is that of `dlir_tf.register`
+    with the model that was exported. The initial alignment is what its config says.
+
+    Args:
+        fixed: The image that stays; any grid, spacing and orientation.
+        moving: The image to be laid onto it; its grid may be another one. A 2-d model
+            also takes two 3-d images of one slice.
+        server: Where the model is.
+        fill_value: Given to voxels that come from outside the moving image.
+        fixed_mask: As for `dlir_tf.register`; the server doesn't see it.
+        moving_mask: Likewise.
+        do_no_harm: As for `dlir_tf.register`.
+
+    Raises:
+        InputError: As `dlir_tf.register` does.
+        ServerError: If the server can't be reached, or doesn't have such a model.
+    """
+    start = time.perf_counter()
+    answer = server.ask(*in_plane(fixed, moving, server.ndim))
+    result = register(
+        fixed,
+        moving,
+        model=ServedModel(answer, str(server)),
+        fill_value=fill_value,
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
+        do_no_harm=do_no_harm,
+    )
+    seconds = time.perf_counter() - start
+    return replace(
+        result, seconds=seconds, report=replace(result.report, seconds=seconds)
+    )

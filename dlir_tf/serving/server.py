@@ -1,0 +1,151 @@
+"""A model on a server: what it takes, and what it finds for a pair."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image
+from dlir_tf.serving.address import Address, parse_address
+from dlir_tf.serving.connection import Arrays, Connection, Signature, connect
+from dlir_tf.serving.failures import CallError, ServerError, explain
+
+DEFAULT_MODEL_NAME = "dlir"
+DEFAULT_TIMEOUT = 120.0
+
+_SIGNATURE = "parameters"
+_INPUTS = {"fixed", "moving", "fixed_affine", "moving_affine"}
+_OUTPUTS = {"affine", "grid_affine", "model_json"}
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A model that TensorFlow Serving serves, exported by `dlir-tf export`.
+
+    Attributes:
+        address: `HOST:PORT` for gRPC, `http://HOST:PORT` for REST.
+        model_name: The model's name on the server.
+        timeout: Seconds that each answer is waited for.
+
+    Raises:
+        InputError: If the address isn't one, or the timeout isn't above 0.
+    """
+
+    address: str
+    model_name: str = DEFAULT_MODEL_NAME
+    timeout: float = DEFAULT_TIMEOUT
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without a server."""
+        parse_address(self.address)
+        if not 0 < self.timeout < float("inf"):
+            raise InputError(f"--timeout: must be above 0 s. Received: {self.timeout}")
+
+    @cached_property
+    def _address(self) -> Address:
+        return parse_address(self.address)
+
+    @cached_property
+    def _connection(self) -> Connection:
+        return connect(self._address, self.model_name, self.timeout)
+
+    @cached_property
+    def ndim(self) -> int:
+        """Rank of the images that the model takes, 2 or 3.
+
+        Raises:
+            ServerError: If the server can't be asked, or the model isn't of dlir-tf.
+        """
+        signature = self._call(self._connection.signatures).get(_SIGNATURE)
+        rank = signature.inputs.get("fixed") if signature else None
+        if signature is None or not _is_ours(signature) or rank not in (3, 4):
+            raise ServerError(
+                f"{self._address}: the model {self.model_name!r} doesn't have the "
+                f"signature {_SIGNATURE!r} of dlir-tf; it's another model, or was "
+                "exported by an older version: export it again, or choose another by "
+                "--model-name"
+            )
+        return rank - 1
+
+    def ask(self, fixed: Image, moving: Image) -> Arrays:
+        """Asks for the parameters of the transform of a pair.
+
+        Args:
+            fixed: Of the rank that the model takes; any grid.
+            moving: Likewise.
+
+        Returns:
+            The outputs of the signature `parameters`, without the batch.
+
+        Raises:
+            InputError: If an image isn't of that rank or the model refuses it.
+            ServerError: If the server can't be asked.
+        """
+        for name, image in (("fixed", fixed), ("moving", moving)):
+            if image.ndim != self.ndim:
+                raise InputError(
+                    f"the {name} image is {image.ndim}-d, of shape {image.shape}, but "
+                    f"the model {self.model_name!r} on the server registers "
+                    f"{self.ndim}-d images; choose a {image.ndim}-d one by --model-name"
+                )
+        inputs = {
+            "fixed": as_float32(fixed.array, "fixed"),
+            "moving": as_float32(moving.array, "moving"),
+            "fixed_affine": fixed.affine.astype(np.float32),
+            "moving_affine": moving.affine.astype(np.float32),
+        }
+        batch = {name: array[None] for name, array in inputs.items()}
+        outputs = self._call(lambda: self._connection.predict(_SIGNATURE, batch))
+        return {name: array[0] for name, array in outputs.items()}
+
+    def __str__(self) -> str:
+        return f"{self._address}, model {self.model_name!r}"
+
+    def _call(self, call: Callable[[], _Result]) -> _Result:
+        try:
+            return call()
+        except CallError as error:
+            told = explain(error, self._address, self.model_name, self.timeout)
+            if error.code == "NOT_FOUND":
+                told = self._why_missing() or told
+            raise told from error
+
+    def _why_missing(self) -> ServerError | None:
+        """A model that isn't ready isn't found either."""
+        try:
+            states = self._connection.states()
+        except CallError:
+            return None
+        whose = f"{self._address}: the model {self.model_name!r}"
+        if any(each.state in ("START", "LOADING", "UNKNOWN") for each in states):
+            return ServerError(
+                f"{whose} isn't ready, it's being loaded; ask again soon"
+            )
+        for each in states:
+            if each.message:
+                return ServerError(f"{whose} couldn't be loaded there: {each.message}")
+        return ServerError(f"{whose} is no longer served") if states else None
+
+
+def as_float32(array: np.ndarray, name: str) -> np.ndarray:
+    """Returns voxels as the server takes them.
+
+    Raises:
+        InputError: If they have values beyond what float32 can hold.
+    """
+    with np.errstate(over="ignore"):
+        voxels = array.astype(np.float32)
+    if np.isinf(voxels).any() and not np.isinf(array).any():
+        raise InputError(
+            f"the {name} image has values up to {np.abs(array).max():.3g}, more than "
+            "the float32 that a server takes can hold; scale its intensities"
+        )
+    return voxels
+
+
+def _is_ours(signature: Signature) -> bool:
+    return set(signature.inputs) == _INPUTS and signature.outputs >= _OUTPUTS
