@@ -7,13 +7,13 @@ image and an affine with three splines; its peak is measured before and after.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from machine import peak_bytes
 from timing import write_json
 
 from dlir_tf.images import Image
@@ -107,12 +107,6 @@ def example_transform(fixed):
     matrix = np.eye(4)
     matrix[:3] += 0.02 * rng.normal(size=(3, 4))
     return Transform((*splines, Affine(matrix)))
-
-
-def peak_bytes():
-    """The most memory that this process has had so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What `registration.py` compares, and how it measures, keeps and shows it."""

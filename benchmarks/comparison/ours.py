@@ -1,0 +1,27 @@
+"""dlir-tf itself: one shot by a trained model. And nothing at all, to compare with.
+
+The model is loaded and called once before the clock starts, as in a program that
+registers one pair after another; what is compiled for the shape of a pair isn't timed.
+"""
+
+import numpy as np
+
+from comparison.methods import Prepared
+from dlir_tf.images import Image
+from dlir_tf.transforms import Affine, Transform
+
+
+def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
+    """Loads the model and warms up."""
+    if settings.get("kind") == "identity":
+        identity = Transform((Affine(np.eye(fixed.ndim + 1)),))
+        return Prepared(lambda: None, lambda nothing: identity)
+    import dlir_tf
+
+    model = dlir_tf.load_model(settings["model"])
+
+    def run():
+        return dlir_tf.register(fixed, moving, model=model)
+
+    run()
+    return Prepared(run, lambda result: result.transform)
