@@ -26,7 +26,7 @@ _COSTS = ("seconds", "CPU seconds", "memory (GB)")
 
 
 def tables(contents: dict) -> str:
-    """One table of the pairs that all methods have; one of more, where some have more.
+    """A table of the pairs that all methods have; more, where some have more pairs.
 
     Args:
         contents: Of a file of results.
@@ -35,15 +35,14 @@ def tables(contents: dict) -> str:
     ordered = {name: found[name] for name in METHODS if name in found}
     if not ordered:
         return "no results yet\n"
-    common = set.intersection(*(set(pairs) for pairs in ordered.values()))
     everything = set.union(*(set(pairs) for pairs in ordered.values()))
+    common = set.intersection(*(set(pairs) for pairs in ordered.values()))
     parts = [_table(ordered, common)] if common else []
-    fuller = {name: p for name, p in ordered.items() if everything <= set(p)}
-    if everything != common and fuller:
-        parts.append(_table(fuller, everything))
-    for name, pairs in ordered.items():
-        if not common and name not in fuller:
-            parts.append(_table({name: pairs}, set(pairs)))
+    fuller = {name: p for name, p in ordered.items() if len(p) > len(common)}
+    for pairs in _groups(fuller) if everything != common else []:
+        rows = {name: p for name, p in fuller.items() if pairs <= set(p)}
+        if set(rows) != {"before"}:
+            parts.append(_table(rows, pairs))
     return "\n".join(parts)
 
 
@@ -73,6 +72,15 @@ def mean_of(values: dict | list | None) -> float | None:
     listed: Iterable = values.values() if isinstance(values, dict) else values
     known = [value for value in listed if value is not None]
     return statistics.fmean(known) if known else None
+
+
+def _groups(found: dict[str, dict[str, dict]]) -> list[set[str]]:
+    """The different sets of pairs that methods have, small ones first."""
+    groups: list[set[str]] = []
+    for pairs in found.values():
+        if set(pairs) not in groups:
+            groups.append(set(pairs))
+    return sorted(groups, key=lambda pairs: (len(pairs), sorted(pairs)))
 
 
 def _table(found: dict[str, dict[str, dict]], pairs: set[str]) -> str:
