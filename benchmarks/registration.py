@@ -25,6 +25,7 @@ from comparison.table import mean_of, put_into_page, tables
 from machine import thread_environment
 
 import dlir_tf
+from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
 from dlir_tf.manifest import data_digest, read_manifest
 
@@ -59,9 +60,11 @@ def parse() -> argparse.Namespace:
         "--methods",
         default=None,
         help=f"comma-separated, of {', '.join(METHODS)}; default: all peers and what "
-        "--model allows",
+        "--model, --preset and --refine allow",
     )
     parser.add_argument("--model", type=Path, help="folder of a trained model")
+    parser.add_argument("--preset", help="preset or config, to refine without a model")
+    parser.add_argument("--refine", type=int, help="steps of refinement")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=7200, help="seconds each")
     parser.add_argument("--fresh", action="store_true", help="measure all again")
@@ -94,7 +97,9 @@ def run(options: argparse.Namespace) -> dict:
 
 def chosen_methods(options: argparse.Namespace) -> list[str]:
     """Checks the names, and that all is there that they need."""
-    given = {need for need in ("model",) if getattr(options, need)}
+    given = {need for need in ("model", "preset", "refine") if getattr(options, need)}
+    if options.model and not options.model.is_dir():
+        raise InputError(f"--model: no such folder: {options.model}; train a model")
     if options.methods is None:
         return [name for name in METHODS if given >= set(METHODS[name].needs)]
     names = options.methods.split(",")
@@ -121,6 +126,10 @@ def binding(name: str, options: argparse.Namespace) -> dict:
         bound["source"] = folder_digest(Path(dlir_tf.__file__).parent, "*.py")
     if "model" in method.needs:
         bound["model"] = folder_digest(options.model, "*.*")
+    if "preset" in method.needs:
+        bound["preset"] = load_config(options.preset).model_dump(mode="json")
+    if "refine" in method.needs:
+        bound["refine"] = options.refine
     return bound
 
 
@@ -133,7 +142,11 @@ def in_process_of_its_own(index: int, name: str, options) -> dict | None:
             "index": index,
             "method": name,
             "threads": options.threads,
-            "options": {"model": str(options.model)},
+            "options": {
+                "model": str(options.model),
+                "preset": options.preset,
+                "refine": options.refine,
+            },
         }
         request.write_text(json.dumps(wanted))
         try:

@@ -37,7 +37,7 @@ class Method:
             `Prepared`.
         settings: All that the program is told; results are bound to it.
         packages: Their versions bind the results as well.
-        needs: What the user has to give: "model" or "preset".
+        needs: What the user has to give: "model", "preset", "refine".
     """
 
     title: str
@@ -56,7 +56,21 @@ _ELASTIX = ("itk-elastix", "itk-core")
 _ANTS = ("antspyx",)
 METHODS = {
     "before": Method("before", "ours", {"kind": "identity"}),
-    "one-shot": Method("dlir-tf, one shot", "ours", {}, needs=("model",)),
+    "one-shot": Method(
+        "dlir-tf, one shot", "ours", {"start": "model"}, needs=("model",)
+    ),
+    "refined": Method(
+        "dlir-tf, refined",
+        "ours",
+        {"start": "model", "refined": True},
+        needs=("model", "refine"),
+    ),
+    "refined-without-model": Method(
+        "dlir-tf, refined without a model",
+        "ours",
+        {"start": "preset", "refined": True},
+        needs=("preset", "refine"),
+    ),
     "elastix-bspline": Method(
         "elastix, default B-spline map", "elastix", {"maps": ["bspline"]}, _ELASTIX
     ),

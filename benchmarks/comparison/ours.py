@@ -1,7 +1,8 @@
-"""dlir-tf itself: one shot by a trained model. And nothing at all, to compare with.
+"""dlir-tf itself: by a trained model, refined, or refined from nothing.
 
-The model is loaded and called once before the clock starts, as in a program that
-registers one pair after another; what is compiled for the shape of a pair isn't timed.
+And nothing at all, to compare with. The model is loaded and the registration run once
+before the clock starts, as in a program that registers one pair after another; what is
+compiled for the shape of a pair isn't timed.
 """
 
 import numpy as np
@@ -18,10 +19,15 @@ def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
         return Prepared(lambda: None, lambda nothing: identity)
     import dlir_tf
 
-    model = dlir_tf.load_model(settings["model"])
+    if settings["start"] == "model":
+        options = {"model": dlir_tf.load_model(settings["model"])}
+    else:
+        options = {"config": dlir_tf.load_config(settings["preset"])}
+    if settings.get("refined"):
+        options["refine"] = settings["refine"]
 
     def run():
-        return dlir_tf.register(fixed, moving, model=model)
+        return dlir_tf.register(fixed, moving, **options)
 
     run()
     return Prepared(run, lambda result: result.transform)

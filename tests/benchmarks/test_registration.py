@@ -43,6 +43,8 @@ def options_for(manifest, folder, **changes):
         "first": None,
         "methods": "before",
         "model": None,
+        "preset": None,
+        "refine": None,
         "threads": 1,
         "timeout": 120.0,
         "fresh": False,
@@ -191,6 +193,11 @@ def test_the_page_shows_the_results_that_are_kept(path):
     [
         ({"methods": "demons"}, "no method is called 'demons'; choose from before, "),
         ({"methods": "one-shot"}, "one-shot needs --model; give it as well"),
+        ({"model": Path("nowhere")}, "--model: no such folder: nowhere; train a model"),
+        (
+            {"methods": "refined-without-model", "preset": "demo"},
+            "refined-without-model needs --refine; give it as well",
+        ),
     ],
 )
 def test_what_can_not_be_run_is_said_before_anything_is(
