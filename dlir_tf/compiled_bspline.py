@@ -10,9 +10,8 @@ from keras import ops
 
 from dlir_tf.compilation import compiled_graph
 from dlir_tf.layers.spline_points import spline_at_points
-from dlir_tf.transforms.affine import apply_affine
 from dlir_tf.transforms.bspline import BSpline
-from dlir_tf.transforms.cubic import cells_and_offsets, inside_lattice
+from dlir_tf.transforms.cubic import cells_and_offsets, inside_axis
 
 # Every call has this many points, so that they are compiled for only once.
 _NUM_POINTS = 1 << 16
@@ -35,22 +34,27 @@ class CompiledBSpline(BSpline):
         mapped = np.array(points, np.float64)
         for start in range(0, len(points), _NUM_POINTS):
             block = mapped[start : start + _NUM_POINTS]
-            positions = apply_affine(self._to_lattice, block)
-            shape = self.control_points.shape[:-1]
-            inside = inside_lattice(shape, positions)
-            block[inside] += self._displacements(positions[inside])
+            block += self._displacements(block)
         return mapped
 
-    def _displacements(self, positions: np.ndarray) -> np.ndarray:
-        """Of at most `_NUM_POINTS` lattice coordinates within the lattice."""
+    def _displacements(self, points: np.ndarray) -> np.ndarray:
+        """At most `_NUM_POINTS` of them, world mm; zero outside the lattice."""
         shape = np.array(self.control_points.shape[:-1], np.int32)
-        cells = np.ones((_NUM_POINTS, self.ndim), np.int32)
-        offsets = np.zeros((_NUM_POINTS, self.ndim), np.float32)
-        for axis, size in enumerate(shape):
-            places = cells_and_offsets(positions[:, axis], int(size))
-            cells[: len(positions), axis], offsets[: len(positions), axis] = places
+        cells = np.ones((self.ndim, _NUM_POINTS), np.int32)
+        offsets = np.zeros((self.ndim, _NUM_POINTS), np.float32)
+        inside = np.ones(len(points), bool)
+        # Axis by axis, which for NumPy is several times as fast as point by point.
+        for axis, size in enumerate(shape.tolist()):
+            *row, shift = self._to_lattice[axis]
+            positions = points @ np.asarray(row) + shift
+            inside &= inside_axis(size, positions)
+            places = cells_and_offsets(positions, size)
+            cells[axis, : len(points)], offsets[axis, : len(points)] = places
         values = _kernel(self.ndim)(self._rows, shape, cells, offsets)
-        return np.asarray(ops.convert_to_numpy(values)[: len(positions)])
+        displacements = np.asarray(ops.convert_to_numpy(values)[: len(points)])
+        if inside.all():
+            return displacements
+        return np.where(inside[:, None], displacements, 0)
 
     @cached_property
     def _rows(self) -> Any:

@@ -8,6 +8,7 @@ from scipy import ndimage
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.threads import in_threads
 from dlir_tf.working_grid import WorkingGrid, working_grid
 
 
@@ -69,8 +70,11 @@ def prepare_pair(
                 f"model registers {config.ndim}-d images; {cure}"
             )
     grid = working_grid(fixed, config.spacing, config.multiple, config.axes)
-    scaled_fixed = scale_intensities(fixed.array, config.intensity, "fixed")
-    scaled_moving = scale_intensities(moving.array, config.intensity, "moving")
+    scaled_fixed, scaled_moving = in_threads(
+        lambda image, name: scale_intensities(image.array, config.intensity, name),
+        (fixed, moving),
+        ("fixed", "moving"),
+    )
     initial = initial_alignment(
         fixed.with_array(scaled_fixed),
         moving.with_array(scaled_moving),
@@ -97,9 +101,15 @@ def prepare_pair(
         if own is not None
     }
     _check_masks(mask, masks)
+    fixed_on_grid, moving_on_grid = in_threads(
+        _to_grid,
+        (scaled_fixed, scaled_moving),
+        (fixed_matrix, moving_matrix),
+        (inside_fixed, inside_moving),
+    )
     return WorkingPair(
-        fixed=_to_grid(scaled_fixed, fixed_matrix, inside_fixed),
-        moving=_to_grid(scaled_moving, moving_matrix, inside_moving),
+        fixed=fixed_on_grid,
+        moving=moving_on_grid,
         mask=mask,
         grid=grid,
         initial=initial,
@@ -227,8 +237,11 @@ def _inside(
     inside = np.ones(shape, bool)
     coordinates = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
     for row, size in zip(matrix[:-1], image_shape, strict=True):
+        # On grids that run along the image's, only one axis counts.
         position = row[-1] + sum(
-            step * along for step, along in zip(row[:-1], coordinates, strict=True)
+            step * along
+            for step, along in zip(row[:-1], coordinates, strict=True)
+            if step
         )
         # A millionth of a voxel forgives what the matrix inverse rounds.
         inside &= (position >= -0.5 - 1e-6) & (position <= size - 0.5 + 1e-6)

@@ -22,6 +22,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = {
     "errors": 0,
     "injectivity": 0,
+    "threads": 0,
     "config": 1,
     "images": 1,
     "metrics": 1,

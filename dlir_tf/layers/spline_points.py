@@ -28,25 +28,25 @@ def spline_at_points(
             with its last axis running fastest; further rows at the end are ignored,
             so that lattices of different shapes can share one compiled function.
         lattice_shape: `(ndim,)`, int32, at least 4 along each axis.
-        cells: `(num_points, ndim)`, int32, the cell that each point lies in, from 1
+        cells: `(ndim, num_points)`, int32, the cell that each point lies in, from 1
             to `n - 3` along an axis of `n` control points.
-        offsets: `(num_points, ndim)`, float32, the place within the cell, 0 to 1.
+        offsets: `(ndim, num_points)`, float32, the place within the cell, 0 to 1.
 
     Returns:
         `(num_points, channels)`, float32.
     """
-    ndim = offsets.shape[-1]
+    ndim = offsets.shape[0]
     first = cells - 1
     strides = [1] * ndim
     for axis in reversed(range(ndim - 1)):
         strides[axis] = strides[axis + 1] * lattice_shape[axis + 1]
-    lowest = sum(first[:, axis] * strides[axis] for axis in range(ndim))
-    *outer, inner = [_weights(offsets[:, axis]) for axis in range(ndim)]
+    lowest = sum(first[axis] * strides[axis] for axis in range(ndim))
+    *outer, inner = [_weights(offsets[axis]) for axis in range(ndim)]
 
     # A loop, because XLA takes twice as long to compile all taps written out.
     def add_row(number: Tensor, total: Tensor) -> Tensor:
         places = [number // 4**axis % 4 for axis in reversed(range(ndim - 1))]
-        start, weight = lowest, ops.ones_like(offsets[:, 0])
+        start, weight = lowest, ops.ones_like(offsets[0])
         for axis, place in enumerate(places):
             start = start + place * strides[axis]
             weight = weight * ops.take(outer[axis], place, axis=0)
@@ -56,7 +56,7 @@ def spline_at_points(
         )
         return total + weight[:, None] * row
 
-    total = ops.zeros((ops.shape(offsets)[0], control_points.shape[-1]), "float32")
+    total = ops.zeros((ops.shape(offsets)[1], control_points.shape[-1]), "float32")
     return ops.fori_loop(0, 4 ** (ndim - 1), add_row, total)
 
 

@@ -4,9 +4,7 @@ On the grid that the last stage sees, as in training; on a coarser one where tha
 very many voxels, so that the time doesn't grow with the image.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +14,7 @@ from dlir_tf.config import Config
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.metrics.similarity import similarity
 from dlir_tf.preprocessing import WorkingPair
+from dlir_tf.threads import in_threads, num_cores
 from dlir_tf.transforms.cubic import evaluate_on_grid
 
 # About 64³: a transform is judged on it in a few hundredths of a second.
@@ -197,7 +196,7 @@ def _sample(channels: np.ndarray, places: np.ndarray) -> np.ndarray:
         `(num_channels, *shape)`, float32.
     """
     result = np.empty((len(channels), *places.shape[1:]), np.float32)
-    num_parts = min(os.cpu_count() or 1, result.shape[1])
+    num_parts = min(num_cores(), result.shape[1])
     bounds = np.linspace(0, result.shape[1], num_parts + 1).astype(int)
 
     def fill(first: int, last: int) -> None:
@@ -211,7 +210,5 @@ def _sample(channels: np.ndarray, places: np.ndarray) -> np.ndarray:
                 prefilter=False,
             )
 
-    with ThreadPoolExecutor(num_parts) as threads:
-        for _ in threads.map(fill, bounds[:-1], bounds[1:]):
-            pass
+    in_threads(fill, bounds[:-1], bounds[1:])
     return result

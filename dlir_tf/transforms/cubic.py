@@ -18,9 +18,16 @@ _BLOCK = 4096
 
 def inside_lattice(lattice_shape: tuple[int, ...], positions: np.ndarray) -> np.ndarray:
     """Which positions `(num_points, ndim)` the spline is defined at, bool."""
-    last = np.asarray(lattice_shape) - 2
+    inside = np.ones(len(positions), bool)
+    for size, along in zip(lattice_shape, positions.T, strict=True):
+        inside &= inside_axis(size, along)
+    return inside
+
+
+def inside_axis(size: int, positions: np.ndarray) -> np.ndarray:
+    """The same along one axis of `size` control points."""
     # Rounding must not cut off what lies on the border.
-    return np.all((positions >= 1 - 1e-9) & (positions <= last + 1e-9), axis=-1)
+    return (positions >= 1 - 1e-9) & (positions <= size - 2 + 1e-9)
 
 
 def cells_and_offsets(
@@ -93,7 +100,7 @@ def evaluate_on_grid(
     for axis in np.argsort(growth, kind="stable"):
         positions, size = axes[axis], field.shape[axis]
         cells, offsets = cells_and_offsets(positions, size)
-        inside = inside_lattice((size,), positions[:, None])
+        inside = inside_axis(size, positions)
         values = (_weights(offsets) * inside).T.astype(field.dtype)
         columns = cells[:, None] + np.arange(-1, 3)
         starts = np.arange(0, 4 * len(positions) + 1, 4)

@@ -6,7 +6,6 @@ import numpy as np
 from scipy import ndimage
 
 from dlir_tf.images import Image
-from dlir_tf.transforms.affine import apply_affine
 from dlir_tf.transforms.slabs import Slab, each_slab
 
 INTERPOLATIONS = {"nearest": 0, "linear": 1, "cubic": 3}
@@ -63,7 +62,9 @@ def resample_at(
     result = np.empty(reference.shape, dtype)
 
     def fill(slab: Slab) -> None:
-        voxels = apply_affine(to_voxels, points(slab))
+        places = points(slab)
+        # Axis by axis, which for NumPy is several times as fast as point by point.
+        voxels = np.stack([places @ row[:-1] + row[-1] for row in to_voxels[:-1]])
         values = _sample(source, voxels, order, fill_value)
         result[slab.rows] = _cast(values, dtype)
 
@@ -82,22 +83,23 @@ def _interpolable(array: np.ndarray) -> np.ndarray:
 def _sample(
     array: np.ndarray, voxels: np.ndarray, order: int, fill_value: float
 ) -> np.ndarray:
-    """Values at voxel coordinates `(*shape, ndim)`; interpolated ones in float64."""
+    """Values at voxel coordinates `(ndim, *shape)`; interpolated ones in float64."""
     # So that the identity gives an image back to the last bit.
-    voxels = np.round(voxels, 9)
-    # The displacement comes in float32: at the very edge, a little is forgiven.
-    low, high = -0.5 - 1e-6, np.asarray(array.shape) - 0.5 + 1e-6
-    inside = np.all((voxels >= low) & (voxels <= high), axis=-1)
+    np.round(voxels, 9, out=voxels)
+    inside = np.ones(voxels.shape[1:], bool)
+    for size, along in zip(array.shape, voxels, strict=True):
+        # The displacement comes in float32: at the very edge, a little is forgiven.
+        inside &= (along >= -0.5 - 1e-6) & (along <= size - 0.5 + 1e-6)
     values = ndimage.map_coordinates(
         array,
-        np.moveaxis(voxels, -1, 0),
+        voxels,
         order=order,
         output=np.float64 if order else array.dtype,
         mode="mirror" if order == 3 else "nearest",
         prefilter=False,
     )
     fill = _cast(np.asarray(fill_value, np.float64), values.dtype)
-    return np.where(inside, values, fill)
+    return values if inside.all() else np.where(inside, values, fill)
 
 
 def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -1,13 +1,12 @@
 """Going through a grid slab by slab, so that little of it is in memory at a time."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from dlir_tf.images import Image
+from dlir_tf.threads import in_threads
 
 # Slabs of about this many voxels: a few MB each.
 _SLAB_VOXELS = 1 << 16
@@ -44,9 +43,7 @@ def each_slab(reference: Image, work: Callable[[Slab], None]) -> None:
         num_rows = min(thickness, reference.shape[0] - start)
         rows = slice(start, start + num_rows)
         slabs.append(Slab(rows, affine, (num_rows, *reference.shape[1:])))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(work, slabs):
-            pass
+    in_threads(work, slabs)
 
 
 def grid_points(affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -28,8 +28,8 @@ def test_scipy_gives_the_same_values(rng, ndim, num_spare_rows):
     values = spline_at_points(
         ops.convert_to_tensor(rows, "float32"),
         ops.convert_to_tensor(shape, "int32"),
-        ops.convert_to_tensor(cells, "int32"),
-        ops.convert_to_tensor(positions - cells, "float32"),
+        ops.convert_to_tensor(cells.T, "int32"),
+        ops.convert_to_tensor((positions - cells).T, "float32"),
     )
     np.testing.assert_allclose(ops.convert_to_numpy(values), expected, atol=2e-6)
     assert np.abs(expected).max() > 0.5
