@@ -1,11 +1,14 @@
 """Roughness of a spline, from its control points alone."""
 
 import itertools
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from dlir_tf.compilation import compiled_fixed_island
 from dlir_tf.layers.checks import per_axis
 
 Tensor = Any
@@ -52,20 +55,75 @@ def bending_energy(
     """
     ndim = control_points.shape[-1]
     steps = per_axis("control_point_spacing", control_point_spacing, ndim)
+    spacing = ops.convert_to_tensor(spacing, "float32")
     axes = [1] * ndim
     in_mm = control_points * ops.reshape(spacing, (-1, *axes, ndim))
     knot_spacing = spacing * np.asarray(steps, "float32")
+    if None in control_points.shape[1:-1]:
+        return _energy(in_mm, knot_spacing)
+    return _energy_of_known_size(in_mm, knot_spacing)
+
+
+def _energy(in_mm: Tensor, knot_spacing: Tensor) -> Tensor:
+    ndim = in_mm.shape[-1]
     energy: Tensor = 0.0
-    for a, b in itertools.combinations_with_replacement(range(ndim), 2):
-        orders = [(axis == a) + (axis == b) for axis in range(ndim)]
+    for a, b, orders in _second_derivatives(ndim):
         derivative = in_mm
         for axis, order in enumerate(orders, start=1):
             derivative = _apply_stencil(derivative, axis, _STENCILS[order])
-        per_mm = ops.reshape(knot_spacing[:, a] * knot_spacing[:, b], (-1, *axes, 1))
-        twice = 1.0 if a == b else 2.0
-        energy = energy + twice * ops.square(derivative / per_mm)
+        weight = _weight(a, b, knot_spacing, num_axes=ndim + 1)
+        energy = energy + weight * ops.square(derivative)
     summed = ops.sum(energy, axis=-1)
     return ops.mean(summed, axis=tuple(range(1, ndim + 1)))
+
+
+@compiled_fixed_island
+def _energy_of_known_size(in_mm: Tensor, knot_spacing: Tensor) -> Tensor:
+    """The same by products with small matrices: compiled and differentiated faster."""
+    *lattice, ndim = in_mm.shape[1:]
+    # By the number of derivatives so far: along which axes, and those lattices.
+    found: dict[int, list[tuple[tuple[int, ...], Tensor]]] = {0: [((), in_mm)]}
+    for axis, size in enumerate(lattice):
+        last = axis == ndim - 1
+        further: dict[int, list[tuple[tuple[int, ...], Tensor]]] = {}
+        for count, parts in found.items():
+            for order in range(2 - count if last else 0, 3 - count):
+                matrix = _stencil_matrix(size, order)
+                further.setdefault(count + order, []).extend(
+                    (axes + (axis,) * order, _multiply_axis(matrix, part, axis + 1))
+                    for axes, part in parts
+                )
+        found = further
+    energy: Tensor = 0.0
+    for (a, b), derivative in found[2]:
+        weight = _weight(a, b, knot_spacing, num_axes=ndim + 1)
+        energy = energy + weight * ops.square(derivative)
+    summed = ops.sum(energy, axis=-1)
+    return ops.mean(summed, axis=tuple(range(1, ndim + 1)))
+
+
+def _second_derivatives(ndim: int) -> Iterator[tuple[int, int, list[int]]]:
+    """Yields pairs of axes, and how often each axis is differentiated along."""
+    for a, b in itertools.combinations_with_replacement(range(ndim), 2):
+        yield a, b, [(axis == a) + (axis == b) for axis in range(ndim)]
+
+
+def _weight(a: int, b: int, knot_spacing: Tensor, num_axes: int) -> Tensor:
+    per_mm = 1.0 / ops.square(knot_spacing[:, a] * knot_spacing[:, b])
+    return (1.0 if a == b else 2.0) * ops.reshape(per_mm, (-1, *[1] * num_axes))
+
+
+def _stencil_matrix(size: int, order: int) -> np.ndarray:
+    taps = enumerate(_STENCILS[order])
+    stencils = sum(weight * np.eye(size - 2, size, tap) for tap, weight in taps)
+    return np.asarray(stencils, "float32")
+
+
+def _multiply_axis(matrix: np.ndarray, values: Tensor, axis: int) -> Tensor:
+    *before, size = values.shape[: axis + 1]
+    after = values.shape[axis + 1 :]
+    product = ops.matmul(matrix, ops.reshape(values, (-1, size, math.prod(after))))
+    return ops.reshape(product, (*before, len(matrix), *after))
 
 
 def _apply_stencil(values: Tensor, axis: int, stencil: np.ndarray) -> Tensor:
