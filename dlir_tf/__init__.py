@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dlir_tf.model_folder import load_model as load_model
     from dlir_tf.quality import Report as Report
     from dlir_tf.quality import write_report as write_report
+    from dlir_tf.refinement import refine as refine
     from dlir_tf.registration import Registration as Registration
     from dlir_tf.registration import register as register
     from dlir_tf.training import train as train
@@ -43,6 +44,7 @@ _HOMES = {
     "read_image": "images",
     "read_labels": "images",
     "read_transform": "transforms",
+    "refine": "refinement",
     "register": "registration",
     "train": "training",
     "write_image": "images",

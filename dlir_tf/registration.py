@@ -2,13 +2,22 @@
 
 import time
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.prediction import OnProgress as OnProgress
+from dlir_tf.prediction import Parameters as Parameters
+from dlir_tf.prediction import Predictor as Predictor
+from dlir_tf.prediction import (
+    check_finite,
+    chosen_config,
+    find_parameters,
+    spline_class,
+)
 from dlir_tf.preprocessing import WorkingPair, prepare_pair
 from dlir_tf.quality import Report
 from dlir_tf.quality.making import make_report
@@ -18,30 +27,6 @@ from dlir_tf.transforms import Affine, BSpline, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
 InitialAlignment = Literal["header", "centers", "mass"]
-
-
-# `affine`, `(ndim, ndim + 1)`, and `control_points_N`, `(*lattice_shape, ndim)`, of
-# the deformable stages, N counting all stages from 1; in voxels of the working grid.
-Parameters = dict[str, np.ndarray]
-
-
-class Predictor(Protocol):
-    """What finds the parameters of a pair's transform: a model, however it runs.
-
-    If it has an attribute `provenance`, a mapping like that of a model folder, reports
-    name the `weights_sha256` in it.
-    """
-
-    @property
-    def config(self) -> Config:
-        """What the model was built from."""
-
-    @property
-    def bspline(self) -> type[BSpline]:
-        """The class of the splines that its parameters become."""
-
-    def predict(self, pair: WorkingPair) -> Parameters:
-        """Returns the parameters of the transform of a pair on its working grid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +54,19 @@ def register(
     fixed: Image,
     moving: Image,
     *,
-    model: Predictor,
+    model: Predictor | None = None,
+    config: Config | None = None,
+    refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,
     fill_value: float = 0.0,
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
     do_no_harm: bool = True,
+    on_progress: OnProgress = lambda phase, step, steps, loss: None,
 ) -> Registration:
-    """Registers a pair in one shot.
+    """Registers a pair: by a model in one shot, refined, or refined from nothing.
 
-    A stage of the model that makes this pair less alike, or the transform fold, is
+    A stage that makes this pair less alike, or the transform fold, is
     left out; `report` says so. If none is left, the result is the initial alignment.
 
     A 2-d model also takes 3-d images of one slice, at any angle; their planes must be
@@ -89,23 +77,31 @@ def register(
         fixed: The image that stays; any grid, spacing and orientation.
         moving: The image to be laid onto it; its grid may be another one.
         model: From `dlir_tf.load_model`, say.
+        config: Instead of a model, from `dlir_tf.load_config`: the pair is registered
+            by refinement alone.
+        refine: At most so many steps of gradient descent on this pair's own transform,
+            from what the model says; see `dlir_tf.refinement.refine`. `None`: with a
+            model none, without one `refinement.steps` of the config.
         initial_alignment: `"header"`, `"centers"` or `"mass"`, instead of what the
-            model's config says: see `dlir_tf.preprocessing.initial_alignment`.
+            config says: see `dlir_tf.preprocessing.initial_alignment`.
         fill_value: Given to voxels that come from outside the moving image.
-        fixed_mask: Which voxels of the fixed image count when stages are judged, bool,
-            on its grid; the model itself sees whole images.
+        fixed_mask: Which voxels of the fixed image count in refinement and when stages
+            are judged, bool, on its grid; the model itself sees whole images.
         moving_mask: Likewise, of the moving image.
         do_no_harm: Whether to leave such stages out. If not, the result is what the
             model says, and the report only judges it.
+        on_progress: Called every few steps of a refinement with the name of what is
+            refined, the steps done, the steps to do and the loss.
 
     Returns:
         The moved image on the fixed image's grid, the transform and its
         displacement field in mm, and a report.
 
     Raises:
-        InputError: If an image doesn't fit the model, is constant, or the two don't
-            overlap; if slices aren't parallel; if the initial alignment is none of
-            those; if a mask doesn't fit its image or leaves nothing to compare; or if
+        InputError: If there is neither model nor config, or both; if an image doesn't
+            fit the model, is constant, or the two don't overlap; if slices aren't
+            parallel; if the initial alignment is none of those; if a mask doesn't fit
+            its image or leaves nothing to compare; if `refine` isn't at least 1; or if
             the model's weights lead to numbers that aren't finite.
 
     Example: an untrained model, in the place of a loaded one, moves nothing but what
@@ -133,7 +129,7 @@ def register(
     'WARN'
     """
     start = time.perf_counter()
-    config = _with_alignment(model.config, initial_alignment)
+    config = _with_alignment(chosen_config(model, config), initial_alignment)
     slices = as_slices(fixed, moving, config.ndim)
     images = (fixed, moving) if slices is None else (slices.fixed, slices.moving)
     masks = {"fixed_mask": fixed_mask, "moving_mask": moving_mask}
@@ -144,10 +140,9 @@ def register(
         fixed_mask=laid_out(fixed_mask, slices),
         moving_mask=laid_out(moving_mask, slices),
     )
-    parameters = model.predict(pair)
-    _check_finite(parameters)
+    parameters, refinement = find_parameters(pair, config, model, refine, on_progress)
     selection = select_stages(pair, parameters, config, do_no_harm=do_no_harm)
-    transform = build_transform(pair, selection.parameters, config, model.bspline)
+    transform = build_transform(pair, selection.parameters, config, spline_class(model))
     initial = build_transform(pair, {"affine": np.eye(config.ndim + 1)[:-1]}, config)
     if slices is not None:
         transform, initial = slices.to_world(transform), slices.to_world(initial)
@@ -163,6 +158,7 @@ def register(
         config=config,
         initial=initial,
         provenance=getattr(model, "provenance", {}),
+        refinement=refinement,
         masks=masks,
     )
     seconds = time.perf_counter() - start
@@ -208,7 +204,7 @@ def build_transform(
     Raises:
         InputError: If the parameters aren't finite.
     """
-    _check_finite(parameters)
+    check_finite(parameters)
     grid, ndim = pair.grid.affine, config.ndim
     matrix = np.vstack([parameters["affine"], np.eye(ndim + 1)[-1:]])
     in_world = grid @ matrix @ np.linalg.inv(grid)
@@ -225,11 +221,3 @@ def build_transform(
     if not np.array_equal(pair.initial, np.eye(ndim + 1)) or not components:
         components.append(Affine(pair.initial))
     return Transform(tuple(components))
-
-
-def _check_finite(parameters: Parameters) -> None:
-    if not all(np.isfinite(array).all() for array in parameters.values()):
-        raise InputError(
-            "the model gives numbers that aren't finite, so its weights are damaged "
-            "or its training diverged; train it again with a lower learning_rate"
-        )

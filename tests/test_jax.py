@@ -36,6 +36,8 @@ from dlir_tf.losses import (
 from dlir_tf.model import build_model, training_model
 from dlir_tf.model_folder import make_model
 from dlir_tf.objective import Objective
+from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.refinement import refine
 from dlir_tf.registration import register
 
 SIZE = (8, 8, 3)
@@ -143,6 +145,28 @@ def _registration(rng, network):
     }
 
 
+def _refinement(rng):
+    """Affine and deformable, with a mask: all that a step is made of.
+
+    Not from nothing: exactly at a voxel, the slope of an image is ambiguous.
+    """
+    config = Config.model_validate({**CONFIG, "similarity": {"kind": "mse"}})
+    start = {
+        "affine": np.eye(3, 4) + 0.02 * rng.random((3, 4)),
+        "control_points_2": 0.3 * rng.random((8, 8, 7, 3)),
+    }
+    images = rng.random((2, 8, 8, 3), dtype="float32")
+    mask = images[0] < 0.9
+    images = [Image(array, np.diag([1.5, 1, 8, 1])) for array in images]
+    masks = {"fixed_mask": images[0].with_array(mask)}
+    pair = prepare_pair(*images, config, **masks)
+    result = refine(pair, config, 3, start=start)
+    losses = np.float32([result.loss_before, result.loss_after])
+    return {"refine, losses": losses} | {
+        f"refine, {name}": values for name, values in result.parameters.items()
+    }
+
+
 def _loss(outputs):
     similarity = ncc(outputs["fixed"], outputs["moved"])
     energy = bending_energy(
@@ -194,6 +218,7 @@ def _numbers():
     numbers["training, loss"] = loss
     numbers |= {f"training, gradient {i}": g for i, g in enumerate(gradients)}
     numbers |= _registration(rng, model)
+    numbers |= _refinement(rng)
     return {k: keras.ops.convert_to_numpy(value) for k, value in numbers.items()}
 
 

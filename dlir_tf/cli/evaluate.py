@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from dlir_tf.cli.options import FILE, model_option
+from dlir_tf.cli.refinement import chosen_preset, refinement_options
 
 
 @click.command("evaluate")
@@ -20,6 +21,7 @@ from dlir_tf.cli.options import FILE, model_option
     "labels, points and mask, for all ordered pairs of the images.",
 )
 @model_option
+@refinement_options
 @click.option(
     "--output",
     type=FILE,
@@ -28,8 +30,10 @@ from dlir_tf.cli.options import FILE, model_option
     metavar="CSV",
     help="Where the numbers go, one row per pair.",
 )
-def command(pairs: Path, model: Path, output: Path) -> None:
-    """Measure how well a model registers pairs of images.
+def command(
+    pairs: Path, model: Path, refine: int | None, preset: str | None, output: Path
+) -> None:
+    """Measure how well pairs of images are registered.
 
     Before and after: similarity, and with labels Dice and surface distances, with
     points the landmark error; also how smooth the transforms are and how long a
@@ -39,7 +43,7 @@ def command(pairs: Path, model: Path, output: Path) -> None:
     the CSV file.
 
     Example:
-    dlir-tf evaluate --pairs test.csv --model model
+    dlir-tf evaluate --pairs test.csv --model model --refine 60
     """
     from rich.console import Console
 
@@ -51,8 +55,10 @@ def command(pairs: Path, model: Path, output: Path) -> None:
 
     check_output_file(output, (".csv",))
     listed = read_manifest(pairs)
-    check_model_folder(model)
-    check_pairs(listed, read_config(model / CONFIG_FILE))
+    config = chosen_preset(preset)
+    if config is None:
+        check_model_folder(model)
+    check_pairs(listed, config or read_config(model / CONFIG_FILE))
 
     from dlir_tf.cli.quiet import load_keras
 
@@ -66,7 +72,14 @@ def command(pairs: Path, model: Path, output: Path) -> None:
         end = "\r" if sys.stderr.isatty() and done < len(listed) else "\n"
         click.echo(f"{done} of {len(listed)} pairs evaluated{end}", err=True, nl=False)
 
-    evaluations = evaluate(listed, load_model(model), show_progress, checked=True)
+    evaluations = evaluate(
+        listed,
+        load_model(model) if config is None else None,
+        show_progress,
+        config=config,
+        refine=refine,
+        checked=True,
+    )
     write_csv(output, evaluations)
     console = Console(highlight=False)
     console.print(summary_table(evaluations, plain=not console.is_terminal))

@@ -43,12 +43,20 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def tell(report: "Report", *, strict: bool) -> None:
-    """Says on stderr why the verdict isn't PASS; ends the process if asked to.
+    """Says on stderr what a refinement did and why the verdict isn't PASS.
+
+    If it's FAIL, ends the process, if asked to.
 
     Args:
         report: Of the registration.
         strict: Whether FAIL ends it with an exit code of its own.
     """
+    refined = report.refinement
+    if refined is not None:
+        found = f"loss {refined.loss_before:.4g} before, {refined.loss_after:.4g} after"
+        if refined.loss_after == refined.loss_before:
+            found = f"nothing better was found (loss {refined.loss_before:.4g})"
+        click.echo(f"Refined in {refined.steps} steps: {found}", err=True)
     for reason in report.reasons:
         click.echo(f"{report.verdict}: {reason}", err=True)
     if strict and report.verdict == "FAIL":

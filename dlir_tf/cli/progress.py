@@ -2,6 +2,7 @@
 
 import sys
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import (
@@ -14,8 +15,8 @@ from rich.progress import (
 )
 
 
-class TrainingProgress:
-    """Reports a training on stderr; see `dlir_tf.training.trainer.Reporter`."""
+class StepProgress:
+    """Reports on stderr how many steps of gradient descent are done."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr, highlight=False)
@@ -32,7 +33,7 @@ class TrainingProgress:
         self._task: TaskID | None = None
         self._phase = ""
 
-    def __enter__(self) -> "TrainingProgress":
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -44,13 +45,26 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def preparing(self, done: int, total: int) -> None:
-        """Shows how many pairs are read."""
-        self._show("reading pairs", done, total, "")
-
     def stepped(self, phase: str, step: int, steps: int, loss: float) -> None:
         """Shows the step and its loss."""
         self._show(phase, step, steps, f"loss {loss:.4f}")
+
+    def _show(self, phase: str, done: int, total: int, note: str) -> None:
+        if phase != self._phase:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._phase = phase
+            self._task = self._bar.add_task(phase, total=total, note=note)
+        if self._task is not None:
+            self._bar.update(self._task, completed=done, note=note)
+
+
+class TrainingProgress(StepProgress):
+    """Reports a training on stderr; see `dlir_tf.training.trainer.Reporter`."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Shows how many pairs are read."""
+        self._show("reading pairs", done, total, "")
 
     def logged(self, phase: str, step: int, values: dict[str, float]) -> None:
         """Prints what was logged on a line of its own."""
@@ -66,12 +80,3 @@ class TrainingProgress:
         ]
         line = f"{phase}, step {step}: {', '.join(parts)}"
         self._console.print(line, soft_wrap=True)
-
-    def _show(self, phase: str, done: int, total: int, note: str) -> None:
-        if phase != self._phase:
-            if self._task is not None:
-                self._bar.remove_task(self._task)
-            self._phase = phase
-            self._task = self._bar.add_task(phase, total=total, note=note)
-        if self._task is not None:
-            self._bar.update(self._task, completed=done, note=note)

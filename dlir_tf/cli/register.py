@@ -9,9 +9,11 @@ import click
 
 from dlir_tf.cli.judgement import report_options, tell
 from dlir_tf.cli.options import FILE, model_option, spacing_source_option
+from dlir_tf.cli.refinement import chosen_preset, refinement_options
 from dlir_tf.cli.server import chosen_server, server_options
 
 if TYPE_CHECKING:
+    from dlir_tf.config import Config
     from dlir_tf.images import SpacingSource
     from dlir_tf.registration import InitialAlignment, Registration
     from dlir_tf.serving import Server
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     ".nrrd, .nhdr).",
 )
 @model_option
+@refinement_options
 @server_options
 @click.option(
     "--initial-alignment",
@@ -72,6 +75,8 @@ def command(
     fixed: Path,
     moving: Path,
     model: Path,
+    refine: int | None,
+    preset: str | None,
     server: str | None,
     model_name: str | None,
     timeout: float | None,
@@ -93,6 +98,9 @@ def command(
     left out. The verdict on the result is PASS, WARN (have a look) or FAIL (don't use
     it); unless it's PASS, its reasons are said on stderr.
 
+    With --refine, the model's answer is improved for this pair; with --preset instead
+    of --model, the pair is registered like that from nothing, without any training.
+
     With --server, both images are sent to a server that has the exported model; what
     is written is the same.
 
@@ -101,12 +109,13 @@ def command(
     --transform transform.h5 --inverse inverse.npz
     """
     from dlir_tf.cli.outputs import Outputs
+    from dlir_tf.cli.progress import StepProgress
     from dlir_tf.errors import InputError
     from dlir_tf.images import read_image, read_labels_of
     from dlir_tf.model_files import check_model_folder
     from dlir_tf.serving.failures import ServerError
 
-    local = ("model", "initial_alignment")
+    local = ("model", "preset", "initial_alignment")
     remote = chosen_server(server, model_name, timeout, local=local)
     outputs = Outputs(**files)
     if (labels is None) != (outputs.moved_labels is None):
@@ -115,7 +124,8 @@ def command(
             "second is written"
         )
     outputs.check(inputs=(fixed, moving, labels))
-    if remote is None:
+    config = chosen_preset(preset)
+    if remote is None and config is None:
         check_model_folder(model)
     fixed_image = read_image(fixed, spacing_source=spacing_source)
     moving_image = read_image(moving, spacing_source=spacing_source)
@@ -126,11 +136,18 @@ def command(
         )
 
     if remote is None:
-        register = _by_model(model, initial_alignment)
+        register = _by_model(model, config, initial_alignment)
     else:
         register = _by_server(remote)
     try:
-        result = register(fixed_image, moving_image, do_no_harm=not all_stages)
+        with StepProgress() as progress:
+            result = register(
+                fixed_image,
+                moving_image,
+                refine=refine,
+                do_no_harm=not all_stages,
+                on_progress=progress.stepped,
+            )
     except ServerError:
         raise
     except InputError as error:  # it knows images, not their files
@@ -142,16 +159,21 @@ def command(
 
 
 def _by_model(
-    folder: Path, initial_alignment: "InitialAlignment | None"
+    folder: Path,
+    config: "Config | None",
+    initial_alignment: "InitialAlignment | None",
 ) -> "Callable[..., Registration]":
+    """By the model in a folder, or by a config instead of it."""
     from dlir_tf.cli.quiet import load_keras
 
     load_keras()
     from dlir_tf.model_folder import load_model
     from dlir_tf.registration import register
 
-    model = load_model(folder)
-    return partial(register, model=model, initial_alignment=initial_alignment)
+    model = load_model(folder) if config is None else None
+    return partial(
+        register, model=model, config=config, initial_alignment=initial_alignment
+    )
 
 
 def _by_server(server: "Server") -> "Callable[..., Registration]":

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from dlir_tf.config.misfits import misfits
+from dlir_tf.config.refinement import Refinement
 from dlir_tf.config.stages import (
     Flag,
     Frozen,
@@ -117,6 +118,7 @@ class Config(Frozen):
     similarity: Similarity = Similarity()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     training: Training = Training()
+    refinement: Refinement = Refinement()
 
     @property
     def multiple(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Measuring how well a model registers pairs, against knowledge it never saw."""
+"""Measuring how well pairs are registered, against knowledge it never saw."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlir_tf.config import Config
 from dlir_tf.evaluation.measures import Measures, measure
 from dlir_tf.evaluation.pairs import check_pairs, load_pair, located
 from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.manifest import Pair
-from dlir_tf.model_folder import Model
+from dlir_tf.prediction import Predictor, chosen_config
 from dlir_tf.quality import Report
 from dlir_tf.registration import register
 from dlir_tf.transforms import Affine, Transform
@@ -40,12 +41,14 @@ class PairEvaluation:
 
 def evaluate(
     pairs: Sequence[Pair],
-    model: Model,
+    model: Predictor | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
     *,
+    config: Config | None = None,
+    refine: int | None = None,
     checked: bool = False,
 ) -> list[PairEvaluation]:
-    """Registers all pairs with a model and measures the results.
+    """Registers all pairs, as `dlir_tf.register` does, and measures the results.
 
     The first pair is registered once more beforehand, so that no time of a pair
     holds what is only needed once, such as compiling the model.
@@ -54,6 +57,8 @@ def evaluate(
         pairs: From `dlir_tf.manifest.read_manifest`.
         model: From `dlir_tf.load_model`.
         on_progress: Called with the number of pairs done.
+        config: Instead of a model, as for `dlir_tf.register`.
+        refine: As for `dlir_tf.register`.
         checked: Whether `check_pairs` has passed already.
 
     Returns:
@@ -64,25 +69,34 @@ def evaluate(
             registered, and every faulty one is named.
     """
     if not checked:
-        check_pairs(pairs, model.config)
+        check_pairs(pairs, chosen_config(model, config))
     evaluations = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpacingWarning)  # the check has told already
         for pair in pairs[:1]:
             loaded = load_pair(pair)
-            register(loaded.fixed, loaded.moving, model=model)
+            register(
+                loaded.fixed, loaded.moving, model=model, config=config, refine=refine
+            )
         for done, pair in enumerate(pairs, start=1):
-            evaluations.append(evaluate_pair(pair, model))
+            evaluations.append(evaluate_pair(pair, model, config, refine))
             on_progress(done)
     return evaluations
 
 
-def evaluate_pair(pair: Pair, model: Model) -> PairEvaluation:
-    """Registers a pair with a model and measures the result.
+def evaluate_pair(
+    pair: Pair,
+    model: Predictor | None = None,
+    config: Config | None = None,
+    refine: int | None = None,
+) -> PairEvaluation:
+    """Registers a pair, as `dlir_tf.register` does, and measures the result.
 
     Args:
         pair: Its files; labels and landmarks are used where there are any.
         model: From `dlir_tf.load_model`.
+        config: Instead of a model.
+        refine: The steps of a refinement.
 
     Returns:
         What was measured before and after the registration.
@@ -96,6 +110,8 @@ def evaluate_pair(pair: Pair, model: Model) -> PairEvaluation:
             loaded.fixed,
             loaded.moving,
             model=model,
+            config=config,
+            refine=refine,
             fixed_mask=loaded.fixed_mask,
             moving_mask=loaded.moving_mask,
         )

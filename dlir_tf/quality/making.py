@@ -14,7 +14,7 @@ from dlir_tf import __version__
 from dlir_tf.config import Config
 from dlir_tf.images import Image
 from dlir_tf.quality.field import measure_field
-from dlir_tf.quality.report import Report
+from dlir_tf.quality.report import RefinementOutcome, Report
 from dlir_tf.quality.selection import Selection
 from dlir_tf.quality.verdict import judge
 from dlir_tf.transforms import Affine, Transform
@@ -32,6 +32,7 @@ def make_report(
     config: Config,
     initial: Transform,
     provenance: Mapping[str, Any],
+    refinement: RefinementOutcome | None = None,
     masks: Mapping[str, Image | None] | None = None,
 ) -> Report:
     """Measures a result and judges it.
@@ -44,6 +45,7 @@ def make_report(
         config: The model's, with the initial alignment that was used.
         initial: The initial alignment alone, made of affine components.
         provenance: The model's, or nothing.
+        refinement: What the refinement did, if there was one.
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
     """
     masks = masks or {}
@@ -59,6 +61,7 @@ def make_report(
         similarity_before=selection.similarity_before,
         similarity_after=selection.similarity_after,
         stages=selection.stages,
+        refinement=refinement,
         initial_alignment=config.initial_alignment,
         initial_shift=tuple(float(x) for x in shift),
         affine_scales=selection.affine_scales,

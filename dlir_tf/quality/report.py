@@ -16,6 +16,21 @@ FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
+class RefinementOutcome:
+    """What a refinement did.
+
+    Attributes:
+        steps: How many were taken.
+        loss_before: Of what it started from.
+        loss_after: Of what it ended with; the same if it found nothing better.
+    """
+
+    steps: int
+    loss_before: float
+    loss_after: float
+
+
+@dataclass(frozen=True)
 class Report:
     """How a registration went.
 
@@ -29,6 +44,7 @@ class Report:
         similarity_after: With the result.
         stages: What became of each stage, in the order in which they build upon each
             other.
+        refinement: What the refinement did; `None` if there was none.
         initial_alignment: `"header"`, `"centers"` or `"mass"`.
         initial_shift: How far that moves the centre of the fixed image, in mm along
             the world axes (RAS+).
@@ -55,6 +71,7 @@ class Report:
     similarity_before: float
     similarity_after: float
     stages: tuple[StageOutcome, ...]
+    refinement: RefinementOutcome | None
     initial_alignment: str
     initial_shift: tuple[float, ...]
     affine_scales: tuple[float, ...] | None

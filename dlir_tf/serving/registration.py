@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from dlir_tf.images import Image
-from dlir_tf.registration import Registration, register
+from dlir_tf.registration import OnProgress, Registration, register
 from dlir_tf.serving.answer import ServedModel
 from dlir_tf.serving.server import Server
 from dlir_tf.slices import in_plane
@@ -15,10 +15,12 @@ def register_remotely(
     moving: Image,
     *,
     server: Server,
+    refine: int | None = None,
     fill_value: float = 0.0,
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
     do_no_harm: bool = True,
+    on_progress: OnProgress = lambda phase, step, steps, loss: None,
 ) -> Registration:
     """Registers a pair in one shot, by a model on a server.
 
@@ -32,10 +34,12 @@ def register_remotely(
         moving: The image to be laid onto it; its grid may be another one. A 2-d model
             also takes two 3-d images of one slice.
         server: Where the model is.
+        refine: As for `dlir_tf.register`; the refinement happens here.
         fill_value: Given to voxels that come from outside the moving image.
         fixed_mask: As for `dlir_tf.register`; the server doesn't see it.
         moving_mask: Likewise.
         do_no_harm: As for `dlir_tf.register`.
+        on_progress: As for `dlir_tf.register`.
 
     Raises:
         InputError: As `dlir_tf.register` does.
@@ -47,10 +51,12 @@ def register_remotely(
         fixed,
         moving,
         model=ServedModel(answer, str(server)),
+        refine=refine,
         fill_value=fill_value,
         fixed_mask=fixed_mask,
         moving_mask=moving_mask,
         do_no_harm=do_no_harm,
+        on_progress=on_progress,
     )
     seconds = time.perf_counter() - start
     return replace(

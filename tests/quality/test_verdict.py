@@ -19,6 +19,7 @@ GOOD = Report(
     similarity_before=0.7,
     similarity_after=0.9,
     stages=(GOOD_STAGE,),
+    refinement=None,
     initial_alignment="header",
     initial_shift=(0.0, 0.0, 0.0),
     affine_scales=None,

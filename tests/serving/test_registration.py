@@ -69,6 +69,15 @@ def test_the_transform_is_what_the_model_says(address, pair):
     assert result.seconds > 0
 
 
+def test_what_a_server_says_is_refined_here(known, pair):
+    result = remotely(*pair, server=Server(known.grpc, "known"), refine=5)
+    refinement = result.report.refinement
+    assert refinement.steps == 5
+    assert refinement.loss_after < refinement.loss_before
+    start = known_transform(*pair).displacement(pair[0])
+    assert 0.01 < np.abs(result.displacement - start).max() < 10
+
+
 def test_slices_stored_as_3d_images_go_to_a_2d_model(address, rng):
     affine = oblique((1.3, 1.7, 8.0), (-31.7, 12.45, 70.3))
     fixed = Image(rng.normal(size=(16, 20, 1)), affine)

@@ -1,0 +1,14 @@
+"""The settings of refinement."""
+
+from dlir_tf.config.stages import Frozen, Positive, PositiveInt
+
+
+class Refinement(Frozen):
+    """How a pair's own transform is improved by gradient descent.
+
+    `steps` are those of a refinement that starts from nothing; `learning_rate` is in
+    control point spacings per step.
+    """
+
+    steps: PositiveInt = 150
+    learning_rate: Positive = 0.03

@@ -1,0 +1,44 @@
+"""Keeping an affine transform from drifting away.
+
+Beyond the border of the moving image there is nothing that could tell an affine
+transform to come back, and some similarities like two empty places better than two
+organs that don't fit yet.
+"""
+
+import numpy as np
+
+# The share of what both images showed at the start which they must show in the end.
+LEAST_OVERLAP = 0.5
+# Along each axis, so many voxels at most are asked where they go.
+_MOST_PER_AXIS = 24
+
+
+def leads_apart(matrix: np.ndarray, start: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether a matrix takes too much of the fixed image out of the moving one.
+
+    Args:
+        matrix: `(ndim, ndim + 1)`, in voxels of the working grid.
+        start: The matrix at the start, against which it is judged.
+        mask: Where both images have voxels, `(*size)`, bool.
+
+    Example: out of an image of 10 voxels, by 6 of them, and by 4.
+
+    >>> mask, still = np.ones((10, 10), bool), np.eye(2, 3)
+    >>> leads_apart(still + [[0, 0, 6], [0, 0, 0]], still, mask)
+    True
+    >>> leads_apart(still + [[0, 0, 4], [0, 0, 0]], still, mask)
+    False
+    """
+    return _overlap(matrix, mask) < LEAST_OVERLAP * _overlap(start, mask)
+
+
+def _overlap(matrix: np.ndarray, mask: np.ndarray) -> float:
+    """The share of the mask's voxels that stay within the grid."""
+    steps = [-(-size // _MOST_PER_AXIS) for size in mask.shape]
+    coarse = mask[tuple(slice(None, None, step) for step in steps)]
+    voxels = np.transpose(np.argwhere(coarse) * steps)
+    if not voxels.size:
+        return 0.0
+    places = matrix[:, :-1] @ voxels + matrix[:, -1:]
+    last = np.reshape(mask.shape, (-1, 1)) - 0.5
+    return float(((places >= -0.5) & (places <= last)).all(axis=0).mean())
