@@ -38,6 +38,7 @@ RESULTS = [
 REAL = {
     "acdc": ("acdc_train.csv", "acdc_val.csv"),
     "brain2d": ("brain2d_train.csv", "brain2d_val.csv"),
+    "liver": ("liver.csv",),
 }
 # In the place of a preset's: the same keys, minutes less.
 TINY = """

@@ -10,6 +10,15 @@ from dlir_tf.manifest import read_manifest
 pytestmark = pytest.mark.slow
 
 
+def test_a_breathing_liver(shared_data):
+    pair = read_manifest(shared_data / "liver.csv")[2]
+    found = evaluate_pair(pair, config=load_config("liver-mr"), refine=60)
+    assert np.mean(found.before.landmark_errors) > 6
+    assert np.mean(found.after.landmark_errors) < 2.2
+    assert found.after.folded_percent == 0
+    assert found.report.verdict == "PASS"
+
+
 def test_a_beating_heart(shared_data):
     pair = read_manifest(shared_data / "acdc_train.csv")[3]
     found = evaluate_pair(pair, config=load_config("cardiac-cine"), refine=50)
