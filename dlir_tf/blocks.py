@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dlir_tf.compilation import works_in_blocks
+from dlir_tf.compilation import all_at_once, works_in_blocks
 
 Tensor = Any
 
@@ -63,7 +63,8 @@ def in_blocks(
         block = points[sample, first : first + rows][None]
         axes = [axis[:, : tf.shape(block)[1]] for axis in grid]
         axes[0] += tf.cast(first, tf.float32)
-        result = function(block, sample[None], axes)[0]
+        with all_at_once():
+            result = function(block, sample[None], axes)[0]
         return number + 1, results.write(number, result)
 
     _, results = tf.while_loop(

@@ -43,6 +43,16 @@ def without_islands(*, in_blocks: bool = False) -> Iterator[None]:
         _in_blocks.reset(tokens[1])
 
 
+@contextlib.contextmanager
+def all_at_once() -> Iterator[None]:
+    """Has functions inside work on all points at once: they are a block already."""
+    token = _in_blocks.set(False)
+    try:
+        yield
+    finally:
+        _in_blocks.reset(token)
+
+
 def works_in_blocks() -> bool:
     """Whether a function that is traced now should work in blocks."""
     return _in_blocks.get() and keras.backend.backend() == "tensorflow"

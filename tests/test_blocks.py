@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dlir_tf import blocks
-from dlir_tf.compilation import without_islands, works_in_blocks
+from dlir_tf.compilation import all_at_once, without_islands, works_in_blocks
 from dlir_tf.layers import Compose, Warp
 from dlir_tf.layers.sampling import sample_linear
 
@@ -115,6 +115,8 @@ def test_only_where_it_is_asked_for():
     assert not works_in_blocks()
     with without_islands(in_blocks=True):
         assert works_in_blocks()
+        with all_at_once():
+            assert not works_in_blocks()
         with without_islands():
             assert not works_in_blocks()
         assert works_in_blocks()
