@@ -164,12 +164,15 @@ def test_the_python_examples_run(desk, monkeypatch):
     if not (desk / "model").is_dir():
         (desk / "my-config.yaml").write_text(TINY)
         run("dlir-tf train --config my-config.yaml --pairs train.csv")
+    if not (desk / "export").is_dir():
+        run("dlir-tf export --format savedmodel")
     (desk / "moved.nii.gz").unlink(missing_ok=True)
     examples = [block for page in HERE for block in blocks(page, "python")]
     assert examples
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})  # noqa: S102
     assert (desk / "moved.nii.gz").is_file()
+    assert (desk / "served.nii.gz").is_file()
 
 
 def test_links_to_files_of_the_repository_lead_somewhere():

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,40 @@ Arrays = dict[str, np.ndarray]
 _SCRIPT = Path(__file__).with_name("replay.py")
 
 
-def run_in_fresh_process(folder: Path, pairs: list[Arrays]) -> list[Arrays]:
-    """Runs a SavedModel's default signature by plain TensorFlow, on the CPU.
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What a fresh process received.
+
+    Attributes:
+        outputs: For each call the outputs by name, and `seconds`: of the first call,
+            and the median of some later ones.
+        peak_mb: The most memory that the process had, TensorFlow included.
+    """
+
+    outputs: list[Arrays]
+    peak_mb: float
+
+
+def run_in_fresh_process(folder: Path, calls: list[tuple[str, Arrays]]) -> Replay:
+    """Calls signatures of a SavedModel by plain TensorFlow, on the CPU.
 
     Args:
         folder: The SavedModel.
-        pairs: The inputs of each call, by name.
-
-    Returns:
-        For each pair the outputs by name, and the `seconds` it took.
+        calls: The signature and the inputs of each call.
 
     Raises:
-        ExportError: If it can't be loaded or run, or imports dlir_tf.
+        ExportError: If it can't be loaded or run, or needs dlir_tf or Keras for it.
     """
     with tempfile.TemporaryDirectory(prefix="dlir-tf-") as exchange:
         inputs, outputs = Path(exchange, "inputs.npz"), Path(exchange, "outputs.npz")
-        _write(inputs, pairs)
+        arrays: dict[str, Any] = {
+            f"{number}/{signature}/{name}": array
+            for number, (signature, given) in enumerate(calls)
+            for name, array in given.items()
+        }
+        np.savez(inputs, **arrays)
         _run_script(folder, inputs, outputs)
-        return _read(outputs, len(pairs))
+        return _read(outputs, len(calls))
 
 
 def _run_script(folder: Path, inputs: Path, outputs: Path) -> None:
@@ -61,19 +78,11 @@ def _run_script(folder: Path, inputs: Path, outputs: Path) -> None:
         )
 
 
-def _write(path: Path, pairs: list[Arrays]) -> None:
-    arrays: dict[str, Any] = {
-        f"{number}/{name}": array
-        for number, pair in enumerate(pairs)
-        for name, array in pair.items()
-    }
-    np.savez(path, **arrays)
-
-
-def _read(path: Path, num_pairs: int) -> list[Arrays]:
-    outputs: list[Arrays] = [{} for _ in range(num_pairs)]
+def _read(path: Path, num_calls: int) -> Replay:
+    outputs: list[Arrays] = [{} for _ in range(num_calls)]
     with np.load(path) as arrays:
         for key in arrays.files:
-            number, name = key.split("/")
-            outputs[int(number)][name] = arrays[key]
-    return outputs
+            if "/" in key:
+                number, _, name = key.split("/")
+                outputs[int(number)][name] = arrays[key]
+        return Replay(outputs, float(arrays["peak_mb"]))

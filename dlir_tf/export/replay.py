@@ -1,49 +1,59 @@
-"""Runs a SavedModel where nothing is imported but NumPy and TensorFlow.
+"""Runs a SavedModel where neither dlir_tf nor Keras can be imported.
 
 This is a script, which `dlir_tf.export.fresh_process` starts in a process of its own:
 `python -P replay.py SAVEDMODEL INPUTS OUTPUTS`. Both files are .npz; the arrays of
-the pair number `n` are named `n/NAME`. The outputs hold `n/seconds` besides.
+the call number `n` are named `n/SIGNATURE/NAME`. The outputs hold `n/SIGNATURE/seconds`
+besides, first call and later ones, and `peak_mb`, the memory of the whole process.
 """
 
+import resource
 import sys
 import time
+from typing import Any
 
 NUM_TIMED = 3
+# TensorFlow imports Keras by itself where it can; who needs either fails here.
+FORBIDDEN = ("dlir_tf", "keras")
 
 
 def main(folder: str, inputs_file: str, outputs_file: str) -> None:
-    """Calls the default signature on each pair of the inputs."""
+    """Makes each call of the inputs."""
+    for name in FORBIDDEN:
+        sys.modules[name] = None  # type: ignore[assignment]
     import numpy as np
     import tensorflow as tf
 
-    serve = tf.saved_model.load(folder).signatures["serving_default"]
+    def plain(tensor: Any) -> Any:
+        # Texts come as objects, which only pickle could store.
+        array = tensor.numpy()
+        return np.char.decode(array.astype("S")) if array.dtype == object else array
+
+    signatures = tf.saved_model.load(folder).signatures
     with np.load(inputs_file) as stored:
         inputs = {name: tf.constant(stored[name]) for name in stored.files}
-    outputs = {}
-    for number in sorted({name.split("/")[0] for name in inputs}):
-        prefix = f"{number}/"
-        pair = {
+    outputs: dict[str, Any] = {}
+    for call in sorted({name.rpartition("/")[0] for name in inputs}):
+        prefix = f"{call}/"
+        given = {
             name.removeprefix(prefix): tensor
             for name, tensor in inputs.items()
             if name.startswith(prefix)
         }
-        for name, tensor in serve(**pair).items():
-            outputs[prefix + name] = tensor.numpy()
-        outputs[prefix + "seconds"] = np.float64(_seconds(serve, pair))
-    if "dlir_tf" in sys.modules:
-        sys.exit("dlir_tf was imported to load or run the SavedModel")
+        serve = signatures[call.split("/")[1]]
+        wanted = serve.structured_input_signature[1]
+        given = {name: given[name] for name in wanted}
+        times = []
+        for _ in range(1 + NUM_TIMED):
+            start = time.perf_counter()
+            results = {name: plain(out) for name, out in serve(**given).items()}
+            times.append(time.perf_counter() - start)
+        outputs |= {prefix + name: array for name, array in results.items()}
+        outputs[prefix + "seconds"] = np.array([times[0], np.median(times[1:])])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outputs["peak_mb"] = np.float64(
+        peak / (2**20 if sys.platform == "darwin" else 2**10)
+    )
     np.savez(outputs_file, **outputs)
-
-
-def _seconds(serve, pair) -> float:  # type: ignore[no-untyped-def]
-    """The median time of some calls; it went through a first one already."""
-    times = []
-    for _ in range(NUM_TIMED):
-        start = time.perf_counter()
-        for tensor in serve(**pair).values():
-            tensor.numpy()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[NUM_TIMED // 2]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The versioned folder that TensorFlow Serving watches: `OUTPUT/NAME/VERSION`."""
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -10,20 +11,24 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 
+# Written into every version by an export; a folder without it isn't ours.
+DESCRIPTION_FILE = "signature.json"
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def check_version_folder(output: Path, name: str, version: int) -> Path:
+def check_version_folder(output: Path, name: str, version: int, ndim: int) -> Path:
     """Returns the folder of a version that isn't there yet.
 
     Args:
         output: The folder of all exported models; made when it's needed.
         name: The model's name for the server.
         version: From 1; a server takes the highest one that it finds.
+        ndim: The rank of the images that the model registers.
 
     Raises:
-        InputError: If the name isn't one of a folder, the version is taken, or
-            nothing can be written there.
+        InputError: If the name isn't one of a folder, the version is taken, other
+            versions there aren't of such a model, or nothing can be written there.
     """
     if not _NAME.fullmatch(name):
         raise InputError(
@@ -34,30 +39,35 @@ def check_version_folder(output: Path, name: str, version: int) -> Path:
     existing = next(path for path in (home, *home.parents) if path.exists())
     if not existing.is_dir():
         raise InputError(f"{existing}: is a file; choose another folder by --output")
+    for folder in (Path(output), home):
+        _check_no_model(folder)
     taken = _versions(home)
     if version in taken:
         raise InputError(
             f"{home / str(version)}: this version is there already; the next free one "
             f"is --version {max(taken) + 1}"
         )
-    if not os.access(existing, os.W_OK):
+    if taken:
+        _check_same_kind(home / str(max(taken)), ndim)
+    if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"{existing}: can't be written; choose another --output")
     return home / str(version)
 
 
 @contextlib.contextmanager
-def new_version(output: Path, name: str, version: int) -> Iterator[Path]:
+def new_version(output: Path, name: str, version: int, ndim: int) -> Iterator[Path]:
     """Gives a new folder beside the version's, which takes its name at the end.
 
     If the block fails, the new folder goes, and so do the folders above it that
     were made for it: a server never sees a version that isn't whole and checked.
 
     Args:
-        output: As for `check_version_folder`, like the other two.
+        output: As for `check_version_folder`, like the other three.
         name: The model's name for the server.
         version: A version that isn't there yet.
+        ndim: The rank of the model's images.
     """
-    target = check_version_folder(output, name, version)
+    target = check_version_folder(output, name, version, ndim)
     # A server takes no notice of folders whose name isn't a number.
     unfinished = target.parent / f".{version}-{secrets.token_hex(4)}"
     missing = [path for path in (unfinished, *unfinished.parents) if not path.exists()]
@@ -80,3 +90,36 @@ def _versions(home: Path) -> set[int]:
         return set()
     names = (path.name for path in home.iterdir())
     return {int(name) for name in names if re.fullmatch(r"[0-9]+", name)}
+
+
+def _check_no_model(folder: Path) -> None:
+    """Refuses a folder that is a model itself, instead of holding versions of one."""
+    for name in ("saved_model.pb", "model.weights.h5"):
+        if (folder / name).exists():
+            raise InputError(
+                f"{folder}: is a model itself, it has {name}; choose another --output "
+                "or --name"
+            )
+
+
+def _check_same_kind(version: Path, ndim: int) -> None:
+    """Refuses to put a version beside those of another model.
+
+    A server would hand the new one to callers who send what the old one takes.
+    """
+    try:
+        described = json.loads((version / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        theirs = described["ndim"]
+    except (OSError, ValueError, KeyError, TypeError):
+        theirs = None
+    if theirs == ndim:
+        return
+    what = (
+        "isn't an export of dlir-tf"
+        if theirs is None
+        else f"registers {theirs}-d images"
+    )
+    raise InputError(
+        f"{version.parent}: holds another model, whose version {version.name} {what}; "
+        "choose another --name"
+    )

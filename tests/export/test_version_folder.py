@@ -1,5 +1,7 @@
 """A server must never see a version that isn't whole."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,31 +10,37 @@ from dlir_tf.errors import InputError
 from dlir_tf.export.version_folder import check_version_folder, new_version
 
 
+def describe(version: Path, **described: object) -> None:
+    version.mkdir(parents=True)
+    text = json.dumps({"ndim": 3, **described})
+    (version / "signature.json").write_text(text)
+
+
 def test_taken_version_names_the_next_free_one(tmp_path: Path) -> None:
     for version in ("1", "4", "12", "x7", ".13-unfinished"):
-        (tmp_path / "export" / "dlir" / version).mkdir(parents=True)
+        describe(tmp_path / "export" / "dlir" / version)
     with pytest.raises(InputError, match="the next free one is --version 13"):
-        check_version_folder(tmp_path / "export", "dlir", 4)
-    free = check_version_folder(tmp_path / "export", "dlir", 5)
+        check_version_folder(tmp_path / "export", "dlir", 4, 3)
+    free = check_version_folder(tmp_path / "export", "dlir", 5, 3)
     assert free == tmp_path / "export" / "dlir" / "5"
-    assert check_version_folder(tmp_path / "export", "brain", 4).name == "4"
+    assert check_version_folder(tmp_path / "export", "brain", 4, 3).name == "4"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "-x", "a b"])
 def test_name_is_that_of_a_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="--name: must be letters"):
-        check_version_folder(tmp_path, name, 1)
+        check_version_folder(tmp_path, name, 1, 3)
 
 
 def test_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "export").write_text("")
     with pytest.raises(InputError, match="is a file"):
-        check_version_folder(tmp_path / "export", "dlir", 1)
+        check_version_folder(tmp_path / "export", "dlir", 1, 3)
 
 
 def test_version_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     def export_meanwhile() -> None:
-        with new_version(tmp_path, "dlir", 1) as folder:
+        with new_version(tmp_path, "dlir", 1, 3) as folder:
             (folder / "mine").touch()
             (tmp_path / "dlir" / "1").mkdir()
             (tmp_path / "dlir" / "1" / "theirs").touch()
@@ -41,3 +49,42 @@ def test_version_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
         export_meanwhile()
     left = [path.name for path in (tmp_path / "dlir").rglob("*")]
     assert sorted(left) == ["1", "theirs"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("signature.json", '{"ndim": 2}', "version 7 registers 2-d images"),
+        ("saved_model.pb", "", "version 7 isn't an export of dlir-tf"),
+        ("signature.json", "[", "version 7 isn't an export of dlir-tf"),
+    ],
+)
+def test_another_model_of_this_name_is_left_alone(
+    tmp_path: Path, file: str, text: str, message: str
+) -> None:
+    version = tmp_path / "dlir" / "7"
+    version.mkdir(parents=True)
+    (version / file).write_text(text)
+    with pytest.raises(InputError, match=f"dlir: holds another model, whose {message}"):
+        check_version_folder(tmp_path, "dlir", 8, 3)
+
+
+@pytest.mark.parametrize("place", [".", "dlir"])
+@pytest.mark.parametrize("file", ["saved_model.pb", "model.weights.h5"])
+def test_folder_that_is_a_model_itself_is_refused(
+    tmp_path: Path, place: str, file: str
+) -> None:
+    (tmp_path / place).mkdir(exist_ok=True)
+    (tmp_path / place / file).touch()
+    with pytest.raises(InputError, match=f"is a model itself, it has {file}"):
+        check_version_folder(tmp_path, "dlir", 1, 3)
+
+
+def test_folder_that_cant_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pretended, because root may write everywhere."""
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / "locked")
+    (tmp_path / "locked").mkdir()
+    with pytest.raises(InputError, match="locked: can't be written"):
+        check_version_folder(tmp_path / "locked" / "export", "dlir", 1, 3)

@@ -1,0 +1,178 @@
+"""How far what a SavedModel gives is from what dlir_tf gives, for one pair."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+from keras import ops
+from scipy import ndimage
+
+from dlir_tf.export import ExportError
+from dlir_tf.export.pairs import TrialPair
+from dlir_tf.losses import similarity_loss
+from dlir_tf.metrics.similarity import most_alike
+from dlir_tf.model_folder import Model
+from dlir_tf.preprocessing import WorkingPair, prepare_pair
+from dlir_tf.registration import build_transform
+from dlir_tf.transforms import Affine, Transform
+from dlir_tf.transforms.affine import apply_affine
+
+Arrays = dict[str, np.ndarray]
+
+MM_TOLERANCE = 0.01
+# Where the image ends, values jump; positions are good to this part of a voxel.
+_EDGE_VOXELS = 1e-3
+_NUDGE_MM = 1e-3
+
+
+def expected_outputs(pair: TrialPair, model: Model) -> tuple[Arrays, Transform]:
+    """What the signatures must give for a pair, by NumPy, SciPy and Keras.
+
+    As `register` does it; but that may leave out stages which do harm, while a server
+    always gives the whole chain.
+    """
+    fixed, moving = pair.fixed, pair.moving
+    working = prepare_pair(fixed, moving, model.config)
+    parameters = model.predict(working)
+    transform = build_transform(working, parameters, model.config, model.bspline)
+    field = transform.displacement(fixed)
+    moved = transform.resample(moving, fixed, displacement=field)
+    labels = transform.resample(
+        pair.moving_labels, fixed, displacement=field, interpolation="nearest"
+    )
+    points = {name: a for name, a in parameters.items() if name.startswith("control")}
+    expected = {
+        "moved": moved.array,
+        "displacement": field,
+        "affine": _world_affine(transform),
+        "moved_labels": labels.array,
+        "grid_affine": working.grid.affine,
+        **points,
+        **_quality(working, transform, model),
+        "smallest_jacobian": transform.jacobian_determinant(fixed).min(),
+        "largest_displacement": _longest(field - working.initial[:-1, -1]),
+    }
+    return expected, transform
+
+
+def _quality(working: WorkingPair, transform: Transform, model: Model) -> Arrays:
+    """Similarities on the working grid, whose moving image is aligned already."""
+    grid, similarity = working.grid, model.config.similarity
+    loss = similarity_loss(**similarity.model_dump(exclude={"weight"}))
+    voxels = np.moveaxis(np.indices(grid.shape), 0, -1).reshape(-1, len(grid.shape))
+    points = transform.map_points(apply_affine(grid.affine, voxels))
+    to_grid = np.linalg.inv(working.initial @ grid.affine)
+    places = apply_affine(to_grid, points).T.reshape(-1, *grid.shape)
+    moved = ndimage.map_coordinates(working.moving, places, order=1, mode="nearest")
+
+    def alike(image: np.ndarray) -> np.ndarray:
+        images = (working.fixed, image, working.mask)
+        batches = (array[None, ..., None].astype(np.float32) for array in images)
+        difference = ops.convert_to_numpy(loss(*batches))[0]
+        return np.asarray(most_alike(similarity.kind) - difference)
+
+    return {
+        "similarity_before": alike(working.moving),
+        "similarity_after": alike(moved),
+    }
+
+
+def _world_affine(transform: Transform) -> np.ndarray:
+    matrix = np.eye(transform.ndim + 1)
+    for component in transform.components:
+        if isinstance(component, Affine):
+            matrix = component.matrix @ matrix
+    return matrix
+
+
+def compare(
+    pair: TrialPair, expected: Arrays, transform: Transform, received: Arrays
+) -> dict[str, float]:
+    """Returns the largest differences, named as in `dlir_tf.export.parity.Parity`.
+
+    Voxels where the result jumps aren't counted: at the very edge of the moving image
+    or of a spline, the last bit decides on which side a point lies.
+
+    Raises:
+        ExportError: If an output is missing or has another shape.
+    """
+    for name, array in expected.items():
+        shape = received[name].shape if name in received else "nothing"
+        if shape != np.shape(array):
+            raise ExportError(
+                f"the exported model's output `{name}` must have the shape "
+                f"{np.shape(array)}. Received: {shape}"
+            )
+    change = {
+        name: np.asarray(received[name], np.float64) - array
+        for name, array in expected.items()
+    }
+    points = [name for name in expected if name.startswith("control_points_")]
+    working_mm = np.linalg.norm(expected["grid_affine"][:-1, :-1], axis=0)
+    edges, ties = _edges_and_ties(pair, expected["displacement"])
+    wrong = np.abs(change["moved"])[~edges]
+    misplaced = _misplaced(pair, change["displacement"], transform)
+    quality = ("similarity_before", "similarity_after", "smallest_jacobian")
+    return {
+        "displacement_mm": misplaced,
+        "moved": _largest(wrong) / float(np.ptp(expected["moved"])),
+        "affine_mm": _corner_change(
+            change["affine"], pair.fixed.affine, pair.fixed.shape
+        ),
+        "control_points_mm": _largest(
+            [0.0, *[_longest(change[p] * working_mm) for p in points]]
+        ),
+        "labels": float(np.mean((change["moved_labels"] != 0) & ~ties)),
+        "quality": _largest([abs(float(change[name])) for name in quality]),
+    }
+
+
+def _misplaced(pair: TrialPair, change: np.ndarray, transform: Transform) -> float:
+    """The largest change of the displacement where it doesn't jump by itself."""
+    lengths = np.linalg.norm(change, axis=-1)
+    # The comparison is false for NaN, which is kept so.
+    suspects = np.argwhere(~(lengths <= MM_TOLERANCE))
+    affine = pair.fixed.affine
+    points = suspects @ affine[:-1, :-1].T + affine[:-1, -1]
+    for place, point in zip(suspects, points, strict=True):
+        nudges = _NUDGE_MM * np.vstack([np.eye(len(point)), -np.eye(len(point))])
+        around = transform.map_points(point + nudges) - (point + nudges)
+        jump = np.linalg.norm(np.ptp(around, axis=0))
+        if jump > MM_TOLERANCE and np.isfinite(lengths[tuple(place)]):
+            lengths[tuple(place)] = 0.0
+    return _largest(lengths)
+
+
+def _edges_and_ties(
+    pair: TrialPair, displacement: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels that come from the very edge of the moving image; or from between two."""
+    fixed, to_moving = pair.fixed, np.linalg.inv(pair.moving.affine)
+    voxels = np.moveaxis(np.indices(fixed.shape), 0, -1)
+    points = voxels @ fixed.affine[:-1, :-1].T + fixed.affine[:-1, -1] + displacement
+    positions = points @ to_moving[:-1, :-1].T + to_moving[:-1, -1]
+    ends = np.array(pair.moving.shape) - 0.5
+    nearest = np.minimum(np.abs(positions + 0.5), np.abs(positions - ends))
+    fractions = np.abs(positions - np.floor(positions) - 0.5)
+    return (
+        np.any(nearest < _EDGE_VOXELS, axis=-1),
+        np.any(fractions < _EDGE_VOXELS, axis=-1),
+    )
+
+
+def _corner_change(
+    matrix: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]
+) -> float:
+    """What a change of a world matrix does to the corners of a grid, in mm."""
+    corners = np.array(list(itertools.product(*[(0, n - 1) for n in shape])))
+    world = corners @ affine[:-1, :-1].T + affine[:-1, -1]
+    return _longest(world @ matrix[:-1, :-1].T + matrix[:-1, -1])
+
+
+def _longest(vectors: np.ndarray) -> float:
+    return _largest(np.linalg.norm(vectors, axis=-1))
+
+
+def _largest(values: Any) -> float:
+    # np.max, because max() may pass over NaN; of nothing, 0.
+    return float(np.max(values, initial=0.0))

@@ -1,0 +1,88 @@
+"""What must hold of a server's inputs, in sentences that its callers will read."""
+
+from typing import Any
+
+import tensorflow as tf
+
+Tensor = Any
+
+
+def require(condition: Tensor, sentence: str, pair: Tensor | None = None) -> Any:
+    """An assertion that fails with one sentence.
+
+    Args:
+        condition: Scalar, bool.
+        sentence: What must hold, and how to mend it; apostrophes would be escaped.
+        pair: The number of the pair within the batch, if it's about one.
+
+    Returns:
+        The operation, for `tf.control_dependencies`.
+    """
+    if pair is None:
+        return tf.debugging.Assert(condition, [sentence])
+    return tf.debugging.Assert(
+        condition, [tf.strings.format("pair {} of the batch: " + sentence, pair)]
+    )
+
+
+def shape_checks(inputs: dict[str, Tensor]) -> list[Any]:
+    """Of a batch: as many of everything, and labels like the image they belong to."""
+    batch = tf.shape(inputs["fixed"])[0]
+    checks = [
+        require(
+            tf.equal(tf.shape(tensor)[0], batch),
+            f"{name}: must have as many rows as fixed has images, one per pair",
+        )
+        for name, tensor in inputs.items()
+    ]
+    checks += [
+        require(
+            tf.reduce_all(tf.shape(inputs[name]) > 0),
+            f"{name}: must hold at least one image of at least one voxel per axis",
+        )
+        for name in ("fixed", "moving")
+    ]
+    if "moving_labels" in inputs:
+        same = tf.reduce_all(
+            tf.equal(tf.shape(inputs["moving_labels"]), tf.shape(inputs["moving"]))
+        )
+        checks.append(
+            require(
+                same, "moving_labels: must have the shape of moving, whose they are"
+            )
+        )
+    return checks
+
+
+def voxel_check(image: Tensor, name: str, pair: Tensor) -> Any:
+    """No voxel is NaN or infinite."""
+    return require(
+        tf.reduce_all(tf.math.is_finite(image)),
+        f"the {name} image has NaN or infinite voxels; replace them by a background "
+        "value",
+        pair,
+    )
+
+
+def affine_check(affine: Tensor, name: str, pair: Tensor) -> Any:
+    """A voxel-to-world matrix can be inverted.
+
+    Args:
+        affine: `(ndim + 1, ndim + 1)`, float64.
+        name: Of the input.
+        pair: The number of the pair.
+    """
+    size = affine.shape[-1]
+    linear = affine[:-1, :-1]
+    norms = tf.norm(linear, axis=0)
+    volume = tf.abs(tf.linalg.det(linear / tf.maximum(norms, 1e-300)))
+    last_row = tf.one_hot(size - 1, size, dtype=tf.float64)
+    return require(
+        tf.reduce_all(tf.math.is_finite(affine))
+        & tf.reduce_all(norms > 0)
+        & (volume > 1e-9)
+        & tf.reduce_all(tf.equal(affine[-1], last_row)),
+        f"{name}: must be a voxel-to-world matrix (mm) of finite numbers that can be "
+        f"inverted, with the last row {' '.join(['0'] * (size - 1))} 1",
+        pair,
+    )

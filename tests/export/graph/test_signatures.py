@@ -1,0 +1,197 @@
+"""The signatures must give what `register` gives, for whatever a scanner stores."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dlir_tf.compilation import without_islands
+from dlir_tf.export.comparison import compare, expected_outputs
+from dlir_tf.export.graph.signatures import build_signatures
+from dlir_tf.export.pairs import TrialPair, single, trial_batches
+from dlir_tf.export.parity import inputs_of
+from dlir_tf.images import read_image
+from dlir_tf.manifest import read_manifest
+from dlir_tf.model_folder import Model
+
+Signatures = dict[str, Any]
+LIMITS = {
+    "displacement_mm": 1e-3,
+    "moved": 1e-4,
+    "affine_mm": 2e-3,  # float32, 2 m from the origin
+    "control_points_mm": 1e-3,
+    "labels": 0.0,
+    "quality": 1e-4,
+}
+
+
+SPLINE = {
+    "transform": "bspline",
+    "filters": [3],
+    "lattice_filters": 3,
+    "downsample": 1,
+    "control_point_spacing": 4,
+}
+
+
+def signatures_of(model: Model) -> Signatures:
+    with without_islands(in_blocks=True):
+        signatures = build_signatures(model)
+        return {name: f.get_concrete_function() for name, f in signatures.items()}
+
+
+@pytest.fixture(scope="module")
+def thick(thick_model: Model) -> Signatures:
+    return signatures_of(thick_model)
+
+
+@pytest.fixture(scope="module")
+def flat(flat_model: Model) -> Signatures:
+    return signatures_of(flat_model)
+
+
+def call(function: Any, pairs: list[TrialPair], **changed: Any) -> dict[str, Any]:
+    """Calls a signature with pairs as a batch; `changed` replaces inputs."""
+    inputs = {**inputs_of(pairs), **changed}
+    specs, _ = function.structured_input_signature
+    given = [tf.constant(inputs[spec.name]) for spec in specs]
+    return {name: tensor.numpy() for name, tensor in function(*given).items()}
+
+
+def assert_like_register(
+    signatures: Signatures, batch: list[TrialPair], model: Model
+) -> None:
+    outputs: dict[str, Any] = {}
+    for name in ("serving_default", "moved_labels", "quality"):
+        outputs |= call(signatures[name], batch)
+    for index, pair in enumerate(batch):
+        received = {name: array[index] for name, array in outputs.items()}
+        single = call(signatures["parameters"], [pair])
+        received |= {name: array[0] for name, array in single.items()}
+        expected, transform = expected_outputs(pair, model)
+        # Which says something only because the model does something.
+        field = expected["displacement"].reshape(-1, model.config.ndim)
+        assert np.std(field, axis=0).min() > 0.3
+        assert 0 < np.mean(expected["moved"] == 0) < 0.9
+        found = compare(pair, expected, transform, received)
+        assert found.keys() == LIMITS.keys()
+        assert {n: v for n, v in found.items() if not v <= LIMITS[n]} == {}
+
+
+def test_batch_of_oblique_pairs_is_registered_like_one_by_one(
+    thick: Signatures, thick_model: Model
+) -> None:
+    """Fixed and moving on different grids, one pair 1.9 m from the origin."""
+    assert_like_register(thick, trial_batches(3)[0], thick_model)
+
+
+def test_axes_in_another_order(thick: Signatures, thick_model: Model) -> None:
+    assert_like_register(thick, trial_batches(3)[1], thick_model)
+
+
+def test_slices(flat: Signatures, flat_model: Model) -> None:
+    for batch in trial_batches(2):
+        assert_like_register(flat, batch, flat_model)
+
+
+def test_xla_compiles_what_the_plain_graph_spells_out(
+    flat: Signatures, flat_model: Model
+) -> None:
+    def num_compiled(function: Any) -> int:
+        graph = function.graph.as_graph_def()
+        nodes = [n for f in graph.library.function for n in (f, *f.node_def)]
+        return sum(node.attr["_XlaMustCompile"].b for node in [*nodes, *graph.node])
+
+    compiled = build_signatures(flat_model)
+    assert num_compiled(compiled["quality"].get_concrete_function()) > 3
+    assert [num_compiled(function) for function in flat.values()] == [0, 0, 0, 0]
+
+
+def altered(pair: TrialPair, what: str) -> dict[str, Any]:
+    """The inputs of a pair, with something wrong about them."""
+    inputs = inputs_of([pair])
+    if what == "nan":
+        inputs["moving"][0, 3, 5] = np.nan
+    elif what == "infinite":
+        inputs["fixed"][0, 0, 0] = np.inf
+    elif what == "constant":
+        inputs["fixed"][:] = 7
+    elif what == "singular":
+        inputs["fixed_affine"][0, :2, 1] = 2 * inputs["fixed_affine"][0, :2, 0]
+    elif what == "zero":
+        inputs["moving_affine"][0, :2, 0] = 0
+    elif what == "nan affine":
+        inputs["moving_affine"][0, 0, 2] = np.nan
+    elif what == "transposed":
+        inputs["fixed_affine"] = inputs["fixed_affine"].swapaxes(1, 2)
+    elif what == "batch":
+        inputs["moving"] = np.concatenate([inputs["moving"]] * 2)
+    elif what == "affines":
+        inputs["fixed_affine"] = np.concatenate([inputs["fixed_affine"]] * 3)
+    elif what == "empty":
+        inputs["moving"] = inputs["moving"][:, :0]
+    elif what == "labels":
+        inputs["moving_labels"] = inputs["moving_labels"][:, 1:]
+    return inputs
+
+
+@pytest.mark.parametrize(
+    ("what", "signature", "sentence"),
+    [
+        ("nan", "serving_default", "pair 0 of the batch: the moving image has NaN"),
+        ("infinite", "quality", "pair 0 of the batch: the fixed image has NaN or inf"),
+        ("constant", "parameters", "pair 0 of the batch: the fixed image is constant"),
+        (
+            "singular",
+            "serving_default",
+            "fixed_affine: must be a voxel-to-world matrix",
+        ),
+        ("zero", "parameters", "moving_affine: must be a voxel-to-world matrix"),
+        ("nan affine", "quality", "moving_affine: must be a voxel-to-world matrix"),
+        ("transposed", "moved_labels", "with the last row 0 0 1"),
+        ("batch", "serving_default", "moving: must have as many rows as fixed"),
+        ("affines", "parameters", "fixed_affine: must have as many rows as fixed"),
+        ("empty", "serving_default", "moving: must hold at least one image"),
+        ("labels", "moved_labels", "moving_labels: must have the shape of moving"),
+    ],
+)
+def test_bad_input_fails_with_a_sentence(
+    flat: Signatures, what: str, signature: str, sentence: str
+) -> None:
+    pair = trial_batches(2)[0][0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
+        call(flat[signature], [pair], **altered(pair, what))
+
+
+def test_images_that_lie_apart_fail_with_a_sentence(random_model: Any) -> None:
+    model = random_model(ndim=2, spacing=4.0, stages=[SPLINE])
+    registered = signatures_of(model)["parameters"]
+    pair = trial_batches(2)[0][1]
+    inputs = inputs_of([pair])
+    inputs["moving_affine"][0, 0, 2] += 1e4
+    with pytest.raises(tf.errors.InvalidArgumentError, match="do not overlap"):
+        call(registered, [pair], **inputs)
+
+
+def test_parameters_of_unlike_grids_cant_be_stacked(flat: Signatures) -> None:
+    pairs = trial_batches(2)[0]
+    inputs = inputs_of(pairs)
+    inputs["fixed_affine"][1, :2, :2] *= 1.5
+    with pytest.raises(tf.errors.InvalidArgumentError, match="grids of one shape"):
+        call(flat["parameters"], pairs, **inputs)
+    assert call(flat["serving_default"], pairs, **inputs)["affine"].shape == (2, 3, 3)
+    stacked = call(flat["parameters"], [pairs[0]] * 2)
+    assert np.array_equal(*stacked["control_points_2"])
+
+
+def test_real_pair_of_a_heart(
+    shared_data: Path, thick: Signatures, thick_model: Model
+) -> None:
+    """Of ACDC, as the scanner made it."""
+    row = read_manifest(shared_data / "acdc_val.csv")[0]
+    assert row.moving_labels is not None
+    files = (row.fixed, row.moving, row.moving_labels)
+    pair = TrialPair(*(single(read_image(file)) for file in files))
+    assert_like_register(thick, [pair], thick_model)
