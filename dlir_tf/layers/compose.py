@@ -3,8 +3,10 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from dlir_tf.blocks import grid_axes
 from dlir_tf.compilation import compiled_island
 from dlir_tf.layers.checks import check_field
 from dlir_tf.layers.sampling import (
@@ -121,14 +123,46 @@ def _compose_matrices(outer: Tensor, inner: Tensor) -> Tensor:
 @compiled_island
 def matrix_field(matrix: Tensor, reference: Tensor) -> Tensor:
     """The displacement field of a matrix on the grid of `reference`."""
-    grid = identity_coordinates(ops.shape(reference)[1:-1])
-    return apply_matrix(matrix, grid) - grid
+    batch, *size = ops.shape(reference)[:-1]
+    rows = _along_grid(matrix, size)
+    return ops.stack([ops.broadcast_to(row, (batch, *size)) for row in rows], axis=-1)
 
 
 @compiled_island
 def _matrix_after_field(matrix: Tensor, ddf: Tensor) -> Tensor:
-    grid = identity_coordinates(ops.shape(ddf)[1:-1])
-    return apply_matrix(matrix, grid + ddf) - grid
+    # A (p + u) + t - p, in two parts.
+    ndim = matrix.shape[-2]
+    rows = [
+        ops.reshape(matrix[:, a, :-1], (-1, *[1] * ndim, ndim)) for a in range(ndim)
+    ]
+    fixed_parts = _along_grid(matrix, ops.shape(ddf)[1:-1])
+    return ops.stack(
+        [
+            ops.sum(row * ddf, axis=-1) + fixed_part
+            for row, fixed_part in zip(rows, fixed_parts, strict=True)
+        ],
+        axis=-1,
+    )
+
+
+def _along_grid(matrix: Tensor, size: Any) -> list[Tensor]:
+    """The components of `A p + t - p` for every voxel `p`, to be broadcast.
+
+    Summed up along the axes: a grid of coordinates would only depend on its size, and
+    converters to TFLite would store it in their files, megabytes of it.
+    """
+    ndim = matrix.shape[-2]
+    change = matrix - np.eye(ndim, ndim + 1, dtype="float32")
+    ones = [1] * ndim
+
+    def entry(row: int, column: int) -> Tensor:
+        return ops.reshape(change[:, row, column], (-1, *ones))
+
+    axes = grid_axes(tuple(size))
+    return [
+        sum((entry(a, b) * axis for b, axis in enumerate(axes)), entry(a, ndim))
+        for a in range(ndim)
+    ]
 
 
 @compiled_island

@@ -115,10 +115,11 @@ def _linear_sampler(image: Tensor, fill_value: float | None) -> Sampler:
         for position, size, stride in zip(positions, sizes, strides, strict=True):
             position = _clip(position + shift, size)
             # The cell's lower corner; at the last voxel, the cell before it.
-            cell = ops.minimum(ops.cast(position, "int32"), size - 2)
-            cell = ops.maximum(cell, 0)
+            cell = ops.minimum(ops.cast(position, "int32"), ops.maximum(size - 2, 0))
             fractions.append((position - ops.cast(cell, "float32"))[..., None])
             lowest = lowest + cell * stride
+        # Where a position is no number, nor is the value; but the index has to be one.
+        lowest = ops.maximum(lowest, 0)
         pairs = [gather_pair(lowest + offset) for offset in offsets]
         return _interpolate(list(itertools.chain(*pairs)), fractions)
 

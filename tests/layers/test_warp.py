@@ -1,5 +1,7 @@
 """Warp: whole shifts are slices, SciPy judges the fractions between them."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -98,6 +100,18 @@ def test_an_axis_may_have_a_single_voxel(fill_value, rng):
     )
     moved = Warp(fill_value=fill_value)(image, ddf)
     np.testing.assert_allclose(moved, _scipy(image, ddf, order=1, **options), atol=2e-6)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_position_that_is_no_number_gives_none_there_alone(compiled, rng):
+    image = rng.random((1, 4, 5, 3, 1), dtype="float32")
+    ddf = rng.normal(0, 0.7, (1, 4, 5, 3, 3)).astype("float32")
+    expected = _scipy(image, ddf, order=1, mode="nearest")
+    ddf[0, 2, 3, 1, 1] = np.nan
+    expected[0, 2, 3, 1] = np.nan
+    with contextlib.nullcontext() if compiled else without_islands():
+        moved = Warp()(image, ddf)
+    np.testing.assert_allclose(moved, expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "float32"])
