@@ -6,7 +6,6 @@ the call number `n` are named `n/SIGNATURE/NAME`. The outputs hold `n/SIGNATURE/
 besides, first call and later ones, and `peak_mb`, the memory of the whole process.
 """
 
-import resource
 import sys
 import time
 from typing import Any
@@ -49,11 +48,24 @@ def main(folder: str, inputs_file: str, outputs_file: str) -> None:
             times.append(time.perf_counter() - start)
         outputs |= {prefix + name: array for name, array in results.items()}
         outputs[prefix + "seconds"] = np.array([times[0], np.median(times[1:])])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outputs["peak_mb"] = np.float64(
-        peak / (2**20 if sys.platform == "darwin" else 2**10)
-    )
+    outputs["peak_mb"] = np.float64(_peak_mb())
     np.savez(outputs_file, **outputs)
+
+
+def _peak_mb() -> float:
+    """The most memory that this process has had; 0 where the system doesn't tell."""
+    # On Linux, ru_maxrss starts with that of the process which started this one.
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            peak = next(line for line in status if line.startswith("VmHWM:"))
+        return float(peak.split()[1]) / 1024
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes, on a Mac
 
 
 if __name__ == "__main__":
