@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from dlir_tf.images import read_image as read_image
     from dlir_tf.images import read_labels as read_labels
     from dlir_tf.images import write_image as write_image
+    from dlir_tf.litert import LiteRTModel as LiteRTModel
+    from dlir_tf.loading import load_model as load_model
     from dlir_tf.model import build_model as build_model
     from dlir_tf.model_folder import Model as Model
-    from dlir_tf.model_folder import load_model as load_model
     from dlir_tf.quality import Report as Report
     from dlir_tf.quality import write_report as write_report
     from dlir_tf.refinement import refine as refine
@@ -34,13 +35,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "Config": "config",
     "Image": "images",
+    "LiteRTModel": "litert",
     "Model": "model_folder",
     "Registration": "registration",
     "Report": "quality",
     "Transform": "transforms",
     "build_model": "model",
     "load_config": "config",
-    "load_model": "model_folder",
+    "load_model": "loading",
     "read_image": "images",
     "read_labels": "images",
     "read_transform": "transforms",

@@ -22,7 +22,8 @@ class Predictor(Protocol):
     """What finds the parameters of a pair's transform: a model, however it runs.
 
     If it has an attribute `provenance`, a mapping like that of a model folder, reports
-    name the `weights_sha256` in it.
+    name the `weights_sha256` in it. If it has an attribute `shape`, ints, working grids
+    are padded to that shape.
     """
 
     @property

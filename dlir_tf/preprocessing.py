@@ -44,6 +44,7 @@ def prepare_pair(
     *,
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
+    shape: tuple[int, ...] | None = None,
 ) -> WorkingPair:
     """Brings a pair to its working grid.
 
@@ -55,10 +56,13 @@ def prepare_pair(
             resampled by nearest neighbour. Intensities and the initial alignment
             come from whole images all the same.
         moving_mask: Likewise, of the moving image.
+        shape: Of the working grid, for models that take one shape only; by default
+            the smallest that the stages can work on.
 
     Raises:
         InputError: If an image doesn't have the config's rank, is constant, or the
-            two, or their masks, don't overlap after the initial alignment.
+            two, or their masks, don't overlap after the initial alignment; or if the
+            fixed image needs a larger grid than `shape`.
     """
     for name, image in (("fixed", fixed), ("moving", moving)):
         if image.ndim != config.ndim:
@@ -69,7 +73,7 @@ def prepare_pair(
                 f"the {name} image is {image.ndim}-d, of shape {image.shape}, but the "
                 f"model registers {config.ndim}-d images; {cure}"
             )
-    grid = working_grid(fixed, config.spacing, config.multiple, config.axes)
+    grid = working_grid(fixed, config.spacing, config.multiple, config.axes, shape)
     scaled_fixed, scaled_moving = in_threads(
         lambda image, name: scale_intensities(image.array, config.intensity, name),
         (fixed, moving),

@@ -139,6 +139,7 @@ def register(
         config,
         fixed_mask=laid_out(fixed_mask, slices),
         moving_mask=laid_out(moving_mask, slices),
+        shape=getattr(model, "shape", None),
     )
     parameters, refinement = find_parameters(pair, config, model, refine, on_progress)
     selection = select_stages(pair, parameters, config, do_no_harm=do_no_harm)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
+from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 
 
@@ -35,6 +36,7 @@ def working_grid(
     spacing: tuple[float | None, ...],
     multiple: tuple[int, ...],
     order: str = "ras",
+    shape: tuple[int, ...] | None = None,
 ) -> WorkingGrid:
     """Lays the working grid over the fixed image.
 
@@ -43,6 +45,11 @@ def working_grid(
         spacing: In mm per axis of the grid; `None` keeps the image's own.
         multiple: The grid's shape becomes a multiple of it.
         order: Of the axes; see `working_axes`.
+        shape: What the grid is padded to instead, for models that take one shape
+            only; a multiple, too.
+
+    Raises:
+        InputError: If the image needs a larger grid than `shape`.
     """
     ndim = fixed.ndim
     axes, signs = working_axes(fixed.affine, order)
@@ -53,17 +60,34 @@ def working_grid(
     extent = np.asarray(fixed.shape)[axes] * own_spacing
     # A grid that is a hundredth of a voxel too short is not worth a voxel more.
     unpadded = np.maximum(np.ceil(extent / step - 0.01), 1).astype(int)
-    shape = -(-unpadded // multiple) * multiple
+    size = -(-unpadded // multiple) * multiple
+    if shape is not None:
+        _check_room(size, np.asarray(shape))
+        size = np.asarray(shape)
     directions = fixed.affine[:ndim, :ndim] / np.asarray(fixed.spacing)
     linear = directions[:, axes] * signs * step
     centre_voxel = (np.asarray(fixed.shape) - 1) / 2
     centre = fixed.affine[:ndim, :ndim] @ centre_voxel + fixed.affine[:ndim, ndim]
     # Padding by whole voxels: where spacings agree, so do the voxels.
-    first = (shape - unpadded) // 2
+    first = (size - unpadded) // 2
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = linear
     affine[:ndim, ndim] = centre - linear @ (first + (unpadded - 1) / 2)
-    return WorkingGrid(tuple(int(n) for n in shape), affine)
+    return WorkingGrid(tuple(int(n) for n in size), affine)
+
+
+def _check_room(size: np.ndarray, shape: np.ndarray) -> None:
+    if (size > shape).any():
+        enough = np.maximum(size, shape)
+        raise InputError(
+            f"the fixed image needs a working grid of {_by(size)} voxels, but the "
+            f"model takes no larger one than {_by(shape)}; export it with --shape "
+            f"{','.join(map(str, enough))}"
+        )
+
+
+def _by(size: np.ndarray) -> str:
+    return "×".join(map(str, size))
 
 
 def working_axes(

@@ -166,6 +166,8 @@ def test_the_python_examples_run(desk, monkeypatch):
         run("dlir-tf train --config my-config.yaml --pairs train.csv")
     if not (desk / "export").is_dir():
         run("dlir-tf export --format savedmodel")
+    if not (desk / "model.tflite").is_file():
+        run("dlir-tf export --format tflite --shape 128,128,16")
     (desk / "moved.nii.gz").unlink(missing_ok=True)
     examples = [block for page in HERE for block in blocks(page, "python")]
     assert examples

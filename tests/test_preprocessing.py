@@ -137,6 +137,21 @@ def test_at_the_own_spacing_the_voxels_are_the_images_own(rng, ndim):
         assert (pair.fixed[~pair.mask] == 0).all()
 
 
+def test_a_grid_of_a_given_shape_is_the_same_grid_padded(rng):
+    image = _image(rng)
+    small = working_grid(image, (1.3, 1.1, None), (4, 4, 1))
+    shape = tuple(n + m for n, m in zip(small.shape, (8, 4, 3), strict=True))
+    large = working_grid(image, (1.3, 1.1, None), (4, 4, 1), shape=shape)
+    assert large.shape == shape
+    shift = np.linalg.inv(large.affine) @ small.affine
+    np.testing.assert_allclose(shift[:3, :3], np.eye(3), atol=1e-9)
+    # By whole voxels, as many on either side.
+    np.testing.assert_allclose(shift[:3, 3], np.rint(shift[:3, 3]), atol=1e-9)
+    assert all(abs(n - m) <= 2 for n, m in zip(shift[:3, 3], (4, 2, 1), strict=True))
+    with pytest.raises(InputError, match="export it with --shape"):
+        working_grid(image, (1.3, 1.1, None), (4, 4, 1), shape=(*small.shape[:2], 1))
+
+
 @pytest.mark.parametrize("spacing", [0.5, 1.3, 3.0, 50.0])
 @pytest.mark.parametrize("cells", [1, 2, 8])
 def test_the_grid_covers_the_image_evenly(rng, spacing, cells):

@@ -22,6 +22,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = {
     "errors": 0,
     "injectivity": 0,
+    "silence": 0,
     "threads": 0,
     "config": 1,
     "images": 1,
@@ -39,6 +40,8 @@ LEVELS = {
     "quality": 3,
     "refinement": 3,
     "carrying": 4,
+    "litert": 4,
+    "loading": 4,
     "prediction": 4,
     "registration": 4,
     "serving": 4,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlir_tf.cli.export_tflite import only_for_tflite, tflite_options
 from dlir_tf.cli.options import model_option
 
 if TYPE_CHECKING:
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    default=Path("export"),
-    show_default=True,
-    help="Folder of all exported models; made if it isn't there.",
+    help="Folder of all exported models, made if it isn't there; for tflite, the file. "
+    "[default: export; model.tflite]",
 )
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["savedmodel"]),
+    type=click.Choice(["savedmodel", "tflite"]),
     required=True,
-    help="savedmodel: for TensorFlow Serving and whatever else runs TensorFlow.",
+    help="savedmodel: for TensorFlow Serving and whatever else runs TensorFlow. "
+    "tflite: one file for LiteRT, which needs no TensorFlow.",
 )
 @click.option(
     "--name",
@@ -46,19 +47,34 @@ if TYPE_CHECKING:
     help="Compile the transforms by XLA: two or three times as fast, but the server "
     "must have XLA.",
 )
+@tflite_options
 def command(
-    model: Path, output: Path, file_format: str, name: str, version: int, xla: bool
+    model: Path,
+    output: Path | None,
+    file_format: str,
+    name: str,
+    version: int,
+    xla: bool,
+    **tflite: str | None,
 ) -> None:
     """Export a model for serving outside Python.
 
     Writes OUTPUT/NAME/VERSION, the folder that TensorFlow Serving expects, with a
-    model_card.md that says how to call it. The exported model takes images as they
-    were stored, with their affines. It is loaded in a fresh process, without dlir-tf,
-    and compared with dlir-tf's own registration; if they differ, nothing is written.
+    model_card.md that says how to call it; or one .tflite file. The SavedModel takes
+    images as they were stored, with their affines. What is exported is loaded in a
+    fresh process, without dlir-tf, and compared with dlir-tf's own results; if they
+    differ, nothing is written.
 
     Example:
     dlir-tf export --model model --output export --format savedmodel
     """
+    if file_format == "tflite":
+        from dlir_tf.cli.export_tflite import export_file
+
+        export_file(model, output or Path("model.tflite"), **tflite)
+        return
+    only_for_tflite(**tflite)
+    output = output or Path("export")
     from dlir_tf.config import read_config
     from dlir_tf.export.version_folder import check_version_folder
     from dlir_tf.model_files import CONFIG_FILE, check_model_folder

@@ -1,16 +1,37 @@
 """`dlir-tf info`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from dlir_tf.config import Config
 
 
 @click.command("info")
 @click.option(
-    "--model", type=click.Path(path_type=Path), help="Model folder to describe."
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Model folder or .tflite file to describe.",
 )
 @click.option("--preset", metavar="NAME", help="Preset to print, as YAML.")
-def command(model: Path | None, preset: str | None) -> None:
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Config file to print, all defaults written out.",
+)
+@click.option(
+    "--exportable",
+    is_flag=True,
+    help="Say instead whether what it describes can be exported as TFLite; before "
+    "any training.",
+)
+def command(
+    model: Path | None, preset: str | None, config: Path | None, exportable: bool
+) -> None:
     """Describe a model, or print a preset to start from.
 
     Without options, the presets are listed. What is printed of a model or a preset
@@ -19,31 +40,96 @@ def command(model: Path | None, preset: str | None) -> None:
     Example:
     dlir-tf info --preset cardiac-cine > my-config.yaml
     """
-    from dlir_tf.config import load_config, preset_names, preset_text
+    from dlir_tf.config import (
+        dump_config,
+        load_config,
+        preset_names,
+        preset_text,
+        read_config,
+    )
     from dlir_tf.errors import InputError
 
-    if model is not None and preset is not None:
-        raise InputError("--model and --preset exclude each other; give one of them")
-    if preset is not None:
+    given = [
+        f"--{name}"
+        for name, value in (("model", model), ("preset", preset), ("config", config))
+        if value is not None
+    ]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} exclude each other; give one of them")
+    if exportable:
+        _say_whether_exportable(model, preset, config)
+    elif preset is not None:
         click.echo(preset_text(preset), nl=False)
     elif model is not None:
         click.echo(_describe_model(model), nl=False)
+    elif config is not None:
+        click.echo(dump_config(read_config(config)), nl=False)
     else:
         for name in preset_names():
             click.echo(f"{name:14} {load_config(name).description}")
 
 
-def _describe_model(folder: Path) -> str:
-    """The config of a model folder as YAML, its provenance as comments.
+def _describe_model(path: Path) -> str:
+    """The config of a model as YAML, its provenance as comments.
 
     So the whole is a config to train another model from. No TensorFlow is needed.
     """
     import yaml
 
-    from dlir_tf.config import dump_config, read_config
+    from dlir_tf.config import dump_config
+
+    config, details = _read_model(path)
+    comments = yaml.safe_dump(details, sort_keys=False)
+    return dump_config(config) + "".join(
+        f"# {line}\n" for line in comments.splitlines()
+    )
+
+
+def _read_model(path: Path) -> "tuple[Config, dict[str, object]]":
+    """The config of a model folder or file, and what else is known of it."""
+    from dlir_tf.config import read_config
+    from dlir_tf.litert.file import read_model_file
+    from dlir_tf.loading import is_litert
     from dlir_tf.model_files import CONFIG_FILE, check_model_folder
 
-    provenance = check_model_folder(folder)
-    config = dump_config(read_config(folder / CONFIG_FILE))
-    details = yaml.safe_dump({"provenance": provenance}, sort_keys=False)
-    return config + "".join(f"# {line}\n" for line in details.splitlines())
+    if is_litert(path):
+        _, card = read_model_file(path)
+        form = {"shape": list(card.shape), "precision": card.precision}
+        return card.config, {**form, "provenance": card.provenance}
+    provenance = check_model_folder(path)
+    return read_config(path / CONFIG_FILE), {"provenance": provenance}
+
+
+def _say_whether_exportable(
+    model: Path | None, preset: str | None, config: Path | None
+) -> None:
+    from dlir_tf.config import load_config, read_config
+    from dlir_tf.errors import InputError
+
+    if model is not None:
+        name, chosen = str(model), _read_model(model)[0]
+    elif preset is not None:
+        name, chosen = preset, load_config(preset)
+    elif config is not None:
+        name, chosen = str(config), read_config(config)
+    else:
+        raise InputError("--exportable: say of what, by --preset, --config or --model")
+
+    from dlir_tf.cli.quiet import load_keras, silence_warnings
+
+    load_keras()
+    silence_warnings()
+    from dlir_tf.export import ExportError
+    from dlir_tf.export.tflite.convert import check_convertible
+
+    try:
+        check_convertible(chosen)
+    except ExportError as error:
+        raise click.ClickException(
+            f"{name}: can't be exported as TFLite: {error}"
+        ) from error
+    multiple = ",".join(map(str, chosen.multiple))
+    click.echo(
+        f"{name}: can be exported as TFLite with built-in operations only, for shapes "
+        f"that are multiples of {multiple}"
+    )

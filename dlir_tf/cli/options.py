@@ -11,8 +11,9 @@ model_option = click.option(
     type=FILE,
     default=Path("model"),
     show_default=True,
-    metavar="DIR",
-    help="Model folder, from dlir-tf train.",
+    metavar="MODEL",
+    help="Model folder, from dlir-tf train; to register, also a .tflite file, from "
+    "dlir-tf export.",
 )
 
 spacing_source_option = click.option(

@@ -1,7 +1,15 @@
-"""Loading Keras and its backend without what their C++ parts say meanwhile."""
+"""Loading Keras or a model without what their C++ parts say meanwhile."""
 
+import logging
 import os
-import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+from dlir_tf.silence import silence
+
+if TYPE_CHECKING:
+    from dlir_tf.litert import LiteRTModel
+    from dlir_tf.model_folder import Model
 
 
 def load_keras() -> None:
@@ -15,18 +23,31 @@ def load_keras() -> None:
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1"):
         return
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
+    with silence():
         import keras
 
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             tf.config.list_physical_devices("GPU")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+
+
+def silence_warnings() -> None:
+    """Keeps TensorFlow's hints to programmers from people who run a command.
+
+    An export traces the same functions again and again, and each time it's told that
+    this is slow.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") not in ("0", "1"):
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def load_quietly(path: Path) -> Union["Model", "LiteRTModel"]:
+    """Loads a model; TensorFlow and Keras only if it needs them."""
+    from dlir_tf.loading import is_litert, load_model
+
+    if is_litert(path):
+        with silence():  # LiteRT tells which kernels it has found
+            return load_model(path)
+    load_keras()
+    return load_model(path)

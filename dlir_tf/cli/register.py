@@ -112,7 +112,7 @@ def command(
     from dlir_tf.cli.progress import StepProgress
     from dlir_tf.errors import InputError
     from dlir_tf.images import read_image, read_labels_of
-    from dlir_tf.model_files import check_model_folder
+    from dlir_tf.loading import check_model
     from dlir_tf.serving.failures import ServerError
 
     local = ("model", "preset", "initial_alignment")
@@ -126,7 +126,7 @@ def command(
     outputs.check(inputs=(fixed, moving, labels))
     config = chosen_preset(preset)
     if remote is None and config is None:
-        check_model_folder(model)
+        check_model(model)
     fixed_image = read_image(fixed, spacing_source=spacing_source)
     moving_image = read_image(moving, spacing_source=spacing_source)
     label_image = None
@@ -159,18 +159,19 @@ def command(
 
 
 def _by_model(
-    folder: Path,
+    path: Path,
     config: "Config | None",
     initial_alignment: "InitialAlignment | None",
 ) -> "Callable[..., Registration]":
-    """By the model in a folder, or by a config instead of it."""
-    from dlir_tf.cli.quiet import load_keras
-
-    load_keras()
-    from dlir_tf.model_folder import load_model
+    """By a model, or by a config instead of it."""
+    from dlir_tf.cli.quiet import load_keras, load_quietly
     from dlir_tf.registration import register
 
-    model = load_model(folder) if config is None else None
+    if config is None:
+        model = load_quietly(path)
+    else:
+        load_keras()
+        model = None
     return partial(
         register, model=model, config=config, initial_alignment=initial_alignment
     )

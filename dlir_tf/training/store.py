@@ -154,7 +154,12 @@ class PairStore:
             masks.get("fixed_mask", fixed), masks.get("moving_mask", moving), ndim
         )
         masks = {n: m for n, m in zip(MASKS, placed, strict=True) if n in masks}
-        working = prepare_pair(*in_plane(fixed, moving, ndim), self._config, **masks)
+        working = prepare_pair(
+            *in_plane(fixed, moving, ndim),
+            self._config,
+            fixed_mask=masks.get("fixed_mask"),
+            moving_mask=masks.get("moving_mask"),
+        )
         for name in masks:
             factors = [stage.downsample for stage in self._config.stages]
             check_mask(getattr(working, name), name, factors)

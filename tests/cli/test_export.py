@@ -181,7 +181,7 @@ def test_wrong_options_are_found_before_tensorflow_is_imported(
     )
     assert run.returncode == code, run.stderr
     assert message in run.stderr
-    assert len(run.stderr.strip().splitlines()) <= 5
+    assert len(run.stderr.strip().splitlines()) <= 6
 
 
 def test_help_explains_every_option(capfd: pytest.CaptureFixture[str]) -> None:

@@ -89,3 +89,36 @@ def test_errors_are_one_sentence(capsys, folder, tmp_path):
     assert "no such model folder" in missing
     (folder / "model.weights.h5").unlink()
     assert "it lacks model.weights.h5" in _error(capsys, "--model", str(folder))
+
+
+def test_whether_it_can_be_exported_is_said_before_training(capsys, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "ndim: 2\nspacing: [1.5, 2.0]\nstages:\n- {transform: bspline, downsample: 1,\n"
+        "   control_point_spacing: [4, 2], filters: [3], lattice_filters: 3}\n"
+    )
+    main(["info", "--config", str(config), "--exportable"])
+    printed = capsys.readouterr().out
+    assert "can be exported as TFLite with built-in operations only" in printed
+    assert "multiples of 4,2" in printed
+    main(["info", "--config", str(config)])
+    assert parse_config(capsys.readouterr().out, "printed").ndim == 2
+    assert "say of what" in _error(capsys, "--exportable")
+
+
+def test_what_can_not_be_exported_is_an_error(capsys, monkeypatch):
+    from dlir_tf.export.tflite import convert
+
+    def refuse(config):
+        raise convert.NotBuiltInError("it needs Digamma (stage 2, bspline)")
+
+    monkeypatch.setattr(convert, "check_convertible", refuse)
+    message = _error(capsys, "--preset", "demo", "--exportable")
+    assert message.startswith("Error: demo: can't be exported as TFLite: it needs Diga")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_can_be_exported(capsys, name):
+    main(["info", "--preset", name, "--exportable"])
+    assert f"{name}: can be exported" in capsys.readouterr().out

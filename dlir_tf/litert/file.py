@@ -1,0 +1,112 @@
+"""The file of a LiteRT model: a TFLite flatbuffer with a zip archive at its end.
+
+That is how TFLite keeps metadata: interpreters stop at the end of the flatbuffer, and
+any zip program lists what comes after it:
+
+- `config.yaml`: what the model was built from, as in a model folder.
+- `dlir_tf.json`: version of this format, shape and precision, the digest of the
+  flatbuffer, and the provenance of the model.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dlir_tf.config import Config, dump_config, parse_config
+from dlir_tf.errors import InputError
+
+SUFFIX = ".tflite"
+CONFIG_ENTRY = "config.yaml"
+CARD_ENTRY = "dlir_tf.json"
+FORMAT_VERSION = 1
+
+PARAMETERS = "parameters"
+REGISTER = "register"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a file says of the model in it.
+
+    Attributes:
+        config: What the model was built from.
+        shape: Voxels per axis of the working grid; the only one that it takes.
+        precision: Of its weights: `float32`, `float16` or `int8`.
+        provenance: Versions, seed, digests of data and weights.
+    """
+
+    config: Config
+    shape: tuple[int, ...]
+    precision: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def pack(flatbuffer: bytes, card: Card) -> bytes:
+    """Puts a card at the end of a flatbuffer, which makes it a model's file."""
+    content = {
+        "format_version": FORMAT_VERSION,
+        "shape": card.shape,
+        "precision": card.precision,
+        "flatbuffer_sha256": hashlib.sha256(flatbuffer).hexdigest(),
+        "provenance": card.provenance,
+    }
+    whole = io.BytesIO(flatbuffer)
+    with zipfile.ZipFile(whole, "a") as archive:
+        archive.writestr(CONFIG_ENTRY, dump_config(card.config))
+        archive.writestr(CARD_ENTRY, json.dumps(content, indent=2) + "\n")
+    return whole.getvalue()
+
+
+def read_model_file(path: str | Path) -> tuple[bytes, Card]:
+    """Reads a model's file; nothing in it is executed.
+
+    Returns:
+        The flatbuffer, and what the file says of it.
+
+    Raises:
+        InputError: If there is no such file, it's damaged, another program made it,
+            or its version is another one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such model file; `dlir-tf export --format tflite --output "
+            f"{path}` makes one of a model folder"
+        )
+    whole = path.read_bytes()
+    content, config_text, length = _entries(whole, path)
+    if content.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: a model file of version {content.get('format_version')}; this "
+            f"dlir-tf reads version {FORMAT_VERSION}: export the model again"
+        )
+    flatbuffer = whole[:length]
+    if hashlib.sha256(flatbuffer).hexdigest() != content.get("flatbuffer_sha256"):
+        raise InputError(f"{path}: is damaged; copy it again, or export it again")
+    card = Card(
+        parse_config(config_text, f"{path}: {CONFIG_ENTRY}"),
+        tuple(content["shape"]),
+        content["precision"],
+        content["provenance"],
+    )
+    return flatbuffer, card
+
+
+def _entries(whole: bytes, path: Path) -> tuple[dict[str, Any], str, int]:
+    """The contents of both entries, and how long the flatbuffer before them is."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+            length = min(entry.header_offset for entry in archive.infolist())
+            config_text = archive.read(CONFIG_ENTRY).decode("utf-8")
+            content = dict(json.loads(archive.read(CARD_ENTRY)))
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, zlib.error) as error:
+        raise InputError(
+            f"{path}: isn't a whole model file of `dlir-tf export --format tflite` "
+            "(another program's, or damaged); copy it again, or export a model folder"
+        ) from error
+    return content, config_text, length

@@ -1,0 +1,39 @@
+"""Options of an export to TFLite, and what can be wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from dlir_tf.config import load_config
+from dlir_tf.errors import InputError
+from dlir_tf.export.tflite.options import check_new_file, check_shape, parse_shape
+
+
+def test_shapes_are_read() -> None:
+    assert parse_shape("160,192, 160") == (160, 192, 160)
+
+
+@pytest.mark.parametrize("text", ["160x192", "", "160,,2", "1.5,2,3"])
+def test_what_is_no_shape(text: str) -> None:
+    with pytest.raises(InputError, match="whole numbers with commas"):
+        parse_shape(text)
+
+
+def test_says_the_next_multiple() -> None:
+    config = load_config("cardiac-cine")
+    check_shape((256, 224, 10), config)
+    with pytest.raises(InputError, match=r"next larger shape is 256,224,1\. Received"):
+        check_shape((250, 224, 0), config)
+    with pytest.raises(InputError, match=r"3-d, so the shape has 3 numbers"):
+        check_shape((256, 224), config)
+
+
+def test_files_that_cant_be_made(tmp_path: Path) -> None:
+    check_new_file(tmp_path / "model.tflite")
+    with pytest.raises(InputError, match=r"ends in \.tflite"):
+        check_new_file(tmp_path / "model.lite")
+    with pytest.raises(InputError, match="folder doesn't exist"):
+        check_new_file(tmp_path / "no" / "model.tflite")
+    (tmp_path / "model.tflite").write_text("kept")
+    with pytest.raises(InputError, match="is there already"):
+        check_new_file(tmp_path / "model.tflite")

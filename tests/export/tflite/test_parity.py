@@ -1,0 +1,102 @@
+"""An export that differs from its model is refused and leaves nothing."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlir_tf.export import ExportError
+from dlir_tf.export.tflite import file as module
+from dlir_tf.export.tflite.file import export_tflite
+from dlir_tf.export.tflite.parity import TFLiteParity, compare, example_pairs
+from dlir_tf.model_folder import Model
+
+SHAPE = (24, 32)
+
+
+def test_precisions(flat_model: Model, tmp_path: Path) -> None:
+    """Less precise weights are smaller, and less like the model."""
+    sizes, differences = {}, {}
+    for precision in ("float32", "int8"):
+        path = tmp_path / f"{precision}.tflite"
+        parity = export_tflite(flat_model, path, shape=SHAPE, precision=precision)
+        sizes[precision], differences[precision] = path.stat().st_size, parity.ddf_mm
+        assert parity.largest_mm > 0.5  # or it would say nothing
+        assert 20 < parity.parameters_mb < 500  # TensorFlow alone needs more
+    assert differences["float32"] < 1e-3
+    assert differences["float32"] <= differences["int8"]
+
+
+@pytest.mark.parametrize("changed", ["another", "nonsense"])
+def test_a_wrong_file_is_refused(
+    changed: str,
+    flat_model: Model,
+    random_model: Callable[..., Model],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    convert = module.convert
+
+    def wrong(network: object, *options: object) -> bytes:
+        if changed == "nonsense":
+            return b"nonsense" * 100
+        other = random_model(**flat_model.config.model_dump(mode="json"))
+        for weight in other.network.weights:
+            weight.assign(1.5 * weight.numpy())
+        return convert(other.network, *options)
+
+    monkeypatch.setattr(module, "convert", wrong)
+    cause = {"another": "doesn't give what the model gives", "nonsense": "can't be run"}
+    with pytest.raises(ExportError, match=cause[changed]):
+        export_tflite(flat_model, tmp_path / "model.tflite", shape=SHAPE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(
+    flat_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(module, "convert", lambda *_: b"flatbuffer")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        export_tflite(flat_model, tmp_path / "model.tflite", shape=SHAPE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_compares_in_millimetres(flat_model: Model) -> None:
+    pair = example_pairs(flat_model.config, SHAPE)[0]
+    rng = np.random.default_rng(2)
+    expected = {
+        "moved": rng.random((1, *SHAPE, 1)),
+        "ddf": np.zeros((1, *SHAPE, 2)),
+        "affine": np.eye(2, 3)[None],
+        "control_points_2": np.zeros((1, 5, 7, 2)),
+    }
+    received = {name: array.copy() for name, array in expected.items()}
+    received["ddf"][0, 3, 4] = (0.4, 0.3)
+    received["control_points_2"][0, 1, 1, 1] = -0.5
+    received["affine"][0, 0, 2] = 0.1
+    pair["spacing"] = np.array([[1.5, 2.0]])
+    found = compare(pair, expected, received)
+    assert found["ddf_mm"] == pytest.approx(np.hypot(0.6, 0.6))
+    assert found["control_points_mm"] == pytest.approx(1.0)
+    assert found["affine_mm"] == pytest.approx(0.15)
+    assert found["moved"] == 0
+    del received["ddf"]
+    with pytest.raises(ExportError, match=r"`ddf` must have the shape.*none"):
+        compare(pair, expected, received)
+
+
+def test_nan_is_no_small_difference() -> None:
+    figures = dict.fromkeys(TFLiteParity.__dataclass_fields__, 0.0)
+    assert TFLiteParity(**figures).within_tolerance("float32")
+    for name in ("ddf_mm", "moved", "affine_mm", "control_points_mm"):
+        parity = TFLiteParity(**{**figures, name: float("nan")})
+        assert not parity.within_tolerance("int8")
