@@ -7,7 +7,10 @@ PYTHON ?= python3.13 python3.12 python3.11 python3 python
 WORKERS ?= 2
 DEMO ?= demo
 
+LEGACY_PYTHON ?= python3.11
+
 BIN := .venv/bin
+LEGACY := .venv-legacy
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -18,7 +21,7 @@ CAN_VENV := import ensurepip, venv
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lint test clean
+.PHONY: help setup demo lint test legacy clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -36,8 +39,10 @@ lint: $(READY) ## style, formatting and types
 test: lint ## lint, then all tests and docstring examples
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
+legacy: $(LEGACY)/ready ## make .venv-legacy, for the tests against TensorFlow Addons
+
 clean: ## remove everything that was made
-	rm -rf .venv demo build dist dlir_tf.egg-info
+	rm -rf .venv .venv-legacy demo build dist dlir_tf.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -66,4 +71,17 @@ $(READY): requirements.txt requirements-ants.txt pyproject.toml $(BIN)/python
 	@$(PIP) install --requirement requirements.txt
 	@$(PIP) install --no-deps --requirement requirements-ants.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# TensorFlow Addons' last version is for Python 3.11 at most, and for nothing newer than
+# TensorFlow 2.15: nothing of .venv is in it. The file names all packages, so that pip
+# needs to resolve nothing.
+$(LEGACY)/ready: tests/legacy/requirements.txt
+	@"$(LEGACY_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
+	    echo "TensorFlow Addons need Python 3.11; install it, or name it: make legacy LEGACY_PYTHON=/path/to/python3.11" >&2; \
+	    exit 1; \
+	}
+	@echo "Installing tests/legacy/requirements.txt into $(LEGACY) (some minutes)"
+	@"$(LEGACY_PYTHON)" -m venv --clear $(LEGACY)
+	@$(LEGACY)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --requirement tests/legacy/requirements.txt
 	@touch $@
