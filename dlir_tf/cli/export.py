@@ -11,6 +11,8 @@ from dlir_tf.cli.options import model_option
 if TYPE_CHECKING:
     from dlir_tf.export.parity import Parity
 
+DEFAULT_OUTPUT = Path("export")
+
 
 @click.command("export")
 @model_option
@@ -74,7 +76,7 @@ def command(
         export_file(model, output or Path("model.tflite"), **tflite)
         return
     only_for_tflite(**tflite)
-    output = output or Path("export")
+    output = output or DEFAULT_OUTPUT
     from dlir_tf.config import read_config
     from dlir_tf.export.version_folder import check_version_folder
     from dlir_tf.model_files import CONFIG_FILE, check_model_folder

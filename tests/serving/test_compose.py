@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dlir_tf.cli.export import DEFAULT_OUTPUT
 from dlir_tf.cli.export import command as export
 from dlir_tf.serving.server import DEFAULT_MODEL_NAME
 
@@ -28,7 +29,7 @@ def flags(service):
 
 def test_it_serves_what_export_writes_under_the_name_that_register_asks_for(service):
     defaults = {option.name: option.default for option in export.params}
-    assert f"./{defaults['output']}:/models:ro" in service["volumes"]
+    assert f"./{DEFAULT_OUTPUT}:/models:ro" in service["volumes"]
     assert flags(service)["model_name"] == defaults["name"] == DEFAULT_MODEL_NAME
     assert flags(service)["model_base_path"] == f"/models/{defaults['name']}"
 
