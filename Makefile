@@ -1,32 +1,38 @@
 # Everything runs in an environment of its own, .venv, which is made when it is
 # missing and brought up to date when requirements.txt or pyproject.toml changes.
 # PYTHON chooses the interpreter it is made with: make test PYTHON=python3.12
+# LEGACY_PYTHON chooses that of .venv-legacy, which tests/legacy run beside it.
 # DEMO chooses the new folder of the demo: make demo DEMO=demo-2
 
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
+LEGACY_PYTHON ?= python3.11 $(PYTHON)
 WORKERS ?= 2
 DEMO ?= demo
 
-LEGACY_PYTHON ?= python3.11
-
 BIN := .venv/bin
-LEGACY := .venv-legacy
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LEGACY_PIP := .venv-legacy/bin/python -m pip --disable-pip-version-check --quiet
 
 # Programs, not names, are asked: a version manager's python3.13 may be a signpost
 # to nothing, and Debian ships a Python without ensurepip.
 IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
 CAN_VENV := import ensurepip, venv
+# TensorFlow Addons have no wheels for others.
+IS_LEGACY := import ensurepip, platform, sys; \
+    where = (platform.system(), platform.machine(), sys.version_info[:2]); \
+    sys.exit(where != ("Linux", "x86_64", (3, 11)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lint test legacy clean
+.PHONY: help setup legacy demo lint test clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## make .venv with the exact versions of requirements.txt
+
+legacy: .venv-legacy/ready ## make .venv-legacy: TensorFlow 2.15.1 and TensorFlow Addons
 
 demo: $(READY) ## train on made-up hearts, register one; DEMO=folder chooses where
 	$(BIN)/dlir-tf demo --output "$(DEMO)"
@@ -36,10 +42,8 @@ lint: $(READY) ## style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## lint, then all tests and docstring examples
+test: lint legacy ## lint, then all tests and docstring examples
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
-
-legacy: $(LEGACY)/ready ## make .venv-legacy, for the tests against TensorFlow Addons
 
 clean: ## remove everything that was made
 	rm -rf .venv .venv-legacy demo build dist dlir_tf.egg-info
@@ -73,15 +77,18 @@ $(READY): requirements.txt requirements-ants.txt pyproject.toml $(BIN)/python
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# TensorFlow Addons' last version is for Python 3.11 at most, and for nothing newer than
-# TensorFlow 2.15: nothing of .venv is in it. The file names all packages, so that pip
-# needs to resolve nothing.
-$(LEGACY)/ready: tests/legacy/requirements.txt
-	@"$(LEGACY_PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
-	    echo "TensorFlow Addons need Python 3.11; install it, or name it: make legacy LEGACY_PYTHON=/path/to/python3.11" >&2; \
-	    exit 1; \
-	}
-	@echo "Installing tests/legacy/requirements.txt into $(LEGACY) (some minutes)"
-	@"$(LEGACY_PYTHON)" -m venv --clear $(LEGACY)
-	@$(LEGACY)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --requirement tests/legacy/requirements.txt
-	@touch $@
+# Without the right Python its tests are skipped, and say so. pip leaves out what the
+# pinned packages ask for but don't need; bytecode is made of what is imported.
+.venv-legacy/ready: tests/legacy/requirements.txt
+	@found=; \
+	for python in $(LEGACY_PYTHON); do \
+	    "$$python" -c '$(IS_LEGACY)' >/dev/null 2>&1 && found=$$python && break; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "No Python 3.11 for Linux on x86-64 among: $(LEGACY_PYTHON). The tests against TensorFlow 2.15.1 will be skipped. Install one, or name it: make legacy LEGACY_PYTHON=/path/to/python3.11" >&2; \
+	    exit 0; \
+	fi; \
+	echo "Making .venv-legacy with $$("$$found" --version)"; \
+	"$$found" -m venv --clear .venv-legacy && \
+	$(LEGACY_PIP) install --no-deps --no-compile --requirement $< && \
+	touch $@

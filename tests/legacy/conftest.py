@@ -1,4 +1,8 @@
-"""Python 3.11 with TensorFlow 2.15.1 and TensorFlow Addons, run as a subprocess."""
+"""Python 3.11 with TensorFlow 2.15.1 and TensorFlow Addons, run as a subprocess.
+
+Nothing of that environment is ever imported here, nor the other way round: only
+files of NumPy arrays pass between the two.
+"""
 
 import os
 import subprocess
@@ -9,29 +13,39 @@ import numpy as np
 import pytest
 
 HERE = Path(__file__).resolve().parent
-# They import what today's environment hasn't got.
+# It imports what today's environment hasn't got.
 collect_ignore_glob = ["run_*.py"]
-ENVIRONMENT = HERE.parents[1] / ".venv-legacy"
+MADE_BY_MAKE = HERE.parents[1] / ".venv-legacy"
 
 Arrays = dict[str, np.ndarray]
 RunLegacy = Callable[..., Arrays]
 
 
 @pytest.fixture(scope="session")
-def run_legacy(tmp_path_factory: pytest.TempPathFactory) -> RunLegacy:
-    """Runs a script of this folder there; gives it arrays and returns its own."""
-    if not (ENVIRONMENT / "ready").is_file():
-        pytest.skip(f"{ENVIRONMENT.name} isn't there (make legacy says why)")
+def legacy_python() -> Path:
+    """The interpreter: `DLIR_TF_LEGACY_PYTHON`, or that of `make legacy`."""
+    chosen = os.environ.get("DLIR_TF_LEGACY_PYTHON")
+    if chosen:
+        return Path(chosen)
+    if not (MADE_BY_MAKE / "ready").is_file():
+        pytest.skip("no environment with TensorFlow 2.15.1: `make legacy` makes it")
+    return MADE_BY_MAKE / "bin" / "python"
 
-    def run(script: str, inputs: Arrays, *arguments: str) -> Arrays:
+
+@pytest.fixture(scope="session")
+def run_legacy(
+    legacy_python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunLegacy:
+    """Runs `SCRIPT ARGUMENT... INPUTS OUTPUTS` there, and returns its arrays."""
+
+    def run(script: Path, *arguments: Path, inputs: Arrays) -> Arrays:
         folder = tmp_path_factory.mktemp("legacy")
-        np.savez(folder / "inputs.npz", **inputs)
-        command = [ENVIRONMENT / "bin" / "python", "-P", HERE / script]
         files = [folder / "inputs.npz", folder / "outputs.npz"]
-        # Nothing of today's environment must be found there.
+        np.savez(files[0], **inputs)
+        # Nothing of today's environment must be found there, hence -P as well.
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         done = subprocess.run(
-            [*command, *files, *arguments],
+            [legacy_python, "-P", script, *arguments, *files],
             env={**kept, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"},
             capture_output=True,
             text=True,

@@ -19,9 +19,19 @@ def dense_image_warp(image, ddf):
 
 def resampler(image, ddf):
     """It samples at points whose coordinates are in the order x, y."""
-    rows, columns = tf.meshgrid(*map(tf.range, image.shape[1:3]), indexing="ij")
-    points = tf.cast(tf.stack([rows, columns], -1), tf.float32) + ddf
-    return tfa.image.resampler(image, points[..., ::-1])
+    return tfa.image.resampler(image, points(ddf)[..., ::-1])
+
+
+def interpolate_bilinear(image, ddf):
+    """It samples at a list of points, rows first."""
+    queries = tf.reshape(points(ddf), (ddf.shape[0], -1, 2))
+    return tf.reshape(tfa.image.interpolate_bilinear(image, queries), image.shape)
+
+
+def points(ddf):
+    """Where the voxels are taken to."""
+    rows, columns = tf.meshgrid(*map(tf.range, ddf.shape[1:3]), indexing="ij")
+    return tf.cast(tf.stack([rows, columns], -1), tf.float32) + ddf
 
 
 def main(inputs_file, outputs_file):
@@ -32,7 +42,7 @@ def main(inputs_file, outputs_file):
         image, ddf, weights = (
             inputs[f"{case}/{name}"] for name in ("image", "ddf", "weights")
         )
-        for function in (dense_image_warp, resampler):
+        for function in (dense_image_warp, resampler, interpolate_bilinear):
             with tf.GradientTape() as tape:
                 tape.watch([image, ddf])
                 value = function(image, ddf)

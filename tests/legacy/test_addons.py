@@ -1,21 +1,25 @@
 """Where our warp is that of TensorFlow Addons, and where it differs from it.
 
-What is found here stands in docs/migration-from-tfa.md.
+What is found here stands in docs/compatibility.md.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from dlir_tf.layers import Warp
+from dlir_tf.layers.sampling import identity_coordinates, sample_linear
 
+SCRIPT = Path(__file__).with_name("run_addons.py")
 # Odd and unequal sizes, several channels and batches.
 SHAPES = {"small": (2, 7, 5, 3), "large": (1, 33, 18, 1), "thin": (3, 2, 11, 2)}
-# What the two of them do outside the image: repeat its border, or go to 0.
-FILL_VALUES = {"dense_image_warp": None, "resampler": 0.0}
+# What they do outside the image: repeat its border, or go to 0.
+FILL_VALUES = {"dense_image_warp": None, "resampler": 0.0, "interpolate_bilinear": None}
 
 Arrays = dict[str, np.ndarray]
-both = pytest.mark.parametrize("function", FILL_VALUES)
+each = pytest.mark.parametrize("function", FILL_VALUES)
 
 
 def _make_cases() -> dict[str, Arrays]:
@@ -52,7 +56,7 @@ def theirs(run_legacy) -> dict[str, dict[str, Arrays]]:
         for name, array in arrays.items()
     }
     results: dict[str, dict[str, Arrays]] = {}
-    for key, array in run_legacy("run_addons.py", inputs).items():
+    for key, array in run_legacy(SCRIPT, inputs=inputs).items():
         case, function, name = key.split("/")
         results.setdefault(case, {}).setdefault(function, {})[name] = array
     return results
@@ -60,10 +64,13 @@ def theirs(run_legacy) -> dict[str, dict[str, Arrays]]:
 
 def _ours(case: str, function: str) -> Arrays:
     image, ddf, weights = (tf.constant(a) for a in CASES[case].values())
-    layer = Warp(fill_value=FILL_VALUES[function], image_gradient=True)
     with tf.GradientTape() as tape:
         tape.watch([image, ddf])
-        value = layer(image, ddf)
+        if function == "dense_image_warp":
+            value = Warp(image_gradient=True)(image, ddf)
+        else:
+            points = identity_coordinates(ddf.shape[1:3]) + ddf
+            value = sample_linear(image, points, FILL_VALUES[function])
         total = tf.reduce_sum(value * weights)
     gradients = tape.gradient(total, [image, ddf])
     names = ("value", "image", "ddf")
@@ -82,7 +89,7 @@ def _distance_inside(case: str) -> np.ndarray:
     return np.minimum(positions, last - positions).min(-1)
 
 
-@both
+@each
 @pytest.mark.parametrize("case", CASES)
 def test_values_agree_everywhere(case, function, theirs):
     """Inside, in the voxel's width around the image, and far outside."""
@@ -96,7 +103,7 @@ def test_the_cases_reach_inside_around_and_far_outside():
         assert np.sum((distances > low) & (distances < high)) > 50
 
 
-@both
+@each
 @pytest.mark.parametrize("case", FRACTIONS)
 def test_gradients_agree_between_voxels(case, function, theirs):
     ours, other = _ours(case, function), theirs[case][function]
@@ -105,18 +112,19 @@ def test_gradients_agree_between_voxels(case, function, theirs):
         np.testing.assert_allclose(ours[name], other[name], atol=2e-5, err_msg=name)
 
 
-@both
+@each
 @pytest.mark.parametrize("case", ["whole", "zero"])
 def test_gradients_to_the_image_agree_at_voxels_too(case, function, theirs):
     ours = _ours(case, function)["image"]
     np.testing.assert_allclose(ours, theirs[case][function]["image"], atol=2e-5)
 
 
+@pytest.mark.parametrize("function", ["dense_image_warp", "interpolate_bilinear"])
 @pytest.mark.parametrize("case", ["whole", "zero"])
-def test_dense_image_warp_has_no_slope_at_voxels_but_ours_has(case, theirs):
+def test_theirs_have_no_slope_at_voxels_but_ours_has(case, function, theirs):
     """Training that starts from no displacement would stand still with theirs."""
-    ours = _ours(case, "dense_image_warp")["ddf"]
-    other = theirs[case]["dense_image_warp"]["ddf"]
+    ours = _ours(case, function)["ddf"]
+    other = theirs[case][function]["ddf"]
     positions = _positions(case)
     last = np.array(ours.shape[1:3]) - 1
     before_last = (positions >= 0) & (positions < last)
