@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlir_tf.cli.export_tflite import only_for_tflite, tflite_options
-from dlir_tf.cli.options import model_option
+from dlir_tf.cli.options import OneOf, model_option
 
 if TYPE_CHECKING:
     from dlir_tf.export.parity import Parity
@@ -25,7 +25,7 @@ DEFAULT_OUTPUT = Path("export")
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["savedmodel", "tflite"]),
+    type=OneOf(["savedmodel", "tflite"]),
     required=True,
     help="savedmodel: for TensorFlow Serving and whatever else runs TensorFlow. "
     "tflite: one file for LiteRT, which needs no TensorFlow.",
