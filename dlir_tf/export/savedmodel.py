@@ -1,21 +1,18 @@
 """A model as a SavedModel: weights and graph, with no need of Keras or dlir_tf."""
 
 import contextlib
-import errno
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from dlir_tf.compilation import without_islands
-from dlir_tf.errors import InputError
+from dlir_tf.disk_errors import disk_errors
 from dlir_tf.export.card import write_card
 from dlir_tf.export.description import describe, write_description
 from dlir_tf.export.graph.signatures import build_signatures
 from dlir_tf.export.pairs import trial_batches
 from dlir_tf.export.parity import Parity, check_parity, inputs_of
+from dlir_tf.export.saving import check_backend, save_graphs
 from dlir_tf.export.version_folder import new_version
 from dlir_tf.export.warm_up import write_warm_up
 from dlir_tf.model_folder import Model
@@ -54,7 +51,7 @@ def export_savedmodel(
     with new_version(output, name, version, model.config.ndim) as folder:
         write_savedmodel(folder, model, xla=xla)
         parity = check_parity(folder, model)
-        with _disk_errors(folder):
+        with disk_errors(folder.parent):
             _write_warm_up(folder, name, model.config.ndim)
         described = describe(model, parity, name=name, version=version, xla=xla)
         write_description(folder, described)
@@ -70,21 +67,9 @@ def write_savedmodel(folder: Path, model: Model, *, xla: bool = False) -> None:
         model: The model.
         xla: As for `export_savedmodel`.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            "export: a SavedModel can only be made under the backend tensorflow; "
-            f"unset KERAS_BACKEND. Received: {keras.backend.backend()}"
-        )
-    module = tf.Module()
-    # The plain variables; the Keras objects around them would need Keras to load.
-    module.parameters = [variable.value for variable in model.network.variables]
+    check_backend("SavedModel")
     with contextlib.nullcontext() if xla else without_islands(in_blocks=True):
-        signatures = {
-            name: function.get_concrete_function()
-            for name, function in build_signatures(model).items()
-        }
-        with _disk_errors(folder):
-            tf.saved_model.save(module, str(folder), signatures=signatures)
+        save_graphs(folder, model.network, build_signatures(model))
 
 
 def _write_warm_up(folder: Path, name: str, ndim: int) -> None:
@@ -96,18 +81,3 @@ def _write_warm_up(folder: Path, name: str, ndim: int) -> None:
         for key, signature in signatures.items()
     ]
     write_warm_up(folder, name, requests)
-
-
-@contextlib.contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """TensorFlow has errors of its own for what the disk refuses."""
-    place = str(folder.parent)
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), place) from error
-    except tf.errors.OpError as error:
-        too_large = "File too large" in error.message
-        code = errno.EFBIG if too_large else errno.EIO
-        reason = os.strerror(code) if too_large else error.message
-        raise OSError(code, reason, place) from error

@@ -1,14 +1,11 @@
 """What is written down during training: a CSV file and TensorBoard events."""
 
-import contextlib
 import csv
-import errno
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
 
+from dlir_tf.disk_errors import disk_errors
 from dlir_tf.files import replacing
 
 COLUMNS = (
@@ -44,7 +41,7 @@ class TrainingLog:
             with csv_path.open(newline="", encoding="utf-8") as stream:
                 self._rows = list(csv.DictReader(stream))
         self._save()
-        with _disk_errors(events_folder):
+        with disk_errors(events_folder):
             self._events = tf.summary.create_file_writer(str(events_folder))
         self._events_folder = events_folder
 
@@ -65,7 +62,7 @@ class TrainingLog:
         self._save()
         metadata = tf.compat.v1.SummaryMetadata()
         metadata.plugin_data.plugin_name = "scalars"
-        with _disk_errors(self._events_folder), self._events.as_default():
+        with disk_errors(self._events_folder), self._events.as_default():
             for name, value in values.items():
                 # As tf.summary.scalar does, which needs tensorboard installed.
                 tensor = tf.constant(value, tf.float32)
@@ -85,14 +82,3 @@ class TrainingLog:
             writer = csv.DictWriter(stream, COLUMNS, restval="")
             writer.writeheader()
             writer.writerows(self._rows)
-
-
-@contextlib.contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Raises what the disk refuses as `OSError`; TensorFlow has errors of its own."""
-    full = (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError)
-    try:
-        yield
-    except tf.errors.OpError as error:
-        code = errno.ENOSPC if isinstance(error, full) else errno.EIO
-        raise OSError(code, os.strerror(code), str(folder)) from error

@@ -1,9 +1,8 @@
 """From a model's graph to a TFLite flatbuffer, with built-in operations only."""
 
-import errno
-import os
 import re
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,8 +10,8 @@ import tensorflow as tf
 
 from dlir_tf.compilation import without_islands
 from dlir_tf.config import Config
-from dlir_tf.errors import InputError
 from dlir_tf.export import ExportError
+from dlir_tf.export.saving import check_backend, save_graphs
 from dlir_tf.export.tflite.graph import signatures
 from dlir_tf.model import build_model
 from dlir_tf.silence import silence
@@ -45,28 +44,16 @@ def convert(network: keras.Model, shape: tuple[int, ...], precision: str) -> byt
         ExportError: If it can't be converted for another reason.
         OSError: If the disk has no room for the intermediate files.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            "export: a TFLite file can only be made under the backend tensorflow; "
-            f"unset KERAS_BACKEND. Received: {keras.backend.backend()}"
-        )
-    module = tf.Module()
-    module.parameters = [variable.value for variable in network.variables]
-    with tempfile.TemporaryDirectory(prefix="dlir-tf-") as folder, silence():
-        # No XLA: TFLite has no notion of it.
-        with without_islands():
-            functions = {
-                name: function.get_concrete_function()
-                for name, function in signatures(network, shape).items()
-            }
-            try:
-                tf.saved_model.save(module, folder, signatures=functions)
-            except tf.errors.OpError as error:
-                raise OSError(
-                    errno.ENOSPC, os.strerror(errno.ENOSPC), folder
-                ) from error
+    check_backend("TFLite file")
+    # No XLA: TFLite has no notion of it.
+    with (
+        tempfile.TemporaryDirectory(prefix="dlir-tf-") as folder,
+        silence(),
+        without_islands(),
+    ):
+        saved = save_graphs(Path(folder), network, signatures(network, shape))
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=list(functions)
+            folder, signature_keys=list(saved)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if precision != "float32":

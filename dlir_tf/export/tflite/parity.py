@@ -1,9 +1,6 @@
 """Whether a model's TFLite file gives what the model gives."""
 
 import itertools
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ from keras import ops
 
 from dlir_tf.config import Config, Intensity
 from dlir_tf.export import ExportError
+from dlir_tf.export.fresh_process import run_script
 from dlir_tf.litert.file import PARAMETERS, REGISTER
 from dlir_tf.model_folder import Model
 from dlir_tf.phantoms import beating_heart
@@ -90,7 +88,12 @@ def check_tflite_parity(
             `MM_TOLERANCE` or `FRACTION_TOLERANCE`.
     """
     pairs = example_pairs(model.config, shape)
-    received = _run_in_fresh_process(path, pairs)
+    inputs = {
+        f"{number}/{name}": array
+        for number, pair in enumerate(pairs)
+        for name, array in pair.items()
+    }
+    received = run_script(_SCRIPT, path, inputs, "file", "LiteRT")
     worst = {"ddf_mm": 0.0, "moved": 0.0, "affine_mm": 0.0, "control_points_mm": 0.0}
     largest = 0.0
     for number, pair in enumerate(pairs):
@@ -186,30 +189,6 @@ def _predict(model: Model, pair: Arrays) -> Arrays:
             {name: tf.constant(array) for name, array in pair.items()}, training=False
         )
         return {name: ops.convert_to_numpy(array) for name, array in outputs.items()}
-
-
-def _run_in_fresh_process(path: Path, pairs: list[Arrays]) -> Arrays:
-    with tempfile.TemporaryDirectory(prefix="dlir-tf-") as exchange:
-        inputs, outputs = Path(exchange, "inputs.npz"), Path(exchange, "outputs.npz")
-        arrays: dict[str, Any] = {
-            f"{number}/{name}": array
-            for number, pair in enumerate(pairs)
-            for name, array in pair.items()
-        }
-        np.savez(inputs, **arrays)
-        # -P: no folder is searched for modules, whatever lies there under their names.
-        command = [sys.executable, "-P", *map(str, (_SCRIPT, path, inputs, outputs))]
-        run = subprocess.run(  # noqa: S603 - our own script and our own files
-            command, capture_output=True, text=True, errors="replace"
-        )
-        if run.returncode != 0:
-            lines = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
-            raise ExportError(
-                "the exported file can't be run by LiteRT alone, in a fresh process: "
-                f"{lines[-1]}"
-            )
-        with np.load(outputs) as stored:
-            return {name: stored[name] for name in stored.files}
 
 
 def _under(arrays: Arrays, prefix: str) -> Arrays:
