@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from dlir_tf.config import Config, read_config
 from dlir_tf.litert.file import SUFFIX, read_model_file
-from dlir_tf.model_files import check_model_folder
+from dlir_tf.model_files import CONFIG_FILE, check_model_folder
 
 if TYPE_CHECKING:
     from dlir_tf.litert import LiteRTModel
@@ -37,16 +38,19 @@ def load_model(path: str | Path) -> Union["Model", "LiteRTModel"]:
     return model_folder.load_model(path)
 
 
-def check_model(path: str | Path) -> None:
+def check_model(path: str | Path) -> Config:
     """Refuses what can't be loaded, as far as a look at the files tells.
+
+    Returns:
+        What the model was built from.
 
     Raises:
         InputError: If it's missing, incomplete, damaged or of another version.
     """
     if is_litert(path):
-        read_model_file(path)
-    else:
-        check_model_folder(Path(path))
+        return read_model_file(path)[1].config
+    check_model_folder(Path(path))
+    return read_config(Path(path) / CONFIG_FILE)
 
 
 def is_litert(path: str | Path) -> bool:

@@ -48,24 +48,24 @@ def command(
     from rich.console import Console
 
     from dlir_tf.cli.main import check_output_file
-    from dlir_tf.config import read_config
     from dlir_tf.evaluation.pairs import check_pairs
+    from dlir_tf.loading import check_model
     from dlir_tf.manifest import read_manifest
-    from dlir_tf.model_files import CONFIG_FILE, check_model_folder
 
     check_output_file(output, (".csv",))
     listed = read_manifest(pairs)
     config = chosen_preset(preset)
+    check_pairs(listed, config or check_model(model))
+
+    from dlir_tf.cli.quiet import load_keras, load_quietly
+
     if config is None:
-        check_model_folder(model)
-    check_pairs(listed, config or read_config(model / CONFIG_FILE))
-
-    from dlir_tf.cli.quiet import load_keras
-
-    load_keras()
+        loaded = load_quietly(model)
+    else:
+        load_keras()
+        loaded = None
     from dlir_tf.evaluation.evaluate import evaluate
     from dlir_tf.evaluation.report import summary_table, write_csv
-    from dlir_tf.model_folder import load_model
 
     def show_progress(done: int) -> None:
         # On a terminal, one line that changes; in a log, a line per pair.
@@ -74,7 +74,7 @@ def command(
 
     evaluations = evaluate(
         listed,
-        load_model(model) if config is None else None,
+        loaded,
         show_progress,
         config=config,
         refine=refine,

@@ -1,5 +1,6 @@
 """`dlir-tf export --format tflite`, and registering by what it wrote."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -137,6 +138,25 @@ def test_refines_what_a_file_found(here: Path, capsys) -> None:
     pair = ["register", "fixed.nii.gz", "moving.nii.gz", "--refine", "2"]
     main([*pair, "--model", "exported.tflite", "--output", "refined.nii.gz"])
     assert "refined.nii.gz" in capsys.readouterr().out
+
+
+def test_evaluates_a_file_as_the_model_it_came_from(here: Path, capsys) -> None:
+    labels = read_image("moving_labels.nii.gz")
+    write_image(Path("fixed_labels.nii.gz"), labels)
+    Path("pairs.csv").write_text(
+        "fixed,moving,fixed_labels,moving_labels\nfixed.nii.gz,moving.nii.gz,"
+        "fixed_labels.nii.gz,moving_labels.nii.gz\n"
+    )
+    dice = []
+    for model in ("model", "exported.tflite"):
+        main(
+            ["evaluate", "--pairs", "pairs.csv", "--model", model, "--output", "e.csv"]
+        )
+        with open("e.csv", newline="", encoding="utf-8") as rows:
+            (row,) = csv.DictReader(rows)
+        dice.append({k: float(v) for k, v in row.items() if "dice" in k.lower()})
+    assert len(dice[0]) >= 4
+    assert dice[1] == pytest.approx(dice[0], abs=2e-3)
 
 
 @pytest.mark.parametrize(
