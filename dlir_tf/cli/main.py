@@ -83,6 +83,13 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(_describe(error))
     except ExportError as error:
         _fail(f"{error}; no export was written")
+    except ModuleNotFoundError as error:
+        if error.name not in ("keras", "tensorflow"):
+            raise
+        _fail(
+            f"this needs {error.name}, which isn't installed; `pip install dlir-tf` "
+            "brings it (only .tflite files without --refine register without it)"
+        )
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)

@@ -96,6 +96,12 @@ def test_wrong_usage_is_exit_code_2(capsys, arguments):
             "Error: a.nii: can't be written: Permission denied; choose another "
             "folder\n",
         ),
+        (
+            ModuleNotFoundError("No module named 'keras'", name="keras"),
+            1,
+            "Error: this needs keras, which isn't installed; `pip install dlir-tf` "
+            "brings it (only .tflite files without --refine register without it)\n",
+        ),
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
     ],
 )
