@@ -42,7 +42,9 @@ def test_names_the_operation_and_the_stage(monkeypatch: pytest.MonkeyPatch) -> N
         return {"parameters": run}
 
     monkeypatch.setattr(module, "signatures", unusual)
-    with pytest.raises(NotBuiltInError, match=r"it needs Digamma \(.*Flex"):
+    with pytest.raises(
+        NotBuiltInError, match=r"it needs Digamma \(stage 1, bspline.*Flex"
+    ):
         check_convertible(Config.model_validate(CONFIG))
 
 
