@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from models import random_model
 from timing import report, time_in_turn, write_json
 
 
@@ -24,7 +25,7 @@ def main() -> None:
 
     from dlir_tf.compilation import compiled_graph
     from dlir_tf.config import Config
-    from dlir_tf.model import build_model, parameters_model
+    from dlir_tf.model import parameters_model
 
     stages = [{"transform": "affine", "downsample": 4, "feature_spacing": 32}]
     stages += [
@@ -37,10 +38,8 @@ def main() -> None:
         for downsample, spacing in ((4, 32), (2, 16), (2, 8))
     ]
     config = Config.model_validate({"ndim": 3, "spacing": 1.0, "stages": stages})
-    network = build_model(config)
+    network = random_model(config, 0.05).network
     rng = np.random.default_rng(0)
-    # Random heads: a field of zeros is not a fair workload for the warp.
-    network.set_weights([rng.normal(0, 0.05, w.shape) for w in network.get_weights()])
     shape = (1, *options.size, 1)
     pair = {
         "fixed": tf.constant(rng.random(shape, dtype=np.float32)),

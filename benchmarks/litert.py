@@ -10,8 +10,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
-import numpy as np
+from models import random_model
 from timing import report, time_in_turn, write_json
 
 READY = "import sys; from dlir_tf.loading import load_model; load_model(sys.argv[1])"
@@ -45,7 +47,8 @@ def main() -> None:
             },
         }
         title = f"{options.preset}, {options.precision}, a pair of {options.size}"
-        results = {
+        results = {"convolutions": time_convolutions(folder, options)}
+        results |= {
             what: report(f"{what}: {title}", time_in_turn(candidates, options.rounds))
             for what, candidates in seconds.items()
         }
@@ -55,17 +58,14 @@ def main() -> None:
 
 def prepare(folder: Path, options: argparse.Namespace) -> int:
     """Writes model, file and images; returns the size of the file."""
-    from dlir_tf import build_model, load_config, write_image
+    from dlir_tf import load_config, write_image
     from dlir_tf.export.tflite.file import export_tflite
-    from dlir_tf.model_folder import make_model, save_model
+    from dlir_tf.model_folder import save_model
     from dlir_tf.phantoms import beating_heart
     from dlir_tf.working_grid import working_grid
 
     config = load_config(options.preset)
-    network = build_model(config)
-    rng = np.random.default_rng(0)
-    network.set_weights([rng.normal(0, 0.02, w.shape) for w in network.get_weights()])
-    model = make_model(config, network)
+    model = random_model(config)
     heart = beating_heart(1, shape=options.size, spacing=options.spacing)
     write_image(folder / "fixed.nii.gz", heart.fixed)
     write_image(folder / "moving.nii.gz", heart.moving)
@@ -75,6 +75,30 @@ def prepare(folder: Path, options: argparse.Namespace) -> int:
     parity = export_tflite(model, path, shape=grid.shape, precision=options.precision)
     print(f"working grid {grid.shape}; largest differences: {parity}")
     return path.stat().st_size
+
+
+def time_convolutions(folder: Path, options: argparse.Namespace) -> Any:
+    """The signature `parameters` with planar convolutions, and with TFLite's own."""
+    from dlir_tf import read_image
+    from dlir_tf.export.tflite import graph
+    from dlir_tf.export.tflite.convert import convert
+    from dlir_tf.litert import LiteRTModel, load_litert
+    from dlir_tf.litert.file import Card
+    from dlir_tf.loading import load_model
+    from dlir_tf.preprocessing import prepare_pair
+
+    model, planar = load_model(folder / "model"), load_litert(folder / "model.tflite")
+    card = Card(model.config, planar.shape, options.precision)
+    with mock.patch.object(graph, "planar", lambda network: network):
+        own = LiteRTModel(convert(model.network, card.shape, card.precision), card)
+    images = [read_image(folder / f"{name}.nii.gz") for name in ("fixed", "moving")]
+    pair = prepare_pair(*images, model.config, shape=card.shape)
+    candidates = {
+        "3-d, TFLite's own": lambda: own.predict(pair),
+        "planar": lambda: planar.predict(pair),
+    }
+    seconds = time_in_turn(candidates, options.rounds)
+    return report("convolutions of `parameters`", seconds)
 
 
 def process(program: str, *arguments: object) -> Callable[[], object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from models import random_model
 from timing import report, time_in_turn, write_json
 
 
@@ -24,16 +25,11 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-    from dlir_tf import build_model, load_config, register
-    from dlir_tf.model_folder import make_model
+    from dlir_tf import load_config, register
     from dlir_tf.phantoms import beating_heart
 
     config = load_config(options.preset)
-    network = build_model(config)
-    rng = np.random.default_rng(0)
-    # Random heads: a field of zeros is not a fair workload for the splines.
-    network.set_weights([rng.normal(0, 0.02, w.shape) for w in network.get_weights()])
-    model = make_model(config, network)
+    model = random_model(config)
     heart = beating_heart(1, shape=options.size, spacing=options.spacing)
     exported = {
         "plain": signatures_of(model, xla=False),

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import keep_to_cores, peak_bytes, thread_environment
+from models import random_model
 from timing import write_json
 
 _CONFIG = {
@@ -85,15 +86,11 @@ def measure(size: int, rounds: int) -> dict:
     """Registers cubes: once with all that is compiled for their shape, then timed."""
     import dlir_tf
     from dlir_tf.config import Config
-    from dlir_tf.model_folder import make_model
 
     rng = np.random.default_rng(0)
     fixed, moving = smooth_noise(rng, size), smooth_noise(rng, size)
     config = Config.model_validate(_CONFIG)
-    network = dlir_tf.build_model(config)
-    # Random heads: a transform that moves nothing is no fair work.
-    network.set_weights([rng.normal(0, 0.05, w.shape) for w in network.get_weights()])
-    model = make_model(config, network)
+    model = random_model(config, 0.05)
     seconds, cpu_seconds = [], []
     for _ in range(rounds + 1):
         wall, cpu = time.perf_counter(), time.process_time()
