@@ -1,7 +1,9 @@
 """How a pair's registration changes when its working grid is padded to a larger shape.
 
 LiteRT files have one shape, so smaller images are padded to it. Real pairs and a
-trained model are needed: python benchmarks/padding.py --model model --pairs val.csv --add 0 0 6
+trained model are needed:
+
+python benchmarks/padding.py --model model --pairs val.csv --add 0 0 6
 """
 
 import argparse
