@@ -83,7 +83,7 @@ def command(
 
     check_model_folder(model)
     config = read_config(model / CONFIG_FILE)
-    check_version_folder(output, name, version, config.ndim)
+    check_version_folder(output, name, version, config)
 
     from dlir_tf.cli.quiet import load_keras
 

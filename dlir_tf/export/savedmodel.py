@@ -48,7 +48,7 @@ def export_savedmodel(
         ExportError: If the exported model doesn't load in a fresh process or gives
             something else. Nothing is left behind then.
     """
-    with new_version(output, name, version, model.config.ndim) as folder:
+    with new_version(output, name, version, model.config) as folder:
         write_savedmodel(folder, model, xla=xla)
         parity = check_parity(folder, model)
         with disk_errors(folder.parent):

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 
 # Written into every version by an export; a folder without it isn't ours.
@@ -17,18 +18,18 @@ DESCRIPTION_FILE = "signature.json"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-def check_version_folder(output: Path, name: str, version: int, ndim: int) -> Path:
+def check_version_folder(output: Path, name: str, version: int, config: Config) -> Path:
     """Returns the folder of a version that isn't there yet.
 
     Args:
         output: The folder of all exported models; made when it's needed.
         name: The model's name for the server.
         version: From 1; a server takes the highest one that it finds.
-        ndim: The rank of the images that the model registers.
+        config: Of the model; its rank and description tell it from another one.
 
     Raises:
         InputError: If the name isn't one of a folder, the version is taken, other
-            versions there aren't of such a model, or nothing can be written there.
+            versions there are of another model, or nothing can be written there.
     """
     if not _NAME.fullmatch(name):
         raise InputError(
@@ -48,14 +49,16 @@ def check_version_folder(output: Path, name: str, version: int, ndim: int) -> Pa
             f"is --version {max(taken) + 1}"
         )
     if taken:
-        _check_same_kind(home / str(max(taken)), ndim)
+        _check_same_model(home / str(max(taken)), config)
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"{existing}: can't be written; choose another --output")
     return home / str(version)
 
 
 @contextlib.contextmanager
-def new_version(output: Path, name: str, version: int, ndim: int) -> Iterator[Path]:
+def new_version(
+    output: Path, name: str, version: int, config: Config
+) -> Iterator[Path]:
     """Gives a new folder beside the version's, which takes its name at the end.
 
     If the block fails, the new folder goes, and so do the folders above it that
@@ -65,9 +68,9 @@ def new_version(output: Path, name: str, version: int, ndim: int) -> Iterator[Pa
         output: As for `check_version_folder`, like the other three.
         name: The model's name for the server.
         version: A version that isn't there yet.
-        ndim: The rank of the model's images.
+        config: Of the model.
     """
-    target = check_version_folder(output, name, version, ndim)
+    target = check_version_folder(output, name, version, config)
     # A server takes no notice of folders whose name isn't a number.
     unfinished = target.parent / f".{version}-{secrets.token_hex(4)}"
     missing = [path for path in (unfinished, *unfinished.parents) if not path.exists()]
@@ -102,23 +105,22 @@ def _check_no_model(folder: Path) -> None:
             )
 
 
-def _check_same_kind(version: Path, ndim: int) -> None:
+def _check_same_model(version: Path, config: Config) -> None:
     """Refuses to put a version beside those of another model.
 
-    A server would hand the new one to callers who send what the old one takes.
+    A server would hand the new one to callers who send what the old one takes. What
+    is trained again, with other stages or settings, remains the same model as long as
+    its rank and its description do, which says what images it registers.
     """
-    try:
+    what = "isn't an export of dlir-tf"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         described = json.loads((version / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-        theirs = described["ndim"]
-    except (OSError, ValueError, KeyError, TypeError):
-        theirs = None
-    if theirs == ndim:
-        return
-    what = (
-        "isn't an export of dlir-tf"
-        if theirs is None
-        else f"registers {theirs}-d images"
-    )
+        ndim, description = described["ndim"], described["config"]["description"]
+        if (ndim, description) == (config.ndim, config.description):
+            return
+        what = f"registers {ndim}-d images"
+        if ndim == config.ndim:
+            what = f"is for {description!r}, and this one for {config.description!r}"
     raise InputError(
         f"{version.parent}: holds another model, whose version {version.name} {what}; "
         "choose another --name"
