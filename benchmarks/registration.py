@@ -42,11 +42,12 @@ def main() -> None:
         )
     except InputError as error:
         sys.exit(str(error))
-    print(f"\n{contents['manifest']}\n\n{tables(contents)}")
+    text = tables(contents)
+    print(f"\n{contents['manifest']}\n\n{text}")
     if options.plot:
         plot(contents, options.plot)
     if options.page:
-        put_into_page(contents, options.page)
+        put_into_page(text, contents["manifest"], options.page)
 
 
 def parse() -> argparse.Namespace:

@@ -46,23 +46,27 @@ def tables(contents: dict) -> str:
     return "\n".join(parts)
 
 
-def put_into_page(contents: dict, page: Path) -> None:
-    """Puts tables in the place of those between the page's marks of a manifest.
+def put_into_page(text: str, mark: str, page: Path) -> None:
+    """Puts tables in the place of those between a page's marks.
+
+    Args:
+        text: The tables.
+        mark: What the first mark says: the manifest.
+        page: In Markdown.
 
     Raises:
         InputError: If the page has no such marks.
     """
-    start, end = f"<!-- {contents['manifest']} -->\n", "<!-- end -->"
-    head, mark, rest = page.read_text("utf-8").partition(start)
+    start, end = f"<!-- {mark} -->\n", "<!-- end -->"
+    head, opening, rest = page.read_text("utf-8").partition(start)
     _, closing, tail = rest.partition(end)
-    if not (mark and closing):
+    if not (opening and closing):
         raise InputError(
             f"{page}: the tables belong between {start.strip()} and {end}, which it "
             "doesn't have; put these lines where you want them"
         )
-    text = f"{head}{start}\n{tables(contents)}\n{end}{tail}"
     with replacing(page) as unfinished:
-        unfinished.write_text(text, "utf-8")
+        unfinished.write_text(f"{head}{start}\n{text}\n{end}{tail}", "utf-8")
 
 
 def mean_of(values: dict | list | None) -> float | None:

@@ -173,10 +173,10 @@ def test_a_table_takes_the_place_of_the_older_one_on_a_page(tmp_path):
     store.add("p", "elastix", {}, "d", NUMBERS)
     page.write_text("above\n<!-- b.csv -->\n<!-- end -->\n", "utf-8")
     with pytest.raises(InputError, match=r"belong between <!-- a\.csv --> and"):
-        put_into_page(store.contents, page)
+        put_into_page(tables(store.contents), "a.csv", page)
     for _ in range(2):
         page.write_text(page.read_text("utf-8").replace("b.csv", "a.csv"), "utf-8")
-        put_into_page(store.contents, page)
+        put_into_page(tables(store.contents), "a.csv", page)
     assert page.read_text("utf-8") == (
         f"above\n<!-- a.csv -->\n\n{tables(store.contents)}\n<!-- end -->\n"
     )
