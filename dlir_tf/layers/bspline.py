@@ -171,8 +171,11 @@ def _checked_spacing(spacing: Any) -> int | tuple[int, ...]:
 
 @compiled_island
 def _expand(control_points: Tensor, *, spacing: tuple[int, ...]) -> Tensor:
+    # The last axis first, so that the largest pass, which is the last one, adds up long
+    # runs of memory; the other way round, it takes twice as long, without XLA three
+    # times.
     field = control_points
-    for axis, step in enumerate(spacing, start=1):
+    for axis, step in reversed(list(enumerate(spacing, start=1))):
         field = _expand_axis(field, axis, spline_weights(step))
     return field
 
