@@ -38,7 +38,9 @@ RESULTS = [
 REAL = {
     "acdc": ("acdc_train.csv", "acdc_val.csv"),
     "brain2d": ("brain2d_train.csv", "brain2d_val.csv"),
+    "brain": ("brain_train.csv", "brain_val.csv"),
     "liver": ("liver.csv",),
+    "prostate": ("prostate_train.csv", "prostate_val.csv"),
 }
 # In the place of a preset's: the same keys, minutes less.
 TINY = """
@@ -125,7 +127,7 @@ def test_the_commands_of_the_results_run_on_a_few_real_pairs(
     """As they stand there, but with one or two pairs and a few steps for minutes."""
     monkeypatch.chdir(tmp_path)
     for manifest in REAL[name]:
-        last = 2 if name == "liver" else 3
+        last = 2 if name in ("brain", "liver") else 3
         header, *rows = (shared_data / manifest).read_text("utf-8").splitlines()[:last]
         paths = [
             ",".join(str(shared_data / cell) for cell in row.split(",")) for row in rows

@@ -1,4 +1,4 @@
-"""Accuracy against seconds, as a picture."""
+"""Accuracy against CPU seconds, as a picture."""
 
 import statistics
 from pathlib import Path
@@ -40,13 +40,13 @@ def plot(contents: dict, path: Path) -> None:
         if name == "before":
             axes.axhline(accuracy, color="grey", linestyle=":", label="before")
             continue
-        seconds = statistics.fmean(results[pair]["seconds"] for pair in common)
+        seconds = statistics.fmean(results[pair]["cpu_seconds"] for pair in common)
         ours = METHODS[name].module == "ours"
         axes.plot(
             seconds, accuracy, "o" if ours else "s", label=METHODS[name].title, ms=8
         )
     axes.set_xscale("log")
-    axes.set_xlabel("seconds a pair")
+    axes.set_xlabel("CPU seconds a pair")
     axes.set_ylabel(_ACCURACY[measured[0]])
     count = "1 pair" if len(common) == 1 else f"{len(common)} pairs"
     axes.set_title(f"{contents['manifest']}, {count}", fontsize="medium")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import ablation
 import pytest
@@ -11,6 +12,8 @@ from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
 from dlir_tf.phantoms import write_phantoms
 
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = sorted((ROOT / "benchmarks" / "results" / "ablation").glob("*.json"))
 BRAIN, HEART = load_config("brain-2d"), load_config("cardiac-cine")
 
 
@@ -120,3 +123,11 @@ def test_table_has_means_and_leaves_out_what_isnt_there():
     *_, before, after = ablation.table({"all": rows}).splitlines()
     assert before == "| before | 0.500 (0.354) |  |  |  |  |"
     assert after == "| all stages | 0.625 (0.177) |  |  | 0.25 (at most 0.5) |  |"
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_the_page_shows_the_results_that_are_kept(path):
+    contents = json.loads(path.read_text("utf-8"))
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    mark = f"<!-- ablation, {contents['bound']['name']} -->"
+    assert f"{mark}\n\n{ablation.table(contents['results'])}" in page
