@@ -2,21 +2,22 @@
 
 python benchmarks/ablation.py --config brain-2d --pairs train.csv --validation val.csv
 
-Every variant is trained and evaluated by the commands that users have. All that is
-made lies in one folder: an interrupted run goes on from there, a training from its
-last checkpoint.
+Every variant is trained by the command that users have. It is evaluated with all its
+stages: those that fold would be left out otherwise, and none seem to. All that is made
+lies in one folder: an interrupted run goes on from there, a training from its last
+checkpoint.
 """
 
 import argparse
 import csv
 import json
 import os
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import yaml
+from comparison.ablation_table import COLUMNS, table
 from comparison.store import digest
 from comparison.table import put_into_page
 from comparison.variants import VARIANTS, variant_config
@@ -28,14 +29,13 @@ from dlir_tf.files import replacing
 from dlir_tf.manifest import data_digest, read_manifest
 from dlir_tf.model_files import CHECKPOINT_FILE, PROVENANCE_FILE
 
-# Column to its name in the CSV of `dlir-tf evaluate`, and its digits.
-_COLUMNS = {
-    "Dice": ("dice_after", 3),
-    "HD95 (mm)": ("hd95_after", 2),
-    "surface (mm)": ("surface_distance_after", 2),
-    "folded (%)": ("folded_percent", 2),
-    "std log J": ("std_log_jacobian", 3),
+# What a process is started with.
+_PROGRAMS = {
+    "train": ["-m", "dlir_tf", "train"],
+    "evaluate": [str(Path(__file__).parent / "comparison" / "all_stages.py")],
 }
+# What results are bound to beside their data: how models are evaluated.
+_EVALUATION = "all stages"
 
 
 def main() -> None:
@@ -86,8 +86,7 @@ def run(options: argparse.Namespace) -> dict:
         if changed is None or name in contents["results"]:
             continue
         contents["results"][name] = measure(name, changed, options)
-        with replacing(file) as unfinished:
-            unfinished.write_text(json.dumps(contents, indent=1) + "\n", "utf-8")
+        write_results(file, contents)
     return contents
 
 
@@ -99,6 +98,7 @@ def bound_to(config: Config, options: argparse.Namespace) -> dict:
         "steps": options.steps,
         "seed": options.seed,
         "refine": options.refine,
+        "evaluation": _EVALUATION,
         "pairs": data_digest(read_manifest(options.pairs)),
         "validation": data_digest(read_manifest(options.validation)),
     }
@@ -111,15 +111,22 @@ def read_results(file: Path, bound: dict) -> dict:
         InputError: If it was about something else.
     """
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return {"bound": bound, "results": {}}
+        contents = {"bound": bound, "results": {}}
+        write_results(file, contents)  # so that no model is taken for another run's
+        return contents
     contents = json.loads(file.read_text("utf-8"))
     for key, value in bound.items():
-        if contents["bound"][key] != value:
+        if contents["bound"].get(key) != value:
             raise InputError(
                 f"{file}: was made with another `{key}`; choose another --output"
             )
     return contents
+
+
+def write_results(file: Path, contents: dict) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as unfinished:
+        unfinished.write_text(json.dumps(contents, indent=1) + "\n", "utf-8")
 
 
 def measure(name: str, config: Config, options: argparse.Namespace) -> list[dict]:
@@ -132,7 +139,7 @@ def measure(name: str, config: Config, options: argparse.Namespace) -> list[dict
     call("evaluate", [*shared, "--output", str(file), *extra], options.threads)
     wanted = [
         column.replace("after", side)
-        for column, _ in _COLUMNS.values()
+        for column, _ in COLUMNS.values()
         for side in ("before", "after")
     ]
     with file.open(newline="", encoding="utf-8") as stream:
@@ -167,48 +174,16 @@ def train(name: str, config: Config, options: argparse.Namespace) -> Path:
 
 
 def call(command: str, arguments: list[str], threads: int) -> None:
-    """Runs a command of dlir-tf, whose progress is seen."""
-    print(f"dlir-tf {command} {' '.join(arguments)}", flush=True)
+    """Trains or evaluates in a process of its own, whose progress is seen."""
+    print(f"{command} {' '.join(arguments)}", flush=True)
     done = subprocess.run(
-        [sys.executable, "-m", "dlir_tf", command, *arguments],
+        [sys.executable, *_PROGRAMS[command], *arguments],
         env=thread_environment(threads),
         stdout=subprocess.DEVNULL,
         check=False,
     )
     if done.returncode:
-        raise InputError(f"dlir-tf {command} ended with {done.returncode}; see above")
-
-
-def table(results: dict[str, list[dict]]) -> str:
-    """A table in Markdown, a line for each variant."""
-    ordered = [(VARIANTS[n].title, results[n]) for n in VARIANTS if n in results]
-    if not ordered:
-        return "no results yet\n"
-    count = len(ordered[0][1])
-    lines = [
-        f"| {' | '.join([f'mean over {count} pairs', *_COLUMNS])} |",
-        f"| {' | '.join(['---'] * (1 + len(_COLUMNS)))} |",
-        line("before", ordered[0][1], "before"),
-        *(line(title, rows, "after") for title, rows in ordered),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def line(title: str, rows: list[dict], side: str) -> str:
-    cells = [title]
-    for column, (key, digits) in _COLUMNS.items():
-        name = key.replace("after", side)
-        after_only = side == "before" and name == key
-        values = [] if after_only else [row[name] for row in rows if name in row]
-        text = f"{statistics.fmean(values):.{digits}f}" if values else ""
-        if column == "Dice" and len(values) > 1:
-            text += f" ({statistics.stdev(values):.{digits}f})"
-        if column == "folded (%)" and values:
-            text = "0"
-            if any(values):
-                text = f"{statistics.fmean(values):.2g} (at most {max(values):.2g})"
-        cells.append(text)
-    return f"| {' | '.join(cells)} |"
+        raise InputError(f"{command} ended with {done.returncode}; see above")
 
 
 if __name__ == "__main__":

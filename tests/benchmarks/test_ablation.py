@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import ablation
+import numpy as np
 import pytest
+from comparison.all_stages import evaluated
 from comparison.variants import VARIANTS, variant_config
 
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
+from dlir_tf.manifest import read_manifest
 from dlir_tf.phantoms import write_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +106,35 @@ def test_what_was_measured_isnt_measured_again(options, monkeypatch):
         ablation.run(options)
 
 
+def test_stages_that_fold_are_evaluated_as_they_are(options):
+    """Else a variant without the bound would be measured without its last stages."""
+    from dlir_tf.evaluation.evaluate import evaluate_pair
+    from dlir_tf.model import build_model
+    from dlir_tf.model_folder import make_model
+
+    config = variant_config(load_config("demo"), "neither")
+    network, rng = build_model(config), np.random.default_rng(0)
+    network.set_weights([rng.normal(0, 0.2, w.shape) for w in network.get_weights()])
+    model = make_model(config, network)
+    pair = read_manifest(options.validation)[0]
+    assert evaluate_pair(pair, model).after.folded_percent == 0
+    assert evaluated(pair, model).after.folded_percent > 1
+
+
+def test_models_of_another_run_are_not_taken(options, monkeypatch):
+    """Also if that was interrupted before its first result."""
+
+    def interrupted(command, arguments, threads):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ablation, "call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ablation.run(options)
+    options.seed = 1
+    with pytest.raises(InputError, match="was made with another `seed`"):
+        ablation.run(options)
+
+
 def test_unknown_variant_is_named(options):
     options.variants = "all,everything"
     with pytest.raises(InputError, match="no variant is called 'everything'"):
@@ -111,7 +143,7 @@ def test_unknown_variant_is_named(options):
 
 def test_failure_of_a_command_ends_it(options):
     options.config = "brain-2d"
-    with pytest.raises(InputError, match="dlir-tf train ended with 1"):
+    with pytest.raises(InputError, match=r"^train ended with 1"):
         ablation.run(options)
 
 
