@@ -255,6 +255,18 @@ def test_no_stage_is_too_coarse_for_any_field_before(num_between):
     )
 
 
+def test_deformations_need_a_lattice():
+    training = {"augmentation": {"deformation": 0.5}}
+    text = yaml.safe_dump({**VALID, "stages": [AFFINE], "training": training})
+    assert _message(text) == (
+        "model.yaml, training.augmentation.deformation: needs a bspline stage, whose "
+        "lattice it takes; set it to 0"
+    )
+    with_lattice = {**VALID, "stages": [AFFINE, COARSE], "training": training}
+    config = Config.model_validate(with_lattice)
+    assert config.coarsest_lattice == config.stages[1].control_point_spacing
+
+
 def test_several_problems_are_all_named():
     message = _message("ndim: 3\nspcing: 1\nstages: []\n")
     assert message.splitlines() == [

@@ -36,6 +36,11 @@ def misfits(config: "Config") -> Misfits:
             yield from _too_coarse(stage, place, earlier)
             earlier.append(stage)
     yield from _unfit_patch(config, complete)
+    if config.training.augmentation.deformation and not earlier and complete:
+        yield (
+            "training.augmentation.deformation",
+            "needs a bspline stage, whose lattice it takes; set it to 0",
+        )
 
 
 def _wrong_lengths(stage: Stage, place: str, ndim: int) -> Misfits:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from dlir_tf.config.misfits import misfits
 from dlir_tf.config.refinement import Refinement
 from dlir_tf.config.stages import (
+    BSplineStage,
     Flag,
     Frozen,
     Number,
@@ -67,13 +68,15 @@ class Augmentation(Frozen):
     """Random changes of the training pairs; 0 switches one off.
 
     Pose changes move both images together; `relative` is the part of them that
-    the moving image gets on top, by itself.
+    the moving image gets on top, by itself. `deformation` bends each image by itself,
+    on the lattice of the first deformable stage; 1 is the most that can't fold.
     """
 
     rotation_degrees: Annotated[Number, Field(ge=0, le=180)] = 10.0
     scale: Fraction = 0.1
     translation: Fraction = 0.05
     relative: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    deformation: Annotated[Number, Field(ge=0, le=1)] = 0.0
     gamma: Fraction = 0.2
     noise: Weight = 0.02
 
@@ -125,6 +128,16 @@ class Config(Frozen):
         """What the working grid's size is padded to a multiple of, per axis."""
         cells = [stage.cell_spacing for stage in self.stages]
         return tuple(math.lcm(*axis) for axis in zip(*cells, strict=True))
+
+    @property
+    def coarsest_lattice(self) -> tuple[int, ...] | None:
+        """Control point spacing of the first deformable stage, if there is one."""
+        spacings = (
+            stage.control_point_spacing
+            for stage in self.stages
+            if isinstance(stage, BSplineStage)
+        )
+        return next(spacings, None)
 
     @model_validator(mode="before")
     @classmethod

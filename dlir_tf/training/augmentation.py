@@ -6,21 +6,29 @@ from typing import Any
 import tensorflow as tf
 
 from dlir_tf.config import Augmentation
+from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_parameters
+from dlir_tf.layers.bspline import LATTICE_MARGIN, BSplineTransformer
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.warp import Warp
 from dlir_tf.masks import warp_mask
-from dlir_tf.training.landmarks import pull_back
+from dlir_tf.training.landmarks import pull_back, undo_displacement
 
 Batch = dict[str, Any]
 
 
-def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
-    """Changes poses and intensities of the pairs of a batch at random.
+def augment(
+    batch: Batch,
+    config: Augmentation,
+    seed: Any,
+    lattice_spacing: tuple[int, ...] | None = None,
+) -> Batch:
+    """Changes shapes, poses and intensities of the pairs of a batch at random.
 
     Both images of a pair get the same random affine pose, which shows the network
     more anatomies; `config.relative` of its range comes on top for the moving
-    image alone, which shows it more misalignments.
+    image alone, which shows it more misalignments. Each image gets a smooth
+    deformation of its own, which shows it more differences between people.
 
     Args:
         batch: `fixed`, `moving` and `mask`, `(batch, *size, 1)`, and perhaps
@@ -28,33 +36,57 @@ def augment(batch: Batch, config: Augmentation, seed: Any) -> Batch:
             `POINTS`; `spacing`, `(batch, ndim)`.
         config: The ranges.
         seed: Two ints; equal seeds give equal changes.
+        lattice_spacing: Voxels between the control points of the deformations, per
+            axis; only needed if there are any.
 
     Returns:
         A batch of the same shapes; intensities stay in [0, 1].
     """
-    seeds = tf.unstack(tf.random.split(seed, 6))
+    seeds = tf.unstack(tf.random.split(seed, 8))
     result = dict(batch)
-    if config.rotation_degrees or config.scale or config.translation:
-        pose = _random_matrix(batch, config, 1.0, seeds[0])
-        field = matrix_field(pose, batch["fixed"])
-        result |= warp_side("fixed", batch, field)
-        result["mask"] = Warp(fill_value=0.0)(batch["mask"], field)
-        if "fixed_points" in batch:
-            result["fixed_points"] = pull_back(batch["fixed_points"], pose)
-        if config.relative:
-            alone = _random_matrix(batch, config, config.relative, seeds[1])
-            pose = Compose()(pose, alone)
-            field = matrix_field(pose, batch["fixed"])
-            result["mask"] *= Warp(fill_value=0.0)(batch["mask"], field)
-        result |= warp_side("moving", batch, field)
-        if "moving_points" in batch:
-            result["moving_points"] = pull_back(batch["moving_points"], pose)
+    if (
+        config.rotation_degrees
+        or config.scale
+        or config.translation
+        or (config.deformation)
+    ):
+        result |= _change_places(batch, config, lattice_spacing, seeds[:4])
     for name, gamma_seed, noise_seed in (
-        ("fixed", seeds[2], seeds[3]),
-        ("moving", seeds[4], seeds[5]),
+        ("fixed", seeds[4], seeds[5]),
+        ("moving", seeds[6], seeds[7]),
     ):
         result[name] = _change_intensities(result[name], config, gamma_seed, noise_seed)
     return result
+
+
+def _change_places(
+    batch: Batch,
+    config: Augmentation,
+    lattice_spacing: tuple[int, ...] | None,
+    seeds: list[Any],
+) -> Batch:
+    """Returns all that lies elsewhere after random poses and deformations."""
+    pose = moving_pose = _random_matrix(batch, config, 1.0, seeds[0])
+    if config.relative:
+        alone = _random_matrix(batch, config, config.relative, seeds[1])
+        moving_pose = Compose()(pose, alone)
+    changed: Batch = {}
+    mask: Any = 1.0
+    sides = (("fixed", pose, seeds[2]), ("moving", moving_pose, seeds[3]))
+    for side, matrix, seed in sides:
+        field, points = matrix_field(matrix, batch[side]), batch.get(f"{side}_points")
+        if points is not None:
+            points = pull_back(points, matrix)
+        if config.deformation and lattice_spacing is not None:
+            own = _random_deformation(batch[side], config, lattice_spacing, seed)
+            field = Compose()(matrix, own)
+            points = None if points is None else undo_displacement(points, own)
+        changed |= warp_side(side, batch, field)
+        if points is not None:
+            changed[f"{side}_points"] = points
+        if side == "fixed" or config.relative or config.deformation:
+            mask *= Warp(fill_value=0.0)(batch["mask"], field)
+    return {**changed, "mask": mask}
 
 
 def warp_side(side: str, batch: Batch, ddf: Any) -> Batch:
@@ -92,6 +124,21 @@ def _random_matrix(batch: Batch, config: Augmentation, part: float, seed: Any) -
     return AffineMatrix(max_rotation=pi)(
         parameters * tf.constant(limits), batch["spacing"], batch["fixed"]
     )
+
+
+def _random_deformation(
+    image: Any, config: Augmentation, lattice_spacing: tuple[int, ...], seed: Any
+) -> Any:
+    """A smooth field that doesn't fold: a spline of random control points."""
+    size, ndim = image.shape[1:-1], len(lattice_spacing)
+    num_cells = [-(-n // s) for n, s in zip(size, lattice_spacing, strict=True)]
+    shape = (tf.shape(image)[0], *(n + LATTICE_MARGIN for n in num_cells), ndim)
+    most = config.deformation * INJECTIVITY_LIMIT[ndim]
+    points = tf.random.stateless_uniform(shape, seed, -most, most)
+    points *= tf.constant(lattice_spacing, tf.float32)
+    # The lattice may reach beyond the image.
+    inside = (slice(None), *(slice(n) for n in size))
+    return BSplineTransformer(lattice_spacing)(points)[inside]
 
 
 def _change_intensities(

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from dlir_tf.images import Image
+from dlir_tf.layers.sampling import sample_linear
 from dlir_tf.preprocessing import WorkingPair
 from dlir_tf.slices import as_slices
 from dlir_tf.training.sample import Sample
@@ -15,6 +16,9 @@ Tensor = Any
 # What batches call them, all or none: voxel coordinates, `(batch, num_points, ndim)`,
 # and which of them are there, `(batch, num_points)`, 0 or 1.
 POINTS = ("fixed_points", "moving_points", "point_weights")
+
+# Leaves a thousandth of a voxel where control points are as far as they may go.
+_NUM_ITERATIONS = 30
 
 
 def to_working_voxels(
@@ -81,6 +85,23 @@ def pull_back(points: Tensor, matrix: Tensor) -> Tensor:
     """
     shifted = tf.linalg.matrix_transpose(points - matrix[:, None, :, -1])
     return tf.linalg.matrix_transpose(tf.linalg.solve(matrix[..., :-1], shifted))
+
+
+def undo_displacement(points: Tensor, ddf: Tensor) -> Tensor:
+    """Where points come to lie when their image is warped by a field.
+
+    Args:
+        points: `(batch, num_points, ndim)`, in voxels of the image.
+        ddf: `(batch, *size, ndim)`, in voxels; smooth, and one-to-one.
+
+    Returns:
+        `(batch, num_points, ndim)`: the points `x` where `x + ddf(x)` are those.
+    """
+    found = points
+    for _ in range(_NUM_ITERATIONS):
+        # Half of the way: where a field compresses, whole steps would overshoot.
+        found += 0.5 * (points - found - sample_linear(ddf, found))
+    return found
 
 
 def _map(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

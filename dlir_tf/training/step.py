@@ -70,7 +70,9 @@ def make_train_step(
         step_seed = tf.random.fold_in(phase_seed, batch.pop("step")[0])
         step_seed = tf.random.fold_in(step_seed, replica.replica_id_in_sync_group)
         seeds = tf.unstack(tf.random.split(step_seed, 2))
-        changed = augment(batch, config.training.augmentation, seeds[0])
+        changed = augment(
+            batch, config.training.augmentation, seeds[0], config.coarsest_lattice
+        )
         if cut is not None:
             changed = cut(changed, seeds[1])
         inputs = {name: changed[name] for name in ("fixed", "moving", "spacing")}

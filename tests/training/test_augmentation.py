@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dlir_tf.config import Augmentation
+from dlir_tf.layers.sampling import sample_linear
 from dlir_tf.training.augmentation import augment
 
 SIZE, SPACING, NUM = (30, 22), np.array([1.5, 2.5]), 48
@@ -145,3 +146,71 @@ def test_in_three_dimensions_both_images_move_alike(rng):
     changed = change(batch, rotation_degrees=10.0, scale=0.1, translation=0.1)
     np.testing.assert_allclose(changed["fixed"] + changed["moving"], 1, atol=1e-5)
     assert np.abs(changed["fixed"] - image).max() > 0.1
+
+
+LATTICE = (8, 4)
+
+
+def deformed(batch, deformation, seed=(1, 2), **ranges):
+    config = OFF.model_copy(update={"deformation": deformation, **ranges})
+    return {k: np.array(v) for k, v in augment(batch, config, seed, LATTICE).items()}
+
+
+def both_ramps():
+    """`NUM` pairs of equal images with both coordinates, over 100, as channels."""
+    both = np.moveaxis(np.indices(SIZE, np.float32), 0, -1) / 100
+    batch = ramps()
+    return batch | dict.fromkeys(("fixed", "moving"), tf.constant([both] * NUM))
+
+
+def test_deformations_bend_each_image_by_itself_without_folding():
+    changed = deformed(both_ramps(), 1.0)
+    inside = changed["mask"][..., 0] > 0.999
+    assert inside.mean() > 0.5
+    limits = np.array(LATTICE) / 2.0464
+    for name in ("fixed", "moving"):
+        places = changed[name] * 100
+        moved = places - np.moveaxis(np.indices(SIZE), 0, -1)
+        largest = np.abs(moved[inside]).max(0)
+        assert (largest <= limits + 1e-3).all()
+        assert (largest > 0.4 * limits).all()
+        by_row, by_column = np.gradient(places, axis=(1, 2))
+        determinant = np.linalg.det(np.stack([by_row, by_column], -1))
+        assert determinant[inside].min() > 0
+    assert np.abs(changed["fixed"] - changed["moving"])[inside].max() > 0.01
+
+
+def test_deformations_scale_with_their_setting():
+    largest = [
+        np.abs(deformed(both_ramps(), part)["fixed"] - both_ramps()["fixed"]).max()
+        for part in (0.25, 0.5)
+    ]
+    assert largest[1] == pytest.approx(2 * largest[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("rotation", [0.0, 20.0])
+def test_landmarks_stay_on_what_they_mark(rotation, rng):
+    points = rng.uniform(6, 15, size=(NUM, 5, 2)).astype(np.float32)
+    batch = both_ramps() | {
+        "fixed_points": tf.constant(points),
+        "moving_points": tf.constant(points),
+        "point_weights": tf.ones((NUM, 5)),
+    }
+    changed = deformed(batch, 1.0, rotation_degrees=rotation, relative=0.5)
+    for side in ("fixed", "moving"):
+        places = changed[f"{side}_points"]
+        assert np.abs(places - points).max() > 1
+        shown = 100 * np.array(sample_linear(changed[side], places))
+        known = np.array(sample_linear(changed["mask"], places))[..., 0] > 0.999
+        assert known.mean() > 0.9
+        np.testing.assert_allclose(shown[known], points[known], atol=2e-3)
+
+
+def test_labels_bend_with_their_image():
+    batch = both_ramps()
+    labels = tf.cast(batch["fixed"][..., :1] > 0.12, tf.float32)
+    changed = deformed(batch | {"fixed_labels": labels}, 1.0)
+    expected = changed["fixed"][..., :1] > 0.12
+    inside = changed["mask"] > 0.999
+    assert (changed["fixed_labels"] == expected)[inside].mean() > 0.98
+    assert (np.array(labels) == expected)[inside].mean() < 0.98
