@@ -7,6 +7,7 @@ import sys
 import pytest
 
 LOAD = """
+import os
 import sys
 from dlir_tf.cli.quiet import load_keras
 load_keras()
@@ -14,12 +15,15 @@ print("keras" in sys.modules)
 if "keras" in sys.modules:
     import tensorflow as tf
     tf.zeros(1)
+if "TELL_ONEDNN" in os.environ:
+    print(os.environ["TF_ENABLE_ONEDNN_OPTS"])
 print("of our own", file=sys.stderr)
 """
 
 
 def _run(**environment):
-    kept = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    own = ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")
+    kept = {k: v for k, v in os.environ.items() if k not in own}
     return subprocess.run(
         [sys.executable, "-c", LOAD],
         env={**kept, **environment},
@@ -46,3 +50,11 @@ def test_an_import_that_fails_opens_stderr_again(tmp_path):
     with pytest.raises(subprocess.CalledProcessError) as caught:
         _run(PYTHONPATH=str(tmp_path))
     assert caught.value.stderr.endswith("ImportError: no keras here\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"), [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")]
+)
+def test_onednn_is_on_unless_the_user_says_otherwise(environment, expected):
+    done = _run(TELL_ONEDNN="yes", **environment)
+    assert done.stdout.splitlines()[-1] == expected
