@@ -11,7 +11,6 @@ checkpoint.
 import argparse
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +18,9 @@ from pathlib import Path
 import yaml
 from comparison.ablation_table import COLUMNS, table
 from comparison.store import digest
-from comparison.table import put_into_page
 from comparison.variants import VARIANTS, variant_config
-from machine import thread_environment
+from machine import as_commands_do, thread_environment
+from pages import put_into_page
 
 from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
@@ -187,5 +186,5 @@ def call(command: str, arguments: list[str], threads: int) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
     main()

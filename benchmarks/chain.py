@@ -4,10 +4,10 @@ python benchmarks/chain.py --size 160 192 160
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
+from machine import as_commands_do
 from models import random_model
 from timing import report, time_in_turn, write_json
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
 
     import tensorflow as tf
 

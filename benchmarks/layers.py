@@ -1,15 +1,22 @@
-"""Warp and B-spline expansion beside SimpleITK and PyTorch, in one run.
+"""Warp, expansion, composition beside SimpleITK, PyTorch and VoxelMorph, in one run.
 
 python benchmarks/layers.py --size 160 192 160 --json layers.json
 """
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from timing import report, time_in_turn, write_json
+from machine import as_commands_do
+from pages import put_into_page
+from timing import report, tables, time_in_turn, write_json
+from torch_peers import (
+    grid_sample,
+    use_all_cores,
+    voxelmorph_composition,
+    voxelmorph_warp,
+)
 
 Candidates = dict[str, Callable[[], object]]
 
@@ -21,8 +28,9 @@ def main() -> None:
     parser.add_argument("--control-point-spacing", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path, help="where the figures go")
+    parser.add_argument("--page", type=Path, help="put the tables into this page")
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
 
     size, spacing = tuple(options.size), options.control_point_spacing
     rng = np.random.default_rng(0)
@@ -32,21 +40,20 @@ def main() -> None:
 
     expansion, ddf = _expansions(control_points, spacing, size)
     rounds = options.rounds
-    results = {
-        "size": size,
-        "expansion": report(
-            f"expansion of control points, spacing {spacing}, to {size}",
-            time_in_turn(expansion, max(2, rounds // 2)),
+    by = "×".join(map(str, size))
+    groups = {
+        f"expansion, spacing {spacing}, to {by}": time_in_turn(
+            expansion, max(2, rounds // 2)
         ),
-        "warp": report(
-            f"linear warp of {size}", time_in_turn(_warps(image, ddf), rounds)
-        ),
-        "composition": report(
-            f"composition of two fields of {size}",
-            time_in_turn(_compositions(ddf), max(2, rounds // 2)),
+        f"linear warp of {by}": time_in_turn(_warps(image, ddf), rounds),
+        f"composition of two fields of {by}": time_in_turn(
+            _compositions(ddf), max(2, rounds // 2)
         ),
     }
-    write_json(options.json, results)
+    results = {title: report(title, seconds) for title, seconds in groups.items()}
+    write_json(options.json, {"groups": results})
+    if options.page:
+        put_into_page(tables(results), "layers", options.page)
 
 
 def _expansions(
@@ -93,28 +100,16 @@ def _expansions(
 def _warps(image: np.ndarray, ddf: np.ndarray) -> Candidates:
     import SimpleITK as sitk
     import tensorflow as tf
-    import torch
 
     from dlir_tf.layers import Warp
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    use_all_cores()
     layer = Warp()
     tensors = tf.constant(image[None, ..., None]), tf.constant(ddf[None])
     plain = _plain_graphs(layer, *tensors)
 
-    size = image.shape
-    axes = [torch.arange(n, dtype=torch.float32) for n in size]
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1) + torch.tensor(ddf)
-    scaled = [2 * points[..., a] / (size[a] - 1) - 1 for a in (2, 1, 0)]
-    # grid_sample alone is timed, not the making of its normalised coordinates.
-    grid, volume = torch.stack(scaled, -1)[None], torch.tensor(image)[None, None]
-
-    def torch_warp() -> np.ndarray:
-        moved = torch.nn.functional.grid_sample(
-            volume, grid, align_corners=True, padding_mode="border"
-        )
-        return moved.numpy()[0, 0]
-
+    torch_warp = grid_sample(image, ddf)
+    voxelmorph = voxelmorph_warp(image, ddf)
     itk_image = sitk.GetImageFromArray(image)
     reversed_field = np.ascontiguousarray(ddf[..., ::-1], dtype=np.float64)
     field = sitk.DisplacementFieldTransform(
@@ -135,7 +130,12 @@ def _warps(image: np.ndarray, ddf: np.ndarray) -> Candidates:
     ours = layer(*tensors).numpy()[0, ..., 0]
     inside = (slice(12, -12),) * 3
     itk_moved = sitk.GetArrayFromImage(itk_warp())
-    for name, other in (("PyTorch", torch_warp()), ("SimpleITK", itk_moved)):
+    others = {
+        "PyTorch": torch_warp(),
+        "VoxelMorph": voxelmorph(),
+        "SimpleITK": itk_moved,
+    }
+    for name, other in others.items():
         difference = np.abs(ours - other)[inside].max()
         print(f"largest difference of the warp to {name}: {difference:.1e}")
     return {
@@ -144,7 +144,8 @@ def _warps(image: np.ndarray, ddf: np.ndarray) -> Candidates:
             image[None, ..., None], ddf[None]
         ).numpy(),
         **plain,
-        "PyTorch grid_sample": torch_warp,
+        "PyTorch grid_sample, its grid at hand": torch_warp,
+        "VoxelMorph SpatialTransformer": voxelmorph,
         "SimpleITK Resample, its transform at hand": itk_warp,
         "SimpleITK Resample, from arrays to an array": itk_warp_from_arrays,
     }
@@ -157,7 +158,15 @@ def _compositions(ddf: np.ndarray) -> Candidates:
 
     layer, fields = Compose(outer_gradient=False), [tf.constant(ddf[None])] * 2
     plain = _plain_graphs(layer, *fields)
-    return {"dlir-tf": lambda: layer(*fields).numpy(), **plain}
+    voxelmorph = voxelmorph_composition(ddf, ddf)
+    inside = (slice(12, -12),) * 3
+    difference = np.abs(layer(*fields).numpy()[0] - voxelmorph())[inside].max()
+    print(f"largest difference of the composition to VoxelMorph: {difference:.1e}")
+    return {
+        "dlir-tf": lambda: layer(*fields).numpy(),
+        **plain,
+        "VoxelMorph compose": voxelmorph,
+    }
 
 
 def _plain_graphs(layer: Callable[..., object], *tensors: object) -> Candidates:

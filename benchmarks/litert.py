@@ -4,7 +4,6 @@ python benchmarks/litert.py --precision int8
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from machine import as_commands_do
 from models import random_model
 from timing import report, time_in_turn, write_json
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         num_bytes = prepare(folder, options)

@@ -16,9 +16,20 @@ _THREAD_VARIABLES = (
 )
 
 
+# What `dlir-tf` itself tells TensorFlow: see `dlir_tf.cli.quiet`.
+_AS_COMMANDS = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+
+
 def thread_environment(threads: int) -> dict[str, str]:
     """The environment of a process whose libraries use so many threads."""
-    return os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    own = dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    return {**_AS_COMMANDS, **os.environ, **own}
+
+
+def as_commands_do() -> None:
+    """Before TensorFlow is imported: has it work, and talk, as in our commands."""
+    for name, value in _AS_COMMANDS.items():
+        os.environ.setdefault(name, value)
 
 
 def keep_to_cores(count: int) -> None:

@@ -7,12 +7,12 @@ python benchmarks/padding.py --model model --pairs val.csv --add 0 0 6
 """
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import as_commands_do
 from timing import write_json
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--add", type=int, nargs="+", required=True)
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
 
     from dlir_tf import load_model
     from dlir_tf.manifest import read_manifest

@@ -11,7 +11,6 @@ files. All transforms are measured by the same code, dlir-tf's own.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,9 @@ from comparison.methods import METHODS, installed_versions
 from comparison.plot import plot
 from comparison.single import measure_request
 from comparison.store import Store, folder_digest
-from comparison.table import mean_of, put_into_page, tables
-from machine import thread_environment
+from comparison.table import mean_of, tables
+from machine import as_commands_do, thread_environment
+from pages import put_into_page
 
 import dlir_tf
 from dlir_tf.config import load_config
@@ -187,5 +187,5 @@ def name_of(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
     main()

@@ -4,12 +4,12 @@ python benchmarks/savedmodel.py --preset brain-mr --size 160 192 160 --spacing 1
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import as_commands_do
 from models import random_model
 from timing import report, time_in_turn, write_json
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
 
     from dlir_tf import load_config, register
     from dlir_tf.phantoms import beating_heart

@@ -10,7 +10,6 @@ process of its own; memory is the peak of that process, TensorFlow included.
 import argparse
 import json
 import math
-import os
 import statistics
 import subprocess
 import sys
@@ -18,8 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from machine import keep_to_cores, peak_bytes, thread_environment
+from machine import as_commands_do, keep_to_cores, peak_bytes, thread_environment
 from models import random_model
+from pages import markdown, put_into_page
 from timing import write_json
 
 _CONFIG = {
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", type=int, help="measure it in this process")
     parser.add_argument("--json", type=Path, help="where the figures go")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
     options = parser.parse_args()
     if options.only:
         keep_to_cores(options.threads)
@@ -64,9 +65,33 @@ def main() -> None:
             f" {row['peak_gb']:8.2f} GB",
             flush=True,
         )
+    contents = {"threads": options.threads, "sizes": rows}
+    write_json(options.json, contents)
+    if options.page:
+        put_into_page(tables(contents), "scaling", options.page)
+
+
+def tables(contents: dict) -> str:
+    """The table, and how time grows."""
+    rows = {int(size): row for size, row in contents["sizes"].items()}
+    lines = (
+        [
+            f"{size}³",
+            f"{row['seconds']:.2f}",
+            f"{row['cpu_seconds']:.2f}",
+            f"{row['ns_per_voxel']:.0f}",
+            f"{row['peak_gb']:.2f}",
+            f"{1e9 * row['peak_gb'] / size**3:.0f}",
+        ]
+        for size, row in rows.items()
+    )
+    header = ["voxels", "seconds", "CPU seconds", "ns a voxel", "memory (GB)"]
+    text = markdown([*header, "bytes a voxel"], lines)
     if len(rows) > 1:
-        print(f"time grows as the number of voxels to the power {power(rows):.2f}")
-    write_json(options.json, {"threads": options.threads, "sizes": rows})
+        text += (
+            f"\nTime grows as the number of voxels to the power {power(rows):.2f}.\n"
+        )
+    return text
 
 
 def in_process_of_its_own(size: int, options: argparse.Namespace) -> dict:
@@ -74,7 +99,7 @@ def in_process_of_its_own(size: int, options: argparse.Namespace) -> dict:
     command += ["--threads", str(options.threads), "--rounds", str(options.rounds)]
     done = subprocess.run(
         command,
-        env=thread_environment(options.threads) | {"TF_CPP_MIN_LOG_LEVEL": "2"},
+        env=thread_environment(options.threads),
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -128,5 +153,5 @@ def power(rows: dict[int, dict]) -> float:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
     main()

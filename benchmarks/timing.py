@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pages import markdown
+
 
 def time_in_turn(
     candidates: dict[str, Callable[[], object]], rounds: int
@@ -42,6 +44,21 @@ def report(title: str, seconds: dict[str, list[float]]) -> dict[str, dict[str, f
             f"  {median / reference:7.1f} times the first"
         )
     return rows
+
+
+def tables(groups: dict[str, dict]) -> str:
+    """Tables of what `report` returned, by the titles of the groups."""
+    parts = (
+        markdown(
+            [title, "seconds", "times the first"],
+            (
+                [name, f"{row['median_s']:.3f}", f"{row['ratio']:.1f}"]
+                for name, row in rows.items()
+            ),
+        )
+        for title, rows in groups.items()
+    )
+    return "\n".join(parts)
 
 
 def write_json(path: Path | None, results: dict[str, object]) -> None:

@@ -8,12 +8,12 @@ waits for its data. Cores busy is the processor time of both, of all cores' time
 """
 
 import argparse
-import os
 import tempfile
 import time
 from pathlib import Path
 
-from machine import num_cores
+from machine import as_commands_do, num_cores
+from pages import markdown, put_into_page
 from timing import write_json
 
 
@@ -24,8 +24,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, help="manifest; default: phantoms")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--json", type=Path, help="where the figures go")
+    parser.add_argument("--page", type=Path, help="put the table into this page")
     options = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
 
     import tensorflow as tf
 
@@ -51,6 +52,24 @@ def main() -> None:
         )
     results = {"config": options.config, "devices": devices, "phases": rows}
     write_json(options.json, results)
+    if options.page:
+        put_into_page(tables(results), f"training, {options.config}", options.page)
+
+
+def tables(contents: dict) -> str:
+    """The table of all phases."""
+    lines = (
+        [
+            name,
+            f"{row['pairs_per_second']:.2f}",
+            f"{row['step_ms']:.0f}",
+            f"{100 * (1 - row['device_busy']):.1f}",
+            f"{100 * row['cores_busy']:.0f}",
+        ]
+        for name, row in contents["phases"].items()
+    )
+    header = ["phase", "pairs a second", "a step (ms)", "waits for data (%)"]
+    return markdown([*header, "cores busy (%)"], lines)
 
 
 def measure(config, pairs, steps):

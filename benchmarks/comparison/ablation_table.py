@@ -2,6 +2,8 @@
 
 import statistics
 
+from pages import markdown
+
 from comparison.variants import VARIANTS
 
 # Column to its name in the CSV of `dlir-tf evaluate`, and its digits.
@@ -21,15 +23,13 @@ def table(results: dict[str, list[dict]]) -> str:
         return "no results yet\n"
     count = len(ordered[0][1])
     lines = [
-        f"| {' | '.join([f'mean over {count} pairs', *COLUMNS])} |",
-        f"| {' | '.join(['---'] * (1 + len(COLUMNS)))} |",
         line("before", ordered[0][1], "before"),
         *(line(title, rows, "after") for title, rows in ordered),
     ]
-    return "\n".join(lines) + "\n"
+    return markdown([f"mean over {count} pairs", *COLUMNS], lines)
 
 
-def line(title: str, rows: list[dict], side: str) -> str:
+def line(title: str, rows: list[dict], side: str) -> list[str]:
     cells = [title]
     for column, (key, digits) in COLUMNS.items():
         name = key.replace("after", side)
@@ -43,4 +43,4 @@ def line(title: str, rows: list[dict], side: str) -> str:
             if any(values):
                 text = f"{statistics.fmean(values):.2g} (at most {max(values):.2g})"
         cells.append(text)
-    return f"| {' | '.join(cells)} |"
+    return cells

@@ -8,12 +8,12 @@ to bring nothing but accuracy. Here every stage stays, whatever it does.
 """
 
 import argparse
-import os
 import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
+from machine import as_commands_do
 
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
@@ -69,5 +69,5 @@ def evaluated(pair: Pair, model, refine: int | None = None):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    as_commands_do()
     main()

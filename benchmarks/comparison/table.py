@@ -2,12 +2,11 @@
 
 import statistics
 from collections.abc import Iterable
-from pathlib import Path
+
+from pages import markdown
 
 from comparison.methods import METHODS
 from comparison.store import current_results
-from dlir_tf.errors import InputError
-from dlir_tf.files import replacing
 
 # Column to how its number is made from a result, and its digits.
 _COLUMNS = {
@@ -46,29 +45,6 @@ def tables(contents: dict) -> str:
     return "\n".join(parts)
 
 
-def put_into_page(text: str, mark: str, page: Path) -> None:
-    """Puts tables in the place of those between a page's marks.
-
-    Args:
-        text: The tables.
-        mark: What the first mark says: the manifest.
-        page: In Markdown.
-
-    Raises:
-        InputError: If the page has no such marks.
-    """
-    start, end = f"<!-- {mark} -->\n", "<!-- end -->"
-    head, opening, rest = page.read_text("utf-8").partition(start)
-    _, closing, tail = rest.partition(end)
-    if not (opening and closing):
-        raise InputError(
-            f"{page}: the tables belong between {start.strip()} and {end}, which it "
-            "doesn't have; put these lines where you want them"
-        )
-    with replacing(page) as unfinished:
-        unfinished.write_text(f"{head}{start}\n{text}\n{end}{tail}", "utf-8")
-
-
 def mean_of(values: dict | list | None) -> float | None:
     """The mean of what could be measured."""
     if values is None:
@@ -98,14 +74,11 @@ def _table(found: dict[str, dict[str, dict]], pairs: set[str]) -> str:
         if any(number(r) is not None for results in rows.values() for r in results)
     ]
     count = "1 pair" if len(pairs) == 1 else f"mean over {len(pairs)} pairs"
-    lines = [
-        f"| {' | '.join([count, *columns])} |",
-        f"| {' | '.join(['---'] * (1 + len(columns)))} |",
-    ]
-    for name, results in rows.items():
-        cells = [_cell(name, column, results) for column in columns]
-        lines.append(f"| {' | '.join([METHODS[name].title, *cells])} |")
-    return "\n".join(lines) + "\n"
+    lines = (
+        [METHODS[name].title, *(_cell(name, column, results) for column in columns)]
+        for name, results in rows.items()
+    )
+    return markdown([count, *columns], lines)
 
 
 def _cell(name: str, column: str, results: list[dict]) -> str:

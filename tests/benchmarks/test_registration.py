@@ -10,7 +10,8 @@ import registration
 from comparison import methods
 from comparison.single import as_numbers
 from comparison.store import Store, current_results
-from comparison.table import put_into_page, tables
+from comparison.table import tables
+from pages import put_into_page
 
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
