@@ -8,6 +8,7 @@ from scipy import ndimage
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.parallel_grids import resample_along_axes
 from dlir_tf.threads import in_threads
 from dlir_tf.working_grid import WorkingGrid, working_grid
 
@@ -217,9 +218,12 @@ def _to_grid(array: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.nd
     sigma = 0.5 * np.sqrt(np.maximum(coarsening**2 - 1, 0))
     if sigma.max() > 0.25:
         array = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3)
-    resampled = ndimage.affine_transform(
-        array, matrix[:-1, :-1], matrix[:-1, -1], inside.shape, order=1, mode="nearest"
-    )
+    shape = inside.shape
+    resampled = resample_along_axes(array, matrix, shape)
+    if resampled is None:
+        resampled = ndimage.affine_transform(
+            array, matrix[:-1, :-1], matrix[:-1, -1], shape, order=1, mode="nearest"
+        )
     return np.where(inside, np.clip(resampled, 0, 1), 0).astype(np.float32)
 
 
