@@ -29,7 +29,8 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
     From nothing, the transform grows as in training: the affine part first, then with
     each deformable stage one phase, at its resolution, that refines all stages so far.
     The last phase has a double share of the steps. What a network has found is
-    refined as a whole, at the resolution of the last stage.
+    refined as a whole, at the resolution of the last stage. If the config wants it, one
+    more phase, the last one, is at full resolution.
 
     Args:
         config: The stages.
@@ -54,7 +55,7 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
 
 
 def _growth(config: Config) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
-    """Name, variables and resolution after each stage; affine stages count as one."""
+    """Name, variables and resolution of each phase; affine stages count as one."""
     grown: list[tuple[str, tuple[str, ...], tuple[int, ...]]] = []
     variables: tuple[str, ...] = ()
     affine = [stage for stage in config.stages if isinstance(stage, AffineStage)]
@@ -65,4 +66,7 @@ def _growth(config: Config) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]
         if isinstance(stage, BSplineStage):
             variables = (*variables, control_points_name(number))
             grown.append((f"stage {number}", variables, stage.downsample))
+    whole = (1,) * config.ndim
+    if config.refinement.full_resolution and grown[-1][-1] != whole:
+        grown.append(("full resolution", variables, whole))
     return grown

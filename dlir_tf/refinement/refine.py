@@ -33,7 +33,7 @@ class Refined:
     Attributes:
         parameters: As a `Predictor` gives them: `affine` and `control_points_N`.
         steps: How many were taken, all phases together.
-        loss_before: Of the parameters at the start, at the last stage's resolution.
+        loss_before: Of the parameters at the start, at the last phase's resolution.
         loss_after: Of the refined ones; never larger.
     """
 

@@ -34,6 +34,26 @@ def test_what_a_model_found_is_refined_as_a_whole():
     assert len(phase.variables) == 3
 
 
+@pytest.mark.parametrize(
+    ("from_nothing", "names"),
+    [
+        (True, ["affine", "stage 2", "stage 3", "full resolution"]),
+        (False, ["full resolution"]),
+    ],
+)
+def test_full_resolution_is_the_last_phase_where_it_is_asked_for(from_nothing, names):
+    config = make_config(2, STAGES, refinement={"full_resolution": True})
+    phases = plan_phases(config, 50, from_nothing=from_nothing)
+    assert [phase.name for phase in phases] == names
+    assert phases[-1].factor == (1, 1)
+    assert len(phases[-1].variables) == 3
+    assert sum(phase.steps for phase in phases) == 50
+    fine = [AFFINE, spline([8, 8], downsample=1)]
+    config = make_config(2, fine, refinement={"full_resolution": True})
+    (last,) = plan_phases(config, 50, from_nothing=False)
+    assert last.name == "stage 2"
+
+
 @pytest.mark.parametrize("injective", [True, False])
 def test_variables_stand_for_the_parameters_they_were_made_of(rng, injective):
     stages = [AFFINE, spline([16, 8], injective=injective)]
