@@ -13,8 +13,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from machine import as_commands_do
 
+from dlir_tf.cli.quiet import load_keras
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
 from dlir_tf.evaluation.pairs import load_pair, located
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--refine", type=int, help="steps of refinement")
     parser.add_argument("--output", type=Path, required=True, help="CSV file")
     options = parser.parse_args()
+    load_keras()  # as commands do: see there
     from dlir_tf import load_model
     from dlir_tf.evaluation.report import write_csv
 
@@ -69,5 +70,4 @@ def evaluated(pair: Pair, model, refine: int | None = None):
 
 
 if __name__ == "__main__":
-    as_commands_do()
     main()
