@@ -23,7 +23,6 @@ import numpy as np
 from keras import ops
 
 from dlir_tf.compilation import compiled_graph
-from dlir_tf.compiled_bspline import CompiledBSpline
 from dlir_tf.config import Config, dump_config, read_config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
@@ -35,6 +34,8 @@ from dlir_tf.model_files import (
     WEIGHTS_FILE,
     check_model_folder,
 )
+from dlir_tf.numerics import Numerics
+from dlir_tf.numerics.compiled import COMPILED
 from dlir_tf.preprocessing import WorkingPair
 
 
@@ -56,9 +57,9 @@ class Model:
     predict_parameters: Any
 
     @property
-    def bspline(self) -> type[CompiledBSpline]:
-        """The splines of its transforms are evaluated on the backend too."""
-        return CompiledBSpline
+    def numerics(self) -> Numerics:
+        """What follows from its parameters is computed on the backend too."""
+        return COMPILED
 
     def predict(self, pair: WorkingPair) -> dict[str, np.ndarray]:
         """Returns the parameters of a pair's transform, in voxels of its grid."""

@@ -7,9 +7,9 @@ import numpy as np
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
+from dlir_tf.numerics import Numerics
 from dlir_tf.preprocessing import WorkingPair
 from dlir_tf.quality import RefinementOutcome
-from dlir_tf.transforms import BSpline
 
 # `affine`, `(ndim, ndim + 1)`, and `control_points_N`, `(*lattice_shape, ndim)`, of
 # the deformable stages, N counting all stages from 1; in voxels of the working grid.
@@ -31,8 +31,8 @@ class Predictor(Protocol):
         """What the model was built from."""
 
     @property
-    def bspline(self) -> type[BSpline]:
-        """The class of the splines that its parameters become."""
+    def numerics(self) -> Numerics:
+        """What computes the transforms and images that its parameters lead to."""
 
     def predict(self, pair: WorkingPair) -> Parameters:
         """Returns the parameters of the transform of a pair on its working grid."""
@@ -93,16 +93,16 @@ def find_parameters(
     return found.parameters, outcome
 
 
-def spline_class(model: Predictor | None) -> type[BSpline]:
-    """The class of the splines that the parameters become.
+def chosen_numerics(model: Predictor | None) -> Numerics:
+    """What computes the result.
 
-    Refinement has loaded a backend, which evaluates splines quicker than NumPy does.
+    Refinement has loaded a backend, which is quicker than NumPy and SciPy.
     """
     if model is not None:
-        return model.bspline
-    from dlir_tf.compiled_bspline import CompiledBSpline
+        return model.numerics
+    from dlir_tf.numerics.compiled import COMPILED
 
-    return CompiledBSpline
+    return COMPILED
 
 
 def check_finite(parameters: Parameters) -> None:

@@ -15,8 +15,8 @@ from dlir_tf.prediction import Predictor as Predictor
 from dlir_tf.prediction import (
     check_finite,
     chosen_config,
+    chosen_numerics,
     find_parameters,
-    spline_class,
 )
 from dlir_tf.preprocessing import WorkingPair, prepare_pair
 from dlir_tf.quality import Report
@@ -142,11 +142,16 @@ def register(
         shape=getattr(model, "shape", None),
     )
     parameters, refinement = find_parameters(pair, config, model, refine, on_progress)
-    selection = select_stages(pair, parameters, config, do_no_harm=do_no_harm)
-    transform = build_transform(pair, selection.parameters, config, spline_class(model))
-    initial = build_transform(pair, {"affine": np.eye(config.ndim + 1)[:-1]}, config)
-    if slices is not None:
-        transform, initial = slices.to_world(transform), slices.to_world(initial)
+    numerics = chosen_numerics(model)
+
+    def in_world(kept: Parameters) -> Transform:
+        found = build_transform(pair, kept, config, numerics.bspline)
+        return found if slices is None else slices.to_world(found)
+
+    selection = select_stages(
+        pair, parameters, config, do_no_harm=do_no_harm, numerics=numerics
+    )
+    transform = in_world(selection.parameters)
     displacement = transform.displacement(fixed)
     moved = transform.resample(
         moving, fixed, displacement=displacement, fill_value=fill_value
@@ -157,7 +162,7 @@ def register(
         fixed,
         moving,
         config=config,
-        initial=initial,
+        initial=in_world({"affine": np.eye(config.ndim + 1)[:-1]}),
         provenance=getattr(model, "provenance", {}),
         refinement=refinement,
         masks=masks,

@@ -12,9 +12,9 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image
 from dlir_tf.model import build_model
 from dlir_tf.model_folder import Model, make_model, model_inputs
+from dlir_tf.numerics import PLAIN
 from dlir_tf.preprocessing import prepare_pair
 from dlir_tf.registration import build_transform, register
-from dlir_tf.transforms import BSpline
 
 SHAPES = {2: (24, 16), 3: (16, 24, 6)}
 SPACINGS = {2: (1.3, 0.8), 3: (1.3, 0.8, 6.0)}
@@ -324,7 +324,7 @@ def test_an_image_of_another_rank_is_refused(rng, models):
 class _Known:
     """A predictor that no network is behind."""
 
-    bspline = BSpline
+    numerics = PLAIN
 
     def __init__(self, config, parameters):
         self.config = config

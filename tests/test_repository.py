@@ -37,6 +37,7 @@ LEVELS = {
     "model": 3,
     "objective": 3,
     "transforms": 3,
+    "numerics": 3,
     "quality": 3,
     "refinement": 3,
     "carrying": 4,

@@ -34,7 +34,9 @@ def expected_outputs(pair: TrialPair, model: Model) -> tuple[Arrays, Transform]:
     fixed, moving = pair.fixed, pair.moving
     working = prepare_pair(fixed, moving, model.config)
     parameters = model.predict(working)
-    transform = build_transform(working, parameters, model.config, model.bspline)
+    transform = build_transform(
+        working, parameters, model.config, model.numerics.bspline
+    )
     field = transform.displacement(fixed)
     moved = transform.resample(moving, fixed, displacement=field)
     labels = transform.resample(

@@ -13,8 +13,8 @@ from dlir_tf.litert.file import PARAMETERS, Card, read_model_file
 
 # What only registering needs is imported then: a service is ready sooner.
 if TYPE_CHECKING:
+    from dlir_tf.numerics import Numerics
     from dlir_tf.preprocessing import WorkingPair
-    from dlir_tf.transforms import BSpline
 
 
 class LiteRTModel:
@@ -47,11 +47,11 @@ class LiteRTModel:
         self._lock = threading.Lock()
 
     @property
-    def bspline(self) -> "type[BSpline]":
-        """The class of the splines that its parameters become."""
-        from dlir_tf.transforms import BSpline
+    def numerics(self) -> "Numerics":
+        """What follows from its parameters is computed by NumPy and SciPy."""
+        from dlir_tf.numerics import PLAIN
 
-        return BSpline
+        return PLAIN
 
     def predict(self, pair: "WorkingPair") -> dict[str, np.ndarray]:
         """Returns the parameters of a pair's transform, in voxels of its grid.

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from dlir_tf.config import Config
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.metrics.similarity import similarity
+from dlir_tf.numerics import PLAIN, Numerics
 from dlir_tf.preprocessing import WorkingPair
-from dlir_tf.threads import in_threads, num_cores
 from dlir_tf.transforms.cubic import evaluate_on_grid
 
 # About 64³: a transform is judged on it in a few hundredths of a second.
@@ -57,9 +56,13 @@ class Comparison:
     Args:
         pair: On its working grid.
         config: Says similarity and stages.
+        numerics: What warps images and composes fields.
     """
 
-    def __init__(self, pair: WorkingPair, config: Config) -> None:
+    def __init__(
+        self, pair: WorkingPair, config: Config, numerics: Numerics = PLAIN
+    ) -> None:
+        self._numerics = numerics
         self._kind = config.similarity.kind
         self._options = config.similarity.model_dump(exclude={"kind", "weight"})
         self.factor = comparison_factor(
@@ -107,32 +110,45 @@ class Comparison:
         field = np.moveaxis(evaluate_on_grid(own_voxels, axes), -1, 0)
         field = np.ascontiguousarray(field)
         if candidate.deformation is not None:
-            places = self._grid + field
-            field += _sample(candidate.deformation, places)
+            field = self._numerics.compose(candidate.deformation, field)
         return Candidate(candidate.matrix, field)
 
     def judge(self, candidate: Candidate) -> Judgement:
         """Compares the images under a candidate, and looks for folds."""
-        places = self._grid
         volume = np.float64(np.linalg.det(candidate.matrix[:, :-1]))
         jacobian = np.broadcast_to(volume, self._fixed.shape)
         if candidate.deformation is not None:
-            places = places + candidate.deformation
             ddf = np.moveaxis(candidate.deformation, 0, -1)
             jacobian = volume * jacobian_determinant(ddf)
-        places = _apply(candidate.matrix, places)
-        weights = self._weights
-        if self._moving_mask is not None:
-            weights = weights * (_sample(self._moving_mask[None], places)[0] >= _WHOLE)
-        moved = self._moving
-        if places is not self._grid:
-            (moved,) = _sample(self._moving[None], places)
+        moved, weights = self._moving, self._weights
+        moved_mask = self._moving_mask
+        displacement = self._displacement(candidate)
+        if displacement is not None:
+            moved = self._numerics.warp(moved, displacement)
+            if moved_mask is not None:
+                moved_mask = self._numerics.warp(moved_mask, displacement)
+        if moved_mask is not None:
+            weights = weights * (moved_mask >= _WHOLE)
         counting = jacobian[self._weights > 0]
         return Judgement(
             similarity(self._kind, self._fixed, moved, weights, **self._options),
             float(100 * np.mean(counting <= 0)) if counting.size else 0.0,
             float(counting.min()) if counting.size else float(volume),
         )
+
+    def _displacement(self, candidate: Candidate) -> np.ndarray | None:
+        """Of all that a candidate does, `(ndim, *shape)`; `None` for nothing."""
+        change = candidate.matrix - np.eye(*candidate.matrix.shape)
+        if not change.any():
+            return candidate.deformation
+        places, total = self._grid, np.zeros_like(self._grid)
+        if candidate.deformation is not None:
+            places, total = places + candidate.deformation, candidate.deformation.copy()
+        for row, result in zip(change.astype(np.float32), total, strict=True):
+            result += row[-1]
+            for weight, along in zip(row[:-1], places, strict=True):
+                result += weight * along
+        return total
 
     def _inside(self, mask: np.ndarray) -> np.ndarray:
         """Which averages come from the inside of a mask alone, 0 or 1."""
@@ -171,44 +187,3 @@ def _pool(array: np.ndarray, factor: tuple[int, ...]) -> np.ndarray:
             blocks = (*shape[:axis], shape[axis] // step, step, *shape[axis + 1 :])
             array = array.reshape(blocks).mean(axis=axis + 1)
     return array
-
-
-def _apply(matrix: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Maps places `(ndim, *shape)`; nothing is copied for the identity."""
-    if np.array_equal(matrix, np.eye(*matrix.shape)):
-        return places
-    mapped = np.empty_like(places)
-    for row, result in zip(matrix.astype(np.float32), mapped, strict=True):
-        result[...] = row[-1]
-        for weight, along in zip(row[:-1], places, strict=True):
-            result += weight * along
-    return mapped
-
-
-def _sample(channels: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Interpolates linearly; the border goes on beyond it.
-
-    Args:
-        channels: `(num_channels, *size)`.
-        places: `(ndim, *shape)`, in voxels.
-
-    Returns:
-        `(num_channels, *shape)`, float32.
-    """
-    result = np.empty((len(channels), *places.shape[1:]), np.float32)
-    num_parts = min(num_cores(), result.shape[1])
-    bounds = np.linspace(0, result.shape[1], num_parts + 1).astype(int)
-
-    def fill(first: int, last: int) -> None:
-        for channel, values in zip(channels, result, strict=True):
-            ndimage.map_coordinates(
-                channel,
-                places[:, first:last],
-                output=values[first:last],
-                order=1,
-                mode="nearest",
-                prefilter=False,
-            )
-
-    in_threads(fill, bounds[:-1], bounds[1:])
-    return result

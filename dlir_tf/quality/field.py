@@ -58,9 +58,9 @@ def measure_field(
         # A row more on either side, for the differences.
         first = max(rows.start - 1, 0)
         around = displacement[first : rows.stop + 1]
-        around = np.stack([_along(row, around) for row in to_steps], axis=-1)
+        steps = np.stack([_along(row, around) for row in to_steps])
         inner = slice(rows.start - first, rows.stop - first)
-        jacobian[rows] = jacobian_determinant(around)[inner]
+        jacobian[rows] = jacobian_determinant(np.moveaxis(steps, 0, -1))[inner]
         own = displacement[rows]
         if aligned_alone.any():
             own = own - _by_matrix(aligned_alone, slab)

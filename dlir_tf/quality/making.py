@@ -1,5 +1,6 @@
 """Making the report of a registration."""
 
+import functools
 import importlib.metadata
 import math
 import platform
@@ -89,4 +90,8 @@ def _versions() -> dict[str, str]:
     if "keras" in names:
         names.append(sys.modules["keras"].backend.backend())
     own = {"dlir_tf": __version__, "python": platform.python_version()}
-    return own | {name: importlib.metadata.version(name) for name in names}
+    return own | {name: _version(name) for name in names}
+
+
+# Reading a package's metadata takes some milliseconds.
+_version = functools.cache(importlib.metadata.version)

@@ -8,6 +8,7 @@ import numpy as np
 from dlir_tf.config import AffineStage, BSplineStage, Config
 from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.metrics.similarity import most_alike
+from dlir_tf.numerics import PLAIN, Numerics
 from dlir_tf.preprocessing import WorkingPair
 from dlir_tf.quality.comparison import Candidate, Comparison, Judgement
 
@@ -95,6 +96,7 @@ def select_stages(
     config: Config,
     *,
     do_no_harm: bool = True,
+    numerics: Numerics = PLAIN,
 ) -> Selection:
     """Goes through the stages and keeps those that make the images no less alike.
 
@@ -108,8 +110,9 @@ def select_stages(
             `control_points_N`; in working voxels, finite.
         config: The stages and the similarity.
         do_no_harm: Whether to leave stages out; else they are only measured.
+        numerics: What warps images and composes fields.
     """
-    comparison = Comparison(pair, config)
+    comparison = Comparison(pair, config, numerics)
     chosen = whole = comparison.start()
     before = comparison.judge(chosen)
     kind = config.similarity.kind

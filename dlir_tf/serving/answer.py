@@ -9,11 +9,11 @@ import numpy as np
 from dlir_tf.config import Config
 from dlir_tf.config.reading import parse_config
 from dlir_tf.errors import InputError
+from dlir_tf.numerics import PLAIN
 from dlir_tf.preprocessing import WorkingPair
 from dlir_tf.registration import Parameters
 from dlir_tf.serving.connection import Arrays
 from dlir_tf.serving.failures import ServerError
-from dlir_tf.transforms import BSpline
 
 # How far apart, in working voxels, two programs may lay the corners of one grid: more
 # than single precision leaves of places far from the world's origin.
@@ -26,10 +26,10 @@ class ServedModel:
     Attributes:
         config: What the model was built from.
         provenance: Where it comes from.
-        bspline: The class of the splines that its parameters become.
+        numerics: What computes what follows from its parameters.
     """
 
-    bspline = BSpline
+    numerics = PLAIN
 
     def __init__(self, answer: Arrays, source: str) -> None:
         """Reads what came with the parameters.

@@ -14,12 +14,12 @@ INTERPOLATIONS = {"nearest": 0, "linear": 1, "cubic": 3}
 def resample_at(
     moving: Image,
     reference: Image,
-    points: Callable[[Slab], np.ndarray],
+    voxels: Callable[[Slab], np.ndarray],
     *,
     interpolation: str = "linear",
     fill_value: float = 0.0,
 ) -> Image:
-    """Resamples an image at the points that belong to the voxels of a grid.
+    """Resamples an image at the places that belong to the voxels of a grid.
 
     As in ITK, a voxel reaches half a voxel beyond its centre: up to there the
     outermost values are continued (reflected, for cubic splines), and beyond is
@@ -28,8 +28,8 @@ def resample_at(
     Args:
         moving: The image to be moved.
         reference: The grid of the result.
-        points: From a slab of that grid to world points `(*slab.shape, ndim)`,
-            RAS+ mm, of the moving image.
+        voxels: From a slab of that grid to places in the moving image, in voxels,
+            `(ndim, *slab.shape)`, float64.
         interpolation: `"linear"`, `"nearest"` or `"cubic"`.
         fill_value: Given to voxels that come from outside the moving image.
 
@@ -58,14 +58,15 @@ def resample_at(
         source = ndimage.spline_filter(
             source, 3, np.float64 if wide else np.float32, mode="mirror"
         )
-    to_voxels = np.linalg.inv(moving.affine)
     result = np.empty(reference.shape, dtype)
 
     def fill(slab: Slab) -> None:
-        places = points(slab)
-        # Axis by axis, which for NumPy is several times as fast as point by point.
-        voxels = np.stack([places @ row[:-1] + row[-1] for row in to_voxels[:-1]])
-        values = _sample(source, voxels, order, fill_value)
+        places = voxels(slab)
+        inside = _inside(moving.shape, places)
+        values = _sample(source, places, order)
+        if not inside.all():
+            fill = _cast(np.asarray(fill_value, np.float64), values.dtype)
+            values = np.where(inside, values, fill)
         result[slab.rows] = _cast(values, dtype)
 
     each_slab(reference, fill)
@@ -80,17 +81,21 @@ def _interpolable(array: np.ndarray) -> np.ndarray:
     return array.astype(dtype, copy=False)
 
 
-def _sample(
-    array: np.ndarray, voxels: np.ndarray, order: int, fill_value: float
-) -> np.ndarray:
-    """Values at voxel coordinates `(ndim, *shape)`; interpolated ones in float64."""
+def _inside(shape: tuple[int, ...], voxels: np.ndarray) -> np.ndarray:
+    """Which places `(ndim, *shape)` lie in the image."""
+    inside = np.ones(voxels.shape[1:], bool)
+    for size, along in zip(shape, voxels, strict=True):
+        # The displacement comes in float32: at the very edge, a little is forgiven.
+        inside &= along >= -0.5 - 1e-6
+        inside &= along <= size - 0.5 + 1e-6
+    return inside
+
+
+def _sample(array: np.ndarray, voxels: np.ndarray, order: int) -> np.ndarray:
+    """Values at places `(ndim, *shape)`; interpolated ones in float64."""
     # So that the identity gives an image back to the last bit.
     np.round(voxels, 9, out=voxels)
-    inside = np.ones(voxels.shape[1:], bool)
-    for size, along in zip(array.shape, voxels, strict=True):
-        # The displacement comes in float32: at the very edge, a little is forgiven.
-        inside &= (along >= -0.5 - 1e-6) & (along <= size - 0.5 + 1e-6)
-    values = ndimage.map_coordinates(
+    return ndimage.map_coordinates(
         array,
         voxels,
         order=order,
@@ -98,8 +103,6 @@ def _sample(
         mode="mirror" if order == 3 else "nearest",
         prefilter=False,
     )
-    fill = _cast(np.asarray(fill_value, np.float64), values.dtype)
-    return values if inside.all() else np.where(inside, values, fill)
 
 
 def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -46,11 +46,40 @@ def each_slab(reference: Image, work: Callable[[Slab], None]) -> None:
     in_threads(work, slabs)
 
 
+def displaced_voxels(
+    slab: Slab, displacement: np.ndarray, to_voxels: np.ndarray
+) -> np.ndarray:
+    """Where a slab's voxels come from, axis by axis, which for NumPy is fast.
+
+    Args:
+        slab: A part of the fixed image.
+        displacement: `(*slab.shape, ndim)`, mm, RAS+.
+        to_voxels: World-to-voxel matrix of the moving image.
+
+    Returns:
+        `(ndim, *slab.shape)`, voxels of the moving image, float64.
+    """
+    matrix = to_voxels @ slab.affine
+    steps = np.ogrid[tuple(slice(size) for size in slab.shape)]
+    voxels = np.empty((len(steps), *slab.shape))
+    for row, turn, along in zip(matrix[:-1], to_voxels[:-1], voxels, strict=True):
+        along[...] = row[-1]
+        for step, number in zip(row[:-1], steps, strict=True):
+            if step:
+                along += step * number
+        for factor, component in zip(turn[:-1], range(len(steps)), strict=True):
+            if factor:
+                along += factor * displacement[..., component]
+    return voxels
+
+
 def grid_points(affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Every voxel's position under `affine`, `(*shape, ndim)`, float64."""
-    ndim = len(shape)
-    points = np.broadcast_to(affine[:-1, -1], (*shape, ndim)).copy()
-    for axis, size in enumerate(shape):
-        along = np.arange(size)[:, None] * affine[:-1, axis]
-        points += along.reshape([-1 if a == axis else 1 for a in range(ndim)] + [ndim])
+    steps = np.ogrid[tuple(slice(size) for size in shape)]
+    points = np.empty((*shape, len(shape)))
+    for component, row in enumerate(affine[:-1]):
+        first, *others = [
+            step * number for step, number in zip(row[:-1], steps, strict=True)
+        ]
+        points[..., component] = sum(others, start=first + row[-1])
     return points

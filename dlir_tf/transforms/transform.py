@@ -9,7 +9,7 @@ from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.resampling import resample_at
-from dlir_tf.transforms.slabs import Slab, each_slab, grid_points
+from dlir_tf.transforms.slabs import Slab, displaced_voxels, each_slab, grid_points
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +166,8 @@ class Transform:
         field = np.empty((*reference.shape, self.ndim), np.float32)
 
         def fill(slab: Slab) -> None:
-            mapped = self._map_slab(slab)
-            field[slab.rows] = mapped - grid_points(slab.affine, slab.shape)
+            points = grid_points(slab.affine, slab.shape)
+            np.subtract(self._map_slab(slab, points), points, out=field[slab.rows])
 
         each_slab(reference, fill)
         return field
@@ -213,27 +213,36 @@ class Transform:
                 f"Received: {displacement.shape}"
             )
 
-        def points(slab: Slab) -> np.ndarray:
-            if displacement is None:
-                return self._map_slab(slab)
-            return grid_points(slab.affine, slab.shape) + displacement[slab.rows]
+        to_voxels = np.linalg.inv(moving.affine)
+
+        def voxels(slab: Slab) -> np.ndarray:
+            if displacement is not None:
+                return displaced_voxels(slab, displacement[slab.rows], to_voxels)
+            points = self._map_slab(slab, grid_points(slab.affine, slab.shape))
+            return np.stack([points @ row[:-1] + row[-1] for row in to_voxels[:-1]])
 
         return resample_at(
             moving,
             reference,
-            points,
+            voxels,
             interpolation=interpolation,
             fill_value=fill_value,
         )
 
-    def _map_slab(self, slab: Slab) -> np.ndarray:
-        """Moving-world points for every voxel of a slab, `(*shape, ndim)`."""
+    def _map_slab(self, slab: Slab, points: np.ndarray) -> np.ndarray:
+        """Moving-world points for every voxel of a slab, `(*shape, ndim)`.
+
+        Args:
+            slab: A part of a grid.
+            points: Its `grid_points`, which are not changed.
+        """
         affine, num_done = slab.affine, 0
         for component in self.components:
             if not isinstance(component, Affine):
                 break
             affine, num_done = component.matrix @ affine, num_done + 1
-        points = grid_points(affine, slab.shape)
+        if num_done:
+            points = grid_points(affine, slab.shape)
         first, *_ = *self.components[num_done:], None
         if isinstance(first, BSpline):
             # The first spline that a point meets is evaluated along the axes.

@@ -59,7 +59,7 @@ def test_register_pads_smaller_images_to_the_models_shape(exported, pair) -> Non
     result = dlir_tf.register(small, pair[1], model=exported.load(), do_no_harm=False)
     working = prepare_pair(small, pair[1], model.config, shape=(20, 24, 6))
     expected = build_transform(
-        working, model.predict(working), model.config, model.bspline
+        working, model.predict(working), model.config, model.numerics.bspline
     )
     assert np.abs(expected.displacement(small)).max() > 1
     np.testing.assert_allclose(

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from dlir_tf.compilation import compiled_graph
-from dlir_tf.layers.spline_points import spline_at_points
+from dlir_tf.numerics.spline_points import spline_at_points
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.cubic import cells_and_offsets, inside_axis
 
@@ -17,6 +17,8 @@ from dlir_tf.transforms.cubic import cells_and_offsets, inside_axis
 _NUM_POINTS = 1 << 16
 # For few points, NumPy is as fast, and exact.
 _FEW_POINTS = 1 << 13
+# A quarter of a megabyte: to compile for fewer takes longer than it saves.
+_FEW_ROWS = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,22 +52,39 @@ class CompiledBSpline(BSpline):
             inside &= inside_axis(size, positions)
             places = cells_and_offsets(positions, size)
             cells[axis, : len(points)], offsets[axis, : len(points)] = places
-        values = _kernel(self.ndim)(self._rows, shape, cells, offsets)
-        displacements = np.asarray(ops.convert_to_numpy(values)[: len(points)])
-        if inside.all():
-            return displacements
-        return np.where(inside[:, None], displacements, 0)
+        values = _kernel(tuple(self._rows.shape))(self._rows, shape, cells, offsets)
+        displacements = np.array(ops.convert_to_numpy(values)[: len(points)])
+        displacements[~inside] = 0
+        return displacements
 
     @cached_property
     def _rows(self) -> Any:
-        """The control points in single precision, filled up to a power of two."""
-        rows = self.control_points.reshape(-1, self.ndim)
-        padded = np.zeros((1 << (len(rows) - 1).bit_length(), self.ndim), np.float32)
+        """The control points as rows, filled up so that lattices share a number."""
+        rows = neighbours_in_rows(self.control_points)
+        num_rows = max(1 << (len(rows) - 1).bit_length(), _FEW_ROWS)
+        padded = np.zeros((num_rows, rows.shape[1]), np.float32)
         padded[: len(rows)] = rows
         return ops.convert_to_tensor(padded)
 
 
+def neighbours_in_rows(control_points: np.ndarray) -> np.ndarray:
+    """Lays out a lattice so that what a point needs lies together.
+
+    Args:
+        control_points: `(*lattice_shape, ndim)`, at least 4 along each axis.
+
+    Returns:
+        `(num_rows, width)`, float32: for each control point that has three more behind
+        it along the last axis, all four, and zeros up to 8 numbers in 2-d and 16 in
+        3-d, which fill a processor's vector registers.
+    """
+    ndim = control_points.shape[-1]
+    four = np.lib.stride_tricks.sliding_window_view(control_points, 4, axis=ndim - 1)
+    rows = np.moveaxis(four, -1, -2).reshape(-1, 4 * ndim)
+    return np.pad(rows.astype(np.float32), ((0, 0), (0, -4 * ndim % 8)))
+
+
 @cache
-def _kernel(_ndim: int) -> Callable[..., Any]:
-    # One for each rank: a trace for both would be one for no rank in particular.
+def _kernel(_shape: tuple[int, ...]) -> Callable[..., Any]:
+    # One for each shape of rows: TensorFlow would go on to trace for any.
     return compiled_graph(spline_at_points)

@@ -5,7 +5,8 @@ import pytest
 from keras import ops
 from scipy.interpolate import NdBSpline
 
-from dlir_tf.layers.spline_points import spline_at_points
+from dlir_tf.numerics.compiled_bspline import neighbours_in_rows
+from dlir_tf.numerics.spline_points import spline_at_points
 
 LATTICES = {2: (7, 5), 3: (6, 4, 9)}
 
@@ -21,9 +22,8 @@ def test_scipy_gives_the_same_values(rng, ndim, num_spare_rows):
     knots = tuple(np.arange(size + 4) - 2.0 for size in shape)
     spline = NdBSpline(knots, control_points.astype(float), 3, extrapolate=False)
     expected = spline(positions)
-    rows = np.concatenate(
-        [control_points.reshape(-1, ndim), np.full((num_spare_rows, ndim), 1e9)]
-    )
+    rows = neighbours_in_rows(control_points)
+    rows = np.concatenate([rows, np.full((num_spare_rows, rows.shape[1]), 1e9)])
     cells = np.clip(np.floor(positions), 1, np.array(shape) - 3)
     values = spline_at_points(
         ops.convert_to_tensor(rows, "float32"),

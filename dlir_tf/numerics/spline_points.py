@@ -4,18 +4,21 @@ On a grid that runs along the lattice, a spline is a product over the axes. At p
 that an earlier transform has displaced, every one has its own `4^ndim` weights.
 """
 
+import itertools
+import math
 from typing import Any
 
 from keras import ops
 
-from dlir_tf.compilation import compiled_island
+from dlir_tf.blocks import gather_rows
+from dlir_tf.compilation import compiled_fixed_island
 
 Tensor = Any
 
 
-@compiled_island
+@compiled_fixed_island
 def spline_at_points(
-    control_points: Tensor, lattice_shape: Tensor, cells: Tensor, offsets: Tensor
+    rows: Tensor, lattice_shape: Tensor, cells: Tensor, offsets: Tensor
 ) -> Tensor:
     """Evaluates a cubic B-spline at points.
 
@@ -24,40 +27,33 @@ def spline_at_points(
     coarse on a large lattice.
 
     Args:
-        control_points: `(num_control_points, channels)`, float32, those of a lattice
-            with its last axis running fastest; further rows at the end are ignored,
-            so that lattices of different shapes can share one compiled function.
+        rows: From `neighbours_in_rows`; further rows at the end are ignored, so that
+            lattices of different shapes can share one compiled function.
         lattice_shape: `(ndim,)`, int32, at least 4 along each axis.
         cells: `(ndim, num_points)`, int32, the cell that each point lies in, from 1
             to `n - 3` along an axis of `n` control points.
         offsets: `(ndim, num_points)`, float32, the place within the cell, 0 to 1.
 
     Returns:
-        `(num_points, channels)`, float32.
+        `(num_points, ndim)`, float32.
     """
     ndim = offsets.shape[0]
     first = cells - 1
     strides = [1] * ndim
     for axis in reversed(range(ndim - 1)):
-        strides[axis] = strides[axis + 1] * lattice_shape[axis + 1]
+        size = lattice_shape[axis + 1] - (3 if axis == ndim - 2 else 0)
+        strides[axis] = strides[axis + 1] * size
     lowest = sum(first[axis] * strides[axis] for axis in range(ndim))
     *outer, inner = [_weights(offsets[axis]) for axis in range(ndim)]
-
-    # A loop, because XLA takes twice as long to compile all taps written out.
-    def add_row(number: Tensor, total: Tensor) -> Tensor:
-        places = [number // 4**axis % 4 for axis in reversed(range(ndim - 1))]
-        start, weight = lowest, ops.ones_like(offsets[0])
-        for axis, place in enumerate(places):
-            start = start + place * strides[axis]
-            weight = weight * ops.take(outer[axis], place, axis=0)
-        row = sum(
-            inner[k][:, None] * ops.take(control_points, start + k, axis=0)
-            for k in range(4)
-        )
-        return total + weight[:, None] * row
-
-    total = ops.zeros((ops.shape(offsets)[1], control_points.shape[-1]), "float32")
-    return ops.fori_loop(0, 4 ** (ndim - 1), add_row, total)
+    # Written out, not as a loop over rows: so XLA keeps the sums in registers.
+    total = ops.zeros((ops.shape(offsets)[1], rows.shape[-1]), "float32")
+    for taps in itertools.product(range(4), repeat=ndim - 1):
+        start = lowest + sum(tap * strides[axis] for axis, tap in enumerate(taps))
+        weight = math.prod(outer[axis][tap] for axis, tap in enumerate(taps))
+        total = total + weight[:, None] * gather_rows(rows, start)
+    per_number = ops.transpose(ops.repeat(inner, ndim, axis=0))
+    parts = total[:, : 4 * ndim] * per_number
+    return ops.sum(ops.reshape(parts, (-1, 4, ndim)), axis=1)
 
 
 def _weights(u: Tensor) -> Tensor:
