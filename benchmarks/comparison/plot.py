@@ -24,7 +24,7 @@ def plot(contents: dict, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     found = current_results(contents)
     ordered = {name: found[name] for name in METHODS if name in found}
@@ -41,11 +41,20 @@ def plot(contents: dict, path: Path) -> None:
             axes.axhline(accuracy, color="grey", linestyle=":", label="before")
             continue
         seconds = statistics.fmean(results[pair]["cpu_seconds"] for pair in common)
-        ours = METHODS[name].module == "ours"
+        method = METHODS[name]
+        marker = "o" if method.module == "ours" else "s"
+        # A method has the same colour in all pictures.
+        color = f"C{list(METHODS).index(name)}"
         axes.plot(
-            seconds, accuracy, "o" if ours else "s", label=METHODS[name].title, ms=8
+            seconds, accuracy, marker, label=method.title, color=color, markersize=8
         )
     axes.set_xscale("log")
+    # Within a decade or two, its powers alone would be too few numbers.
+    first, last = axes.get_xlim()
+    subs = (1, 2, 5) if last < 200 * first else (1,)
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=subs))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.set_xlabel("CPU seconds a pair")
     axes.set_ylabel(_ACCURACY[measured[0]])
     count = "1 pair" if len(common) == 1 else f"{len(common)} pairs"
