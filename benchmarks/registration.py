@@ -65,7 +65,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--model", type=Path, help="folder of a trained model")
     parser.add_argument("--preset", help="preset or config, to refine without a model")
-    parser.add_argument("--refine", type=int, help="steps of refinement")
+    parser.add_argument("--refine", type=int, help="steps of refinement by a model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--timeout", type=float, default=7200, help="seconds each")
     parser.add_argument("--fresh", action="store_true", help="measure all again")

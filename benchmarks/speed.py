@@ -45,7 +45,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--methods", default=_METHODS, help="the first is compared to")
     parser.add_argument("--model", type=Path, help="folder of a trained model")
     parser.add_argument("--preset", help="preset or config, to refine without a model")
-    parser.add_argument("--refine", type=int, default=60, help="steps of refinement")
+    parser.add_argument("--refine", type=int, default=60, help="steps, by a model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--timeout", type=float, default=7200, help="seconds each")

@@ -68,8 +68,8 @@ METHODS = {
     "refined-without-model": Method(
         "dlir-tf, refined without a model",
         "ours",
-        {"start": "preset", "refined": True},
-        needs=("preset", "refine"),
+        {"start": "preset"},
+        needs=("preset",),
     ),
     "elastix-bspline": Method(
         "elastix, default B-spline map", "elastix", {"maps": ["bspline"]}, _ELASTIX

@@ -25,7 +25,11 @@ def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
     else:
         config = dlir_tf.load_config(settings["preset"])
         options = {"config": config}
-    steps = settings["refine"] if settings.get("refined") else None
+    steps = None
+    if settings["start"] == "preset":
+        steps = config.refinement.steps
+    elif settings.get("refined"):
+        steps = settings["refine"]
 
     def run(steps=steps):
         return dlir_tf.register(fixed, moving, refine=steps, **options)

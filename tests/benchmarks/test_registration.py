@@ -196,8 +196,8 @@ def test_the_page_shows_the_results_that_are_kept(path):
         ({"methods": "one-shot"}, "one-shot needs --model; give it as well"),
         ({"model": Path("nowhere")}, "--model: no such folder: nowhere; train a model"),
         (
-            {"methods": "refined-without-model", "preset": "demo"},
-            "refined-without-model needs --refine; give it as well",
+            {"methods": "refined-without-model", "refine": 60},
+            "refined-without-model needs --preset; give it as well",
         ),
     ],
 )
