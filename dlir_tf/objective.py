@@ -57,7 +57,7 @@ class Objective:
         dissimilarity = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
         dissimilarity = self._config.similarity.weight * dissimilarity
         energy, folding = ops.zeros_like(dissimilarity), 0.0
-        for number, stage in enumerate(self._config.stages, start=1):
+        for number, stage in enumerate(self._config.all_stages, start=1):
             points = outputs.get(f"control_points_{number}")
             if isinstance(stage, BSplineStage) and points is not None:
                 energy = energy + stage.bending_energy * bending_energy(

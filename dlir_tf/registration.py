@@ -217,7 +217,7 @@ def build_transform(
     in_world[-1] = matrix[-1]
     components: list[Component] = [
         stage_bspline(parameters[name], stage.cell_spacing, grid, bspline)
-        for number, stage in reversed(list(enumerate(config.stages, start=1)))
+        for number, stage in reversed(list(enumerate(config.all_stages, start=1)))
         if (name := f"control_points_{number}") in parameters
     ]
     # What moves nothing is left out, so that files hold no empty words; and an

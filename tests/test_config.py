@@ -75,6 +75,8 @@ def test_numbers_stand_for_all_axes():
     assert own == (None, None, None)
     patch = parse_config(_changed("training.patch_size", 32), "").training.patch_size
     assert patch == (32, 32, 32)
+    further = parse_config(_changed("refinement.stages", [FINE]), "").refinement
+    assert further.stages == (fine,)
 
 
 def test_multiple_is_common_to_all_stages():
@@ -84,11 +86,22 @@ def test_multiple_is_common_to_all_stages():
     ]
     config = Config.model_validate({"ndim": 2, "spacing": 1, "stages": stages})
     assert config.multiple == (8, 12)
+    last = {"transform": "bspline", "downsample": 1, "control_point_spacing": [1, 8]}
+    refined = {
+        "ndim": 2,
+        "spacing": 1,
+        "stages": stages,
+        "refinement": {"stages": [last]},
+    }
+    config = Config.model_validate(refined)
+    assert config.multiple == (8, 24)
+    assert config.all_stages == (*config.stages, *config.refinement.stages)
 
 
 def test_what_the_caller_gave_stays_as_it_was():
     data = copy.deepcopy(VALID)
     data["training"] = {"patch_size": 32}
+    data["refinement"] = {"stages": [copy.deepcopy(FINE)]}
     given = copy.deepcopy(data)
     Config.model_validate(data)
     assert data == given
@@ -175,6 +188,7 @@ def test_exponents_without_a_point_are_numbers():
         ("training.augmentation.noise", "0", "must be a valid number. Received: '0'"),
         ("similarity.weight", True, "must be a valid number. Received: True"),
         ("stages[2].filters", [], "must have at least 1"),
+        ("refinement.stages", 3, "must be a list. Received: 3"),
         ("stages[0].max_rotation_degrees", 181, "must be less than or equal to 180"),
         (
             "stages[1].control_point_spacing",
@@ -253,6 +267,22 @@ def test_no_stage_is_too_coarse_for_any_field_before(num_between):
         "control_point_spacing of every stage before, (4, 4, 4): stages go from "
         "coarse to fine. Received: (8, 8, 8)"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("transform", "affine", "must be 'bspline'. Received: 'affine'"),
+        ("transform", None, "must be 'bspline'. Received: None"),
+        ("control_point_spacing", [4, 4], "needs 3 values, one per axis"),
+        ("downsample", [8, 1, 1], "must divide the control_point_spacing of every"),
+    ],
+)
+def test_stages_of_the_refinement_are_checked_as_the_others(key, value, expected):
+    further = {"transform": "bspline", "downsample": 1, "control_point_spacing": 8}
+    message = _message(_changed("refinement.stages", [FINE, further | {key: value}]))
+    assert message.startswith(f"model.yaml, refinement.stages[1].{key}: {expected}")
+    assert "\n" not in message
 
 
 def test_deformations_need_a_lattice():

@@ -95,6 +95,27 @@ def _stored(image, order, flipped):
     return Image(array, image.affine @ change)
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_stages_of_the_refinement_are_there_where_it_refines(rng, ndim):
+    """And no network answers for them."""
+    further = {"transform": "bspline", "downsample": 1, "control_point_spacing": 2}
+    model = _model(ndim, refinement={"stages": [further], "learning_rate": 0.1})
+    affine = _affine(ndim)
+    moving = _image(rng, SHAPES[ndim], affine)
+    fixed = moving.with_array(np.roll(moving.array, 1, axis=0))
+    shot = register(fixed, moving, model=model)
+    assert [stage.number for stage in shot.report.stages] == [1, 2, 3]
+    result = register(fixed, moving, model=model, refine=40)
+    assert [stage.number for stage in result.report.stages] == [1, 2, 3, 4]
+    (found,) = [stage for stage in result.report.stages if stage.number == 4]
+    assert found.kept
+    first, *_ = result.transform.components
+    steps = np.linalg.norm(first.lattice[:-1, :-1], axis=0)
+    np.testing.assert_allclose(steps, 2 * np.array(SPACINGS[ndim]))
+    assert np.abs(first.control_points).max() > 0
+    assert result.report.similarity_after > shot.report.similarity_after
+
+
 @pytest.mark.parametrize("dtype", [np.int16, np.float32, ">u2"])
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_an_untrained_model_gives_the_moving_image_back(rng, models, ndim, dtype):

@@ -20,8 +20,12 @@ def misfits(config: "Config") -> Misfits:
         yield "spacing", _per_axis_message(config.spacing, config.ndim)
     earlier: list[BSplineStage] = []
     complete = True
-    for number, stage in enumerate(config.stages):
-        place = f"stages[{number}]"
+    places = [f"stages[{number}]" for number in range(len(config.stages))]
+    more = len(config.refinement.stages)
+    places += [f"refinement.stages[{number}]" for number in range(more)]
+    for number, (place, stage) in enumerate(
+        zip(places, config.all_stages, strict=True)
+    ):
         if isinstance(stage, AffineStage) and any(
             isinstance(before, BSplineStage) for before in config.stages[:number]
         ):
@@ -36,7 +40,7 @@ def misfits(config: "Config") -> Misfits:
             yield from _too_coarse(stage, place, earlier)
             earlier.append(stage)
     yield from _unfit_patch(config, complete)
-    if config.training.augmentation.deformation and not earlier and complete:
+    if config.training.augmentation.deformation and config.coarsest_lattice is None:
         yield (
             "training.augmentation.deformation",
             "needs a bspline stage, whose lattice it takes; set it to 0",

@@ -124,9 +124,14 @@ class Config(Frozen):
     refinement: Refinement = Refinement()
 
     @property
+    def all_stages(self) -> tuple[Stage, ...]:
+        """Those of the networks, then those that only a refinement has."""
+        return (*self.stages, *self.refinement.stages)
+
+    @property
     def multiple(self) -> tuple[int, ...]:
         """What the working grid's size is padded to a multiple of, per axis."""
-        cells = [stage.cell_spacing for stage in self.stages]
+        cells = [stage.cell_spacing for stage in self.all_stages]
         return tuple(math.lcm(*axis) for axis in zip(*cells, strict=True))
 
     @property
@@ -157,11 +162,19 @@ class Config(Frozen):
             }
             return {**mapping, **wide}
 
-        data = expand(data)
-        if isinstance(data.get("stages"), list | tuple):
-            data["stages"] = [expand(stage) for stage in data["stages"]]
+        def expand_stages(mapping: Any) -> Any:
+            if not isinstance(mapping, dict):
+                return mapping
+            stages = mapping.get("stages")
+            if not isinstance(stages, list | tuple):
+                return mapping
+            return {**mapping, "stages": [expand(stage) for stage in stages]}
+
+        data = expand_stages(expand(data))
         if "training" in data:
             data["training"] = expand(data["training"])
+        if "refinement" in data:
+            data["refinement"] = expand_stages(data["refinement"])
         return data
 
     @model_validator(mode="after")

@@ -160,12 +160,12 @@ def percent(value: float) -> str:
 
 def _steps(parameters: dict[str, np.ndarray], config: Config) -> Iterator[_Step]:
     """In the order in which the stages build upon each other."""
-    for number, stage in enumerate(config.stages, start=1):
+    for number, stage in enumerate(config.all_stages, start=1):
         if isinstance(stage, AffineStage):
             # One matrix stands for all affine stages, and is applied after the rest.
             yield _Step(number, stage, "affine", parameters["affine"])
             break
-    for number, stage in enumerate(config.stages, start=1):
+    for number, stage in enumerate(config.all_stages, start=1):
         name = f"control_points_{number}"
         if name in parameters:
             yield _Step(number, stage, name, parameters[name])

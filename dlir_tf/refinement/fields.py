@@ -43,7 +43,7 @@ def total_field(
         `(1, *size, ndim)`, in voxels of that grid.
     """
     deformation = None
-    for number, stage in enumerate(config.stages, start=1):
+    for number, stage in enumerate(config.all_stages, start=1):
         points = parameters.get(control_points_name(number))
         if not isinstance(stage, BSplineStage) or points is None:
             continue

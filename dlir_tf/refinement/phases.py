@@ -29,8 +29,8 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
     From nothing, the transform grows as in training: the affine part first, then with
     each deformable stage one phase, at its resolution, that refines all stages so far.
     The last phase has a double share of the steps. What a network has found is
-    refined as a whole, at the resolution of the last stage. If the config wants it, one
-    more phase, the last one, is at full resolution.
+    refined as a whole, together with the stages that only the refinement has, at the
+    resolution of the last stage.
 
     Args:
         config: The stages.
@@ -58,15 +58,12 @@ def _growth(config: Config) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]
     """Name, variables and resolution of each phase; affine stages count as one."""
     grown: list[tuple[str, tuple[str, ...], tuple[int, ...]]] = []
     variables: tuple[str, ...] = ()
-    affine = [stage for stage in config.stages if isinstance(stage, AffineStage)]
+    affine = [stage for stage in config.all_stages if isinstance(stage, AffineStage)]
     if affine:
         variables = (AFFINE,)
         grown.append(("affine", variables, affine[-1].downsample))
-    for number, stage in enumerate(config.stages, start=1):
+    for number, stage in enumerate(config.all_stages, start=1):
         if isinstance(stage, BSplineStage):
             variables = (*variables, control_points_name(number))
             grown.append((f"stage {number}", variables, stage.downsample))
-    whole = (1,) * config.ndim
-    if config.refinement.full_resolution and grown[-1][-1] != whole:
-        grown.append(("full resolution", variables, whole))
     return grown

@@ -121,7 +121,7 @@ def refine(
 def _check_masks(pair: WorkingPair, config: Config, phases: list[Phase]) -> None:
     """Makes sure that masks are thick enough for the stages that look at them."""
     seen = {phase.factor for phase in phases}
-    factors = [stage.downsample for stage in config.stages]
+    factors = [stage.downsample for stage in config.all_stages]
     for name in MASKS:
         mask = getattr(pair, name)
         if mask is not None:

@@ -48,11 +48,11 @@ def start_variables(
         `control_points_N`, in units of the spacing.
     """
     variables = {}
-    if any(isinstance(stage, AffineStage) for stage in config.stages):
+    if any(isinstance(stage, AffineStage) for stage in config.all_stages):
         shape = (1, num_affine_parameters(config.ndim))
         variables[AFFINE] = np.zeros(shape, np.float32)
     most = 1 - 1e-6 if exact else _FAR_OUT
-    for number, stage in enumerate(config.stages, start=1):
+    for number, stage in enumerate(config.all_stages, start=1):
         if not isinstance(stage, BSplineStage):
             continue
         name, spacing = control_points_name(number), stage.control_point_spacing
@@ -91,7 +91,7 @@ def to_parameters(
     for name, values in variables.items():
         if name == AFFINE:
             continue
-        stage = config.stages[int(name.rsplit("_", 1)[1]) - 1]
+        stage = config.all_stages[int(name.rsplit("_", 1)[1]) - 1]
         if isinstance(stage, BSplineStage):
             if stage.injective:
                 limit = INJECTIVITY_LIMIT[config.ndim]
@@ -105,7 +105,7 @@ def _refined_matrix(
     values: Tensor, config: Config, matrix: Tensor, spacing: Tensor, size: Any
 ) -> Tensor:
     """The matrix at the start, after a further affine stage."""
-    stages = [stage for stage in config.stages if isinstance(stage, AffineStage)]
+    stages = [stage for stage in config.all_stages if isinstance(stage, AffineStage)]
     layer = AffineMatrix(radians(stages[-1].max_rotation_degrees), stages[-1].max_shear)
     own = layer(values, spacing, ops.zeros((1, *size, 1)))
     return Compose()(matrix, own)

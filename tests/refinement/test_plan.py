@@ -37,21 +37,18 @@ def test_what_a_model_found_is_refined_as_a_whole():
 @pytest.mark.parametrize(
     ("from_nothing", "names"),
     [
-        (True, ["affine", "stage 2", "stage 3", "full resolution"]),
-        (False, ["full resolution"]),
+        (True, ["affine", "stage 2", "stage 3", "stage 4"]),
+        (False, ["stage 4"]),
     ],
 )
-def test_full_resolution_is_the_last_phase_where_it_is_asked_for(from_nothing, names):
-    config = make_config(2, STAGES, refinement={"full_resolution": True})
+def test_stages_of_the_refinement_alone_come_last(from_nothing, names):
+    config = make_config(2, STAGES, refinement={"stages": [spline([4, 4])]})
     phases = plan_phases(config, 50, from_nothing=from_nothing)
     assert [phase.name for phase in phases] == names
     assert phases[-1].factor == (1, 1)
-    assert len(phases[-1].variables) == 3
+    assert phases[-1].variables[-2:] == ("control_points_3", "control_points_4")
+    assert len(phases[-1].variables) == 4
     assert sum(phase.steps for phase in phases) == 50
-    fine = [AFFINE, spline([8, 8], downsample=1)]
-    config = make_config(2, fine, refinement={"full_resolution": True})
-    (last,) = plan_phases(config, 50, from_nothing=False)
-    assert last.name == "stage 2"
 
 
 @pytest.mark.parametrize("injective", [True, False])

@@ -85,6 +85,23 @@ def test_refinement_goes_on_from_what_a_model_found(known):
         np.testing.assert_array_equal(coarse.parameters[name], values)
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_further_stage_finds_what_the_others_cannot_follow(ndim):
+    """Whose control points are too far apart for the bulge."""
+    thin = [1] * (ndim - 2)
+    stages = [spline([32, 32, *thin], downsample=[2, 2, *thin])]
+    further = {"stages": [spline([8, 8, *thin])]}
+    alone = moved_by(bulge, ndim, make_config(ndim, stages))
+    helped = moved_by(bulge, ndim, make_config(ndim, stages, refinement=further))
+    start = refine(alone.pair, alone.config, 60).parameters
+    coarse, fine = (
+        refine(case.pair, case.config, 80, start=start) for case in (alone, helped)
+    )
+    assert set(fine.parameters) - set(coarse.parameters) == {"control_points_2"}
+    error = np.mean(errors(helped, fine.parameters))
+    assert error < 0.5 * np.mean(errors(alone, coarse.parameters))
+
+
 def test_what_cannot_get_better_comes_back_as_it_was(known):
     """Whatever rate would throw it where."""
     still = moved_by(lambda x: x, 2)
