@@ -13,7 +13,7 @@ from dlir_tf.config import Config
 from dlir_tf.layers.warp import Warp
 from dlir_tf.objective import Objective
 from dlir_tf.refinement.fields import total_field
-from dlir_tf.refinement.phases import Phase
+from dlir_tf.refinement.phases import Phase, rate_at
 from dlir_tf.refinement.variables import AFFINE, to_parameters
 
 Tensor = Any
@@ -29,7 +29,6 @@ _MOMENTUM, _MEMORY, _TINY = 0.9, 0.99, 1e-10
 # Of the mean square of a variable's gradients, which is added to that of each number:
 # control points in the background, of next to no gradient, stay where they are.
 _FLOOR = 0.3
-_LAST_RATE = 0.05  # as a part of the first
 _MOST_FUNCTIONS = 32
 
 
@@ -74,7 +73,7 @@ class Descent:
         state = _first_state(variables)
         checked: list[float] = []
         for number in range(1, self._phase.steps + 1):
-            rate = self._rate(number)
+            rate = rate_at(self._config, self._phase, number)
             state, loss = self._step(state, np.float32(rate), self._data)
             if number > 1 and number % CHECK_EVERY and number < self._phase.steps:
                 continue
@@ -84,12 +83,6 @@ class Descent:
                 break
         best = {k: ops.convert_to_numpy(v) for k, v in state["best"].items()}
         return best, number
-
-    def _rate(self, number: int) -> float:
-        """Falls along a cosine, so that the last steps settle."""
-        share = 0.5 * (1 + math.cos(math.pi * (number - 1) / self._phase.steps))
-        first = self._config.refinement.learning_rate
-        return first * (_LAST_RATE + (1 - _LAST_RATE) * share)
 
 
 def _is_done(losses: list[float]) -> bool:

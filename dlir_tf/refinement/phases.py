@@ -1,9 +1,15 @@
 """The phases of a refinement, from coarse to fine."""
 
+import math
 from dataclasses import dataclass
 
 from dlir_tf.config import AffineStage, BSplineStage, Config
 from dlir_tf.refinement.variables import AFFINE, control_points_name
+
+_LAST_RATE = 0.05  # as a part of the first
+# Fewer steps than these, from where a network has come, are smaller in proportion: the
+# first few overshoot, and there would be no others to make up for it.
+_ENOUGH = 40
 
 
 @dataclass(frozen=True)
@@ -15,12 +21,14 @@ class Phase:
         variables: Which are refined; the stages of no others take part.
         factor: The downsampling of the images that are compared.
         steps: At most so many.
+        caution: What the config's learning rate is multiplied by.
     """
 
     name: str
     variables: tuple[str, ...]
     factor: tuple[int, ...]
     steps: int
+    caution: float = 1.0
 
 
 def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase]:
@@ -30,7 +38,7 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
     each deformable stage one phase, at its resolution, that refines all stages so far.
     The last phase has a double share of the steps. What a network has found is
     refined as a whole, together with the stages that only the refinement has, at the
-    resolution of the last stage.
+    resolution of the last stage, with caution if there are few steps.
 
     Args:
         config: The stages.
@@ -41,10 +49,9 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
         At least one phase; the last one has all variables. If there are fewer steps
         than phases, the coarsest are left out.
     """
-    grown = _growth(config)
     if not from_nothing:
-        grown = grown[-1:]
-    grown = grown[-steps:]
+        return [Phase(*_growth(config)[-1], steps, min(1.0, steps / _ENOUGH))]
+    grown = _growth(config)[-steps:]
     shares = [1] * (len(grown) - 1) + [2]
     phases, left = [], steps
     for position, (name, variables, factor) in enumerate(grown):
@@ -52,6 +59,16 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
         phases.append(Phase(name, variables, factor, count))
         left -= count
     return phases
+
+
+def rate_at(config: Config, phase: Phase, number: int) -> float:
+    """The rate of a step of a phase, counted from 1.
+
+    It falls along a cosine, so that the last steps settle.
+    """
+    share = 0.5 * (1 + math.cos(math.pi * (number - 1) / phase.steps))
+    first = phase.caution * config.refinement.learning_rate
+    return first * (_LAST_RATE + (1 - _LAST_RATE) * share)
 
 
 def _growth(config: Config) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:

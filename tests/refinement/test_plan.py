@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from dlir_tf.injectivity import INJECTIVITY_LIMIT
-from dlir_tf.refinement.phases import plan_phases
+from dlir_tf.refinement.phases import plan_phases, rate_at
 from dlir_tf.refinement.variables import start_variables, to_parameters
 
 from .conftest import AFFINE, make_config, spline
@@ -49,6 +49,19 @@ def test_stages_of_the_refinement_alone_come_last(from_nothing, names):
     assert phases[-1].variables[-2:] == ("control_points_3", "control_points_4")
     assert len(phases[-1].variables) == 4
     assert sum(phase.steps for phase in phases) == 50
+
+
+def test_rates_fall_and_few_steps_from_a_model_are_small_ones():
+    config = make_config(2, STAGES, refinement={"learning_rate": 0.06})
+
+    def rates(steps, *, from_nothing=False):
+        phase = plan_phases(config, steps, from_nothing=from_nothing)[0]
+        return [rate_at(config, phase, n) for n in range(1, phase.steps + 1)]
+
+    assert [rates(n)[0] for n in (10, 20, 40, 60)] == [0.015, 0.03, 0.06, 0.06]
+    assert rates(4, from_nothing=True)[0] == 0.06
+    assert (np.diff(rates(60)) < 0).all()
+    assert 0.05 < rates(60)[-1] / 0.06 < 0.06
 
 
 @pytest.mark.parametrize("injective", [True, False])

@@ -86,6 +86,16 @@ def test_refinement_goes_on_from_what_a_model_found(known):
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
+def test_few_steps_from_a_good_start_bring_something(known, ndim):
+    """They would overshoot if they were as large as the first of many."""
+    case = known[ndim]
+    good = refine(case.pair, case.config, 40).parameters
+    for steps in (3, 6, 10):
+        result = refine(case.pair, case.config, steps, start=good)
+        assert result.loss_after < 0.9 * result.loss_before
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
 def test_a_further_stage_finds_what_the_others_cannot_follow(ndim):
     """Whose control points are too far apart for the bulge."""
     thin = [1] * (ndim - 2)
