@@ -7,9 +7,9 @@ from dlir_tf.config import AffineStage, BSplineStage, Config
 from dlir_tf.refinement.variables import AFFINE, control_points_name
 
 _LAST_RATE = 0.05  # as a part of the first
-# Fewer steps than these, from where a network has come, are smaller in proportion: the
-# first few overshoot, and there would be no others to make up for it.
-_ENOUGH = 40
+# Fewer steps than these, from where a network or earlier phases have come, are smaller
+# in proportion: the first few overshoot, and no others would make up for it.
+_ENOUGH, _ENOUGH_IN_A_PHASE = 40, 20
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
     each deformable stage one phase, at its resolution, that refines all stages so far.
     The last phase has a double share of the steps. What a network has found is
     refined as a whole, together with the stages that only the refinement has, at the
-    resolution of the last stage, with caution if there are few steps.
+    resolution of the last stage. Whatever goes on from something takes few steps with
+    caution.
 
     Args:
         config: The stages.
@@ -53,10 +54,12 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
         return [Phase(*_growth(config)[-1], steps, min(1.0, steps / _ENOUGH))]
     grown = _growth(config)[-steps:]
     shares = [1] * (len(grown) - 1) + [2]
-    phases, left = [], steps
+    phases: list[Phase] = []
+    left = steps
     for position, (name, variables, factor) in enumerate(grown):
         count = max(1, round(left * shares[position] / sum(shares[position:])))
-        phases.append(Phase(name, variables, factor, count))
+        caution = min(1.0, count / _ENOUGH_IN_A_PHASE) if phases else 1.0
+        phases.append(Phase(name, variables, factor, count, caution))
         left -= count
     return phases
 

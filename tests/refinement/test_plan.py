@@ -51,15 +51,17 @@ def test_stages_of_the_refinement_alone_come_last(from_nothing, names):
     assert sum(phase.steps for phase in phases) == 50
 
 
-def test_rates_fall_and_few_steps_from_a_model_are_small_ones():
+def test_rates_fall_and_few_steps_that_go_on_from_something_are_small_ones():
     config = make_config(2, STAGES, refinement={"learning_rate": 0.06})
 
-    def rates(steps, *, from_nothing=False):
-        phase = plan_phases(config, steps, from_nothing=from_nothing)[0]
+    def rates(steps, *, from_nothing=False, index=0):
+        phase = plan_phases(config, steps, from_nothing=from_nothing)[index]
         return [rate_at(config, phase, n) for n in range(1, phase.steps + 1)]
 
     assert [rates(n)[0] for n in (10, 20, 40, 60)] == [0.015, 0.03, 0.06, 0.06]
     assert rates(4, from_nothing=True)[0] == 0.06
+    later = [rates(n, from_nothing=True, index=1)[0] for n in (40, 80, 120)]
+    np.testing.assert_allclose(later, [0.03, 0.06, 0.06])
     assert (np.diff(rates(60)) < 0).all()
     assert 0.05 < rates(60)[-1] / 0.06 < 0.06
 

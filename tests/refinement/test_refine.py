@@ -7,7 +7,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.preprocessing import prepare_pair
-from dlir_tf.refinement import refine
+from dlir_tf.refinement import phases, refine
 from dlir_tf.registration import build_transform
 
 from .conftest import (
@@ -93,6 +93,17 @@ def test_few_steps_from_a_good_start_bring_something(known, ndim):
     for steps in (3, 6, 10):
         result = refine(case.pair, case.config, steps, start=good)
         assert result.loss_after < 0.9 * result.loss_before
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_few_steps_a_phase_get_further_with_caution(ndim, monkeypatch):
+    thin = [1] * (ndim - 2)
+    stages = [spline([size, size, *thin]) for size in (16, 8, 4)]
+    case = moved_by(bulge, ndim, make_config(ndim, stages))
+    cautious = refine(case.pair, case.config, 30)
+    monkeypatch.setattr(phases, "_ENOUGH_IN_A_PHASE", 1)
+    bold = refine(case.pair, case.config, 30)
+    assert cautious.loss_after < 0.8 * bold.loss_after
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
