@@ -25,8 +25,8 @@ from pages import put_into_page
 from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.manifest import data_digest, read_manifest
-from dlir_tf.model_files import CHECKPOINT_FILE, PROVENANCE_FILE
+from dlir_tf.models.folder_files import CHECKPOINT_FILE, PROVENANCE_FILE
+from dlir_tf.pairs.manifest import data_digest, read_manifest
 
 # What a process is started with.
 _PROGRAMS = {

@@ -23,9 +23,9 @@ def main() -> None:
 
     import tensorflow as tf
 
-    from dlir_tf.compilation import compiled_graph
+    from dlir_tf.compute.compilation import compiled_graph
     from dlir_tf.config import Config
-    from dlir_tf.model import parameters_model
+    from dlir_tf.models.model import parameters_model
 
     stages = [{"transform": "affine", "downsample": 4, "feature_spacing": 32}]
     stages += [

@@ -62,7 +62,7 @@ def _expansions(
     import SimpleITK as sitk
     import tensorflow as tf
 
-    from dlir_tf.compilation import without_islands
+    from dlir_tf.compute.compilation import without_islands
     from dlir_tf.layers import BSplineTransformer
 
     layer = BSplineTransformer(spacing)
@@ -173,7 +173,7 @@ def _plain_graphs(layer: Callable[..., object], *tensors: object) -> Candidates:
     """A layer as it is exported: without XLA, all points at once and in blocks."""
     import tensorflow as tf
 
-    from dlir_tf.compilation import without_islands
+    from dlir_tf.compute.compilation import without_islands
 
     free = [(*[None] * (len(t.shape) - 1), t.shape[-1]) for t in tensors]
     graphs = {}

@@ -16,7 +16,7 @@ from machine import as_commands_do
 from models import random_model
 from timing import report, time_in_turn, write_json
 
-READY = "import sys; from dlir_tf.loading import load_model; load_model(sys.argv[1])"
+READY = "import sys, dlir_tf; dlir_tf.load_model(sys.argv[1])"
 WHOLE = "from dlir_tf.cli import main; main()"
 
 
@@ -60,9 +60,9 @@ def prepare(folder: Path, options: argparse.Namespace) -> int:
     """Writes model, file and images; returns the size of the file."""
     from dlir_tf import load_config, write_image
     from dlir_tf.export.tflite.file import export_tflite
-    from dlir_tf.model_folder import save_model
+    from dlir_tf.models.folder import save_model
+    from dlir_tf.pairs.working_grid import working_grid
     from dlir_tf.phantoms import beating_heart
-    from dlir_tf.working_grid import working_grid
 
     config = load_config(options.preset)
     model = random_model(config)
@@ -82,10 +82,10 @@ def time_convolutions(folder: Path, options: argparse.Namespace) -> Any:
     from dlir_tf import read_image
     from dlir_tf.export.tflite import graph
     from dlir_tf.export.tflite.convert import convert
-    from dlir_tf.litert import LiteRTModel, load_litert
-    from dlir_tf.litert.file import Card
-    from dlir_tf.loading import load_model
-    from dlir_tf.preprocessing import prepare_pair
+    from dlir_tf.models.litert import LiteRTModel, load_litert
+    from dlir_tf.models.litert_file import Card
+    from dlir_tf.models.loading import load_model
+    from dlir_tf.pairs.preprocessing import prepare_pair
 
     model, planar = load_model(folder / "model"), load_litert(folder / "model.tflite")
     card = Card(model.config, planar.shape, options.precision)

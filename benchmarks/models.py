@@ -11,7 +11,7 @@ def random_model(config: Any, scale: float = 0.02) -> Any:
     import numpy as np
 
     from dlir_tf import build_model
-    from dlir_tf.model_folder import make_model
+    from dlir_tf.models.folder import make_model
 
     network, rng = build_model(config), np.random.default_rng(0)
     network.set_weights([rng.normal(0, scale, w.shape) for w in network.get_weights()])

@@ -38,7 +38,7 @@ def main() -> None:
     as_commands_do()
 
     from dlir_tf import load_model
-    from dlir_tf.manifest import read_manifest
+    from dlir_tf.pairs.manifest import read_manifest
 
     model, rows = load_model(options.model), []
     for pair in read_manifest(options.pairs):
@@ -58,7 +58,7 @@ def compare(model: Any, pair: Any, add: list[int]) -> tuple[float, float, float]
     """The largest changes, mm, in the outermost and the middle slices; of mean Dice."""
     from dlir_tf import read_image, read_labels, register
     from dlir_tf.metrics import dice
-    from dlir_tf.working_grid import working_grid
+    from dlir_tf.pairs.working_grid import working_grid
 
     config = model.config
     fixed, moving = read_image(pair.fixed), read_image(pair.moving)

@@ -27,7 +27,7 @@ from pages import put_into_page
 import dlir_tf
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
-from dlir_tf.manifest import data_digest, read_manifest
+from dlir_tf.pairs.manifest import data_digest, read_manifest
 
 
 def main() -> None:

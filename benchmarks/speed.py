@@ -19,7 +19,7 @@ from registration import chosen_methods, in_process_of_its_own
 from timing import write_json
 
 from dlir_tf.errors import InputError
-from dlir_tf.manifest import read_manifest
+from dlir_tf.pairs.manifest import read_manifest
 
 _METHODS = "one-shot,refined,elastix-bspline"
 

@@ -31,7 +31,7 @@ def main() -> None:
     import tensorflow as tf
 
     from dlir_tf.config import load_config
-    from dlir_tf.manifest import read_manifest
+    from dlir_tf.pairs.manifest import read_manifest
     from dlir_tf.phantoms import write_phantoms
 
     config = load_config(options.config)
@@ -74,7 +74,7 @@ def tables(contents: dict) -> str:
 
 def measure(config, pairs, steps):
     """Returns what is measured of every phase, by its name."""
-    from dlir_tf.model import build_model
+    from dlir_tf.models.model import build_model
     from dlir_tf.training.devices import training_strategy
     from dlir_tf.training.patches import batch_size_in_voxels
     from dlir_tf.training.phases import training_phases

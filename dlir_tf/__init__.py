@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from dlir_tf.images import read_image as read_image
     from dlir_tf.images import read_labels as read_labels
     from dlir_tf.images import write_image as write_image
-    from dlir_tf.litert import LiteRTModel as LiteRTModel
-    from dlir_tf.loading import load_model as load_model
-    from dlir_tf.model import build_model as build_model
-    from dlir_tf.model_folder import Model as Model
+    from dlir_tf.models.folder import Model as Model
+    from dlir_tf.models.litert import LiteRTModel as LiteRTModel
+    from dlir_tf.models.loading import load_model as load_model
+    from dlir_tf.models.model import build_model as build_model
     from dlir_tf.quality import Report as Report
     from dlir_tf.quality import write_report as write_report
     from dlir_tf.refinement import refine as refine
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from dlir_tf.transforms import read_transform as read_transform
     from dlir_tf.transforms import write_transform as write_transform
 
-__version__ = "0.1.0"
+from dlir_tf._version import __version__ as __version__
 
 _HOMES = {
     "Config": "config",
     "Image": "images",
-    "LiteRTModel": "litert",
-    "Model": "model_folder",
+    "LiteRTModel": "models.litert",
+    "Model": "models.folder",
     "Registration": "registration",
     "Report": "quality",
     "Transform": "transforms",
-    "build_model": "model",
+    "build_model": "models.model",
     "load_config": "config",
-    "load_model": "loading",
+    "load_model": "models.loading",
     "read_image": "images",
     "read_labels": "images",
     "read_transform": "transforms",

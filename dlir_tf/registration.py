@@ -1,6 +1,7 @@
 """Registering a pair, from two images to a transform and the moved image."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -9,24 +10,19 @@ import numpy as np
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
-from dlir_tf.prediction import OnProgress as OnProgress
-from dlir_tf.prediction import Parameters as Parameters
-from dlir_tf.prediction import Predictor as Predictor
-from dlir_tf.prediction import (
-    check_finite,
-    chosen_config,
-    chosen_numerics,
-    find_parameters,
-)
-from dlir_tf.preprocessing import WorkingPair, prepare_pair
-from dlir_tf.quality import Report
+from dlir_tf.models.parameters import Parameters, Predictor, check_finite
+from dlir_tf.numerics import Numerics
+from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair
+from dlir_tf.pairs.slices import as_slices, laid_out
+from dlir_tf.quality import RefinementOutcome, Report
 from dlir_tf.quality.making import make_report
 from dlir_tf.quality.selection import select_stages
-from dlir_tf.slices import as_slices, laid_out
 from dlir_tf.transforms import Affine, BSpline, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
 InitialAlignment = Literal["header", "centers", "mass"]
+# Takes the name of what is going on, the steps done, the steps to do and the loss.
+OnProgress = Callable[[str, int, int, float], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +79,7 @@ def register(
             from what the model says; see `dlir_tf.refinement.refine`. `None`: with a
             model none, without one `refinement.steps` of the config.
         initial_alignment: `"header"`, `"centers"` or `"mass"`, instead of what the
-            config says: see `dlir_tf.preprocessing.initial_alignment`.
+            config says: see `dlir_tf.pairs.preprocessing.initial_alignment`.
         fill_value: Given to voxels that come from outside the moving image.
         fixed_mask: Which voxels of the fixed image count in refinement and when stages
             are judged, bool, on its grid; the model itself sees whole images.
@@ -108,7 +104,7 @@ def register(
     the initial alignment does.
 
     >>> from dlir_tf import build_model, load_config
-    >>> from dlir_tf.model_folder import make_model
+    >>> from dlir_tf.models.folder import make_model
     >>> from dlir_tf.phantoms import beating_heart
     >>> heart = beating_heart(1, shape=(32, 28, 4))
     >>> config = load_config("demo")
@@ -170,6 +166,73 @@ def register(
     seconds = time.perf_counter() - start
     report = replace(report, seconds=seconds)
     return Registration(moved, transform, displacement, seconds, report)
+
+
+def chosen_config(model: Predictor | None, config: Config | None) -> Config:
+    """The config by which a pair is registered: the model's, or the one instead of it.
+
+    Raises:
+        InputError: If there is neither, or both.
+    """
+    if model is not None and config is None:
+        return model.config
+    if config is not None and model is None:
+        return config
+    given = "both" if config is not None else "neither"
+    raise InputError(
+        "register: needs either a model or a config to refine by; a model brings its "
+        f"own config. Received: {given}"
+    )
+
+
+def find_parameters(
+    pair: WorkingPair,
+    config: Config,
+    model: Predictor | None,
+    refine: int | None,
+    on_progress: OnProgress,
+) -> tuple[Parameters, RefinementOutcome | None]:
+    """What the model says, refined if asked to; or what refinement alone finds.
+
+    Args:
+        pair: On its working grid.
+        config: The model's, or the one instead of it.
+        model: May be none.
+        refine: The steps of the refinement; `None` for none, without a model for as
+            many as the config says.
+        on_progress: Told of these steps.
+
+    Returns:
+        Finite parameters, and what the refinement did, if there was one.
+
+    Raises:
+        InputError: If the parameters aren't finite, or the pair can't be refined.
+    """
+    start = None
+    if model is not None:
+        start = model.predict(pair)
+        check_finite(start)
+        if refine is None:
+            return start, None
+    # A model that runs elsewhere does without the backend that this loads.
+    from dlir_tf.refinement import refine as refine_parameters
+
+    steps = config.refinement.steps if refine is None else refine
+    found = refine_parameters(pair, config, steps, start=start, on_progress=on_progress)
+    outcome = RefinementOutcome(found.steps, found.loss_before, found.loss_after)
+    return found.parameters, outcome
+
+
+def chosen_numerics(model: Predictor | None) -> Numerics:
+    """What computes the result.
+
+    Refinement has loaded a backend, which is quicker than NumPy and SciPy.
+    """
+    if model is not None:
+        return model.numerics
+    from dlir_tf.numerics.compiled import COMPILED
+
+    return COMPILED
 
 
 def _with_alignment(config: Config, method: InitialAlignment | None) -> Config:

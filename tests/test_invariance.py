@@ -7,9 +7,9 @@ from scipy import ndimage
 
 from dlir_tf.config import Config
 from dlir_tf.images import Image
-from dlir_tf.model import build_model
-from dlir_tf.model_folder import make_model
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.models.folder import make_model
+from dlir_tf.models.model import build_model
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import build_transform, register
 
 # Fixed and moving on different grids; the thick axis of 3-d images is the last.

@@ -13,10 +13,9 @@ import keras
 import numpy as np
 import pytest
 
-from dlir_tf.compilation import compiled_graph, without_islands
+from dlir_tf.compute.compilation import compiled_graph, without_islands
 from dlir_tf.config import Config
 from dlir_tf.images import Image
-from dlir_tf.label_maps import LABELS
 from dlir_tf.layers import (
     AffineTransformer,
     BSplineTransformer,
@@ -33,10 +32,11 @@ from dlir_tf.losses import (
     nmi,
     windowed_ncc,
 )
-from dlir_tf.model import build_model, training_model
-from dlir_tf.model_folder import make_model
-from dlir_tf.objective import Objective
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.losses.label_maps import LABELS
+from dlir_tf.models.folder import make_model
+from dlir_tf.models.model import build_model, training_model
+from dlir_tf.models.objective import Objective
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.refinement import refine
 from dlir_tf.registration import register
 

@@ -10,10 +10,10 @@ from scipy import ndimage
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image
-from dlir_tf.model import build_model
-from dlir_tf.model_folder import Model, make_model, model_inputs
+from dlir_tf.models.folder import Model, make_model, model_inputs
+from dlir_tf.models.model import build_model
 from dlir_tf.numerics import PLAIN
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import build_transform, register
 
 SHAPES = {2: (24, 16), 3: (16, 24, 6)}

@@ -19,7 +19,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
 from dlir_tf.evaluation.pairs import load_pair, located
 from dlir_tf.images import SpacingWarning
-from dlir_tf.manifest import Pair, read_manifest
+from dlir_tf.pairs.manifest import Pair, read_manifest
 from dlir_tf.transforms import Affine, Transform
 
 

@@ -13,7 +13,7 @@ from comparison.methods import METHODS
 from dlir_tf.evaluation.measures import Measures, measure
 from dlir_tf.evaluation.pairs import load_pair
 from dlir_tf.images import SpacingWarning
-from dlir_tf.manifest import read_manifest
+from dlir_tf.pairs.manifest import read_manifest
 
 # What takes less than this all together is repeated, for a median.
 _REPEATED_SECONDS, _MAX_REPEATS = 3.0, 5

@@ -49,8 +49,8 @@ def command(
 
     from dlir_tf.cli.main import check_output_file
     from dlir_tf.evaluation.pairs import check_pairs
-    from dlir_tf.loading import check_model
-    from dlir_tf.manifest import read_manifest
+    from dlir_tf.models.loading import check_model
+    from dlir_tf.pairs.manifest import read_manifest
 
     check_output_file(output, (".csv",))
     listed = read_manifest(pairs)

@@ -79,7 +79,7 @@ def command(
     output = output or DEFAULT_OUTPUT
     from dlir_tf.config import read_config
     from dlir_tf.export.version_folder import check_version_folder
-    from dlir_tf.model_files import CONFIG_FILE, check_model_folder
+    from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
 
     check_model_folder(model)
     config = read_config(model / CONFIG_FILE)
@@ -90,7 +90,7 @@ def command(
     load_keras()
     from dlir_tf.export import ExportError
     from dlir_tf.export.savedmodel import export_savedmodel
-    from dlir_tf.model_folder import load_model
+    from dlir_tf.models.folder import load_model
 
     loaded = load_model(model)
     try:

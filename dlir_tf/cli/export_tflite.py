@@ -52,7 +52,7 @@ def export_file(
     """Exports a model folder to one file and says how exact it is."""
     from dlir_tf.config import read_config
     from dlir_tf.export.tflite.options import check_new_file, check_shape, parse_shape
-    from dlir_tf.model_files import CONFIG_FILE, check_model_folder
+    from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
 
     _refuse_options_of_a_savedmodel()
     if shape is None:
@@ -71,7 +71,7 @@ def export_file(
     silence_warnings()
     from dlir_tf.export import ExportError
     from dlir_tf.export.tflite.file import export_tflite
-    from dlir_tf.model_folder import load_model
+    from dlir_tf.models.folder import load_model
 
     precision = precision or "float32"
     loaded = load_model(model)

@@ -88,9 +88,9 @@ def _describe_model(path: Path) -> str:
 def _read_model(path: Path) -> "tuple[Config, dict[str, object]]":
     """The config of a model folder or file, and what else is known of it."""
     from dlir_tf.config import read_config
-    from dlir_tf.litert.file import read_model_file
-    from dlir_tf.loading import is_litert
-    from dlir_tf.model_files import CONFIG_FILE, check_model_folder
+    from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
+    from dlir_tf.models.litert_file import read_model_file
+    from dlir_tf.models.loading import is_litert
 
     if is_litert(path):
         _, card = read_model_file(path)

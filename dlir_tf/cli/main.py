@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from dlir_tf import __version__
+from dlir_tf._version import __version__
 from dlir_tf.errors import InputError
 from dlir_tf.export import ExportError
 

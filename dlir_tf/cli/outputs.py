@@ -59,7 +59,7 @@ class Outputs:
         from dlir_tf.cli.main import check_output_file
         from dlir_tf.images import WRITABLE_SUFFIXES
         from dlir_tf.images.formats import NIFTI_SUFFIXES
-        from dlir_tf.transforms.files import TRANSFORM_SUFFIXES
+        from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
 
         suffixes = {
             WRITABLE_SUFFIXES: (self.moved, self.moved_labels, self.jacobian),
@@ -99,7 +99,7 @@ class Outputs:
         from dlir_tf.images import write_image
         from dlir_tf.quality import write_report
         from dlir_tf.transforms import DenseField, Transform
-        from dlir_tf.transforms.field_files import write_field
+        from dlir_tf.transforms.files.field import write_field
 
         notes: list[str] = []
         writers: dict[Path, Writer] = {
@@ -135,7 +135,7 @@ class Outputs:
         moving: "Image",
         notes: list[str],
     ) -> dict[Path, Writer]:
-        from dlir_tf.trust import points_with_values, report_inverse
+        from dlir_tf.apply.trust import points_with_values, report_inverse
 
         writers: dict[Path, Writer] = {}
         if self.transform is not None:
@@ -185,7 +185,7 @@ class Outputs:
 
 def _naming(path: Path, write: Writer, draft: Path) -> None:
     """Writes a draft; warnings name the file."""
-    from dlir_tf.carrying.outputs import naming
+    from dlir_tf.apply.outputs import naming
 
     with naming(path, draft):
         write(draft)
@@ -195,7 +195,7 @@ def _write_transform(
     draft: Path, path: Path, transform: "Transform", grid: "Image", notes: list[str]
 ) -> None:
     """Writes a transform and notes down what the file can't hold."""
-    from dlir_tf.transforms.files import write_transform
+    from dlir_tf.transforms.files.dispatch import write_transform
 
     error = write_transform(draft, transform, reference=grid)
     if error > 0:
@@ -206,8 +206,8 @@ def _write_transform(
 
 
 def _figure_writer(result: "Registration", fixed: "Image", moving: "Image") -> Writer:
-    from dlir_tf.figures import registration_figure
-    from dlir_tf.slices import is_slice, slice_axis
+    from dlir_tf.figures.panels import registration_figure
+    from dlir_tf.pairs.slices import is_slice, slice_axis
 
     return partial(
         registration_figure,

@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from dlir_tf.silence import silence
+from dlir_tf.compute.silence import silence
 
 if TYPE_CHECKING:
-    from dlir_tf.litert import LiteRTModel
-    from dlir_tf.model_folder import Model
+    from dlir_tf.models.folder import Model
+    from dlir_tf.models.litert import LiteRTModel
 
 
 def load_keras() -> None:
@@ -49,7 +49,7 @@ def silence_warnings() -> None:
 
 def load_quietly(path: Path) -> Union["Model", "LiteRTModel"]:
     """Loads a model; TensorFlow and Keras only if it needs them."""
-    from dlir_tf.loading import is_litert, load_model
+    from dlir_tf.models.loading import is_litert, load_model
 
     if is_litert(path):
         with silence():  # LiteRT tells which kernels it has found

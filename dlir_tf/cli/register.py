@@ -112,7 +112,7 @@ def command(
     from dlir_tf.cli.progress import StepProgress
     from dlir_tf.errors import InputError
     from dlir_tf.images import read_image, read_labels_of
-    from dlir_tf.loading import check_model
+    from dlir_tf.models.loading import check_model
     from dlir_tf.serving.failures import ServerError
 
     local = ("model", "preset", "initial_alignment")

@@ -75,8 +75,8 @@ def command(
     """
     from dlir_tf.config import load_config
     from dlir_tf.errors import InputError
-    from dlir_tf.manifest import read_manifest
-    from dlir_tf.model_files import CHECKPOINT_FILE
+    from dlir_tf.models.folder_files import CHECKPOINT_FILE
+    from dlir_tf.pairs.manifest import read_manifest
 
     if config is None and pairs is not None:
         raise InputError(

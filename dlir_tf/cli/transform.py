@@ -104,9 +104,9 @@ def command(
     Example: dlir-tf transform --points fixed_points.csv --transform transform.h5
     --output moving_points.csv
     """
-    from dlir_tf.carrying import check_distinct, output_paths
+    from dlir_tf.apply import check_distinct, output_paths
     from dlir_tf.errors import InputError
-    from dlir_tf.transforms.files import read_transform
+    from dlir_tf.transforms.files.dispatch import read_transform
 
     _check_choice(images, points, (reference, interpolation, fill_value), space)
     inputs = images or points
@@ -159,7 +159,7 @@ def _transform_points(
 ) -> None:
     from functools import partial
 
-    from dlir_tf.carrying import carry_points, write_results
+    from dlir_tf.apply import carry_points, write_results
     from dlir_tf.images.points import read_point_file
 
     files = {path: read_point_file(path, space=space) for path in results}
@@ -180,7 +180,7 @@ def _transform_images(
 ) -> None:
     from functools import partial
 
-    from dlir_tf.carrying import ImageCarrier, naming, write_results
+    from dlir_tf.apply import ImageCarrier, naming, write_results
     from dlir_tf.images import read_frames, write_frames
 
     grid = None

@@ -1,17 +1,48 @@
 """What in a config doesn't fit together, with its place."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from dlir_tf.config.refinement import Refinement
 from dlir_tf.config.stages import AffineStage, BSplineStage, Stage
-
-if TYPE_CHECKING:
-    from dlir_tf.config.schema import Config
 
 Misfits = Iterator[tuple[str, str]]
 
 
-def misfits(config: "Config") -> Misfits:
+class _Augmentation(Protocol):
+    @property
+    def deformation(self) -> float: ...
+
+
+class _Training(Protocol):
+    @property
+    def patch_size(self) -> tuple[int, ...] | None: ...
+    @property
+    def augmentation(self) -> _Augmentation: ...
+
+
+class _Config(Protocol):
+    """What of a config is looked at here; its class looks at this in turn."""
+
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def spacing(self) -> tuple[float | None, ...]: ...
+    @property
+    def stages(self) -> tuple[Stage, ...]: ...
+    @property
+    def all_stages(self) -> tuple[Stage, ...]: ...
+    @property
+    def refinement(self) -> Refinement: ...
+    @property
+    def training(self) -> _Training: ...
+    @property
+    def multiple(self) -> tuple[int, ...]: ...
+    @property
+    def coarsest_lattice(self) -> tuple[int, ...] | None: ...
+
+
+def misfits(config: _Config) -> Misfits:
     """Yields (place, message) for everything that doesn't fit together.
 
     What has too few or too many values is compared with nothing else.
@@ -81,7 +112,7 @@ def _too_coarse(
             return
 
 
-def _unfit_patch(config: "Config", stages_complete: bool) -> Misfits:
+def _unfit_patch(config: _Config, stages_complete: bool) -> Misfits:
     patch = config.training.patch_size
     if patch is None:
         return

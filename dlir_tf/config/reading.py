@@ -140,7 +140,7 @@ def dump_config(config: Config) -> str:
 
 def preset_names() -> list[str]:
     """The names of the configs that come with the package."""
-    folder = resources.files("dlir_tf") / "presets"
+    folder = resources.files("dlir_tf.config") / "presets"
     return sorted(
         entry.name.removesuffix(".yaml")
         for entry in folder.iterdir()
@@ -158,7 +158,7 @@ def preset_text(name: str) -> str:
         raise InputError(
             f"no preset is called {name!r}; there are: {', '.join(preset_names())}"
         )
-    file = resources.files("dlir_tf") / "presets" / f"{name}.yaml"
+    file = resources.files("dlir_tf.config") / "presets" / f"{name}.yaml"
     return file.read_text(encoding="utf-8")
 
 

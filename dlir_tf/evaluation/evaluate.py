@@ -10,10 +10,10 @@ from dlir_tf.config import Config
 from dlir_tf.evaluation.measures import Measures, measure
 from dlir_tf.evaluation.pairs import check_pairs, load_pair, located
 from dlir_tf.images import Image, SpacingWarning
-from dlir_tf.manifest import Pair
-from dlir_tf.prediction import Predictor, chosen_config
+from dlir_tf.models.parameters import Predictor
+from dlir_tf.pairs.manifest import Pair
 from dlir_tf.quality import Report
-from dlir_tf.registration import register
+from dlir_tf.registration import chosen_config, register
 from dlir_tf.transforms import Affine, Transform
 
 
@@ -54,7 +54,7 @@ def evaluate(
     holds what is only needed once, such as compiling the model.
 
     Args:
-        pairs: From `dlir_tf.manifest.read_manifest`.
+        pairs: From `dlir_tf.pairs.manifest.read_manifest`.
         model: From `dlir_tf.load_model`.
         on_progress: Called with the number of pairs done.
         config: Instead of a model, as for `dlir_tf.register`.

@@ -19,10 +19,10 @@ from dlir_tf.images import (
     read_labels_of,
     read_mask_of,
 )
-from dlir_tf.landmarks import read_landmarks
-from dlir_tf.manifest import Pair
-from dlir_tf.preprocessing import prepare_pair
-from dlir_tf.slices import as_slices, in_plane, laid_out
+from dlir_tf.pairs.landmarks import read_landmarks
+from dlir_tf.pairs.manifest import Pair
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.slices import as_slices, in_plane, laid_out
 
 
 @dataclass(frozen=True, eq=False)

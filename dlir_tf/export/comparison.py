@@ -11,8 +11,8 @@ from dlir_tf.export import ExportError
 from dlir_tf.export.pairs import TrialPair
 from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
-from dlir_tf.model_folder import Model
-from dlir_tf.preprocessing import WorkingPair, prepare_pair
+from dlir_tf.models.folder import Model
+from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair
 from dlir_tf.registration import build_transform
 from dlir_tf.transforms import Affine, Transform
 from dlir_tf.transforms.affine import apply_affine

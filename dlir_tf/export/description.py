@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dlir_tf import __version__
+from dlir_tf._version import __version__
 from dlir_tf.config import BSplineStage, Config
 from dlir_tf.export.parity import Parity
 from dlir_tf.export.version_folder import DESCRIPTION_FILE
 from dlir_tf.metrics.similarity import most_alike
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
 
 # Changes with names, shapes or units of the signatures.
 SIGNATURE_VERSION = 1

@@ -12,7 +12,7 @@ from dlir_tf.export.comparison import MM_TOLERANCE, Arrays, compare, expected_ou
 from dlir_tf.export.fresh_process import run_in_fresh_process
 from dlir_tf.export.graph.signatures import model_json
 from dlir_tf.export.pairs import TrialPair, trial_batches
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
 
 FRACTION_TOLERANCE = 1e-3
 

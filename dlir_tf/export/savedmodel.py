@@ -5,8 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from dlir_tf.compilation import without_islands
-from dlir_tf.disk_errors import disk_errors
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.export.card import write_card
 from dlir_tf.export.description import describe, write_description
 from dlir_tf.export.graph.signatures import build_signatures
@@ -15,7 +14,8 @@ from dlir_tf.export.parity import Parity, check_parity, inputs_of
 from dlir_tf.export.saving import check_backend, save_graphs
 from dlir_tf.export.version_folder import new_version
 from dlir_tf.export.warm_up import write_warm_up
-from dlir_tf.model_folder import Model
+from dlir_tf.files import disk_errors
+from dlir_tf.models.folder import Model
 
 
 def export_savedmodel(

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from dlir_tf.disk_errors import disk_errors
 from dlir_tf.errors import InputError
+from dlir_tf.files import disk_errors
 
 
 def check_backend(what: str) -> None:

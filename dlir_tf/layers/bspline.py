@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from dlir_tf.compilation import compiled_island
-from dlir_tf.injectivity import INJECTIVITY_LIMIT
+from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.layers.checks import per_axis
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 
 Tensor = Any
 

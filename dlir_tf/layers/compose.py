@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from dlir_tf.blocks import grid_axes
-from dlir_tf.compilation import compiled_island
+from dlir_tf.compute.blocks import grid_axes
+from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.layers.checks import check_field
 from dlir_tf.layers.sampling import (
     identity_coordinates,

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from dlir_tf.blocks import gather_rows, grid_axes, in_blocks, pair_gatherer
+from dlir_tf.compute.blocks import gather_rows, grid_axes, in_blocks, pair_gatherer
 
 Tensor = Any
 # Takes positions, one tensor `(samples, *points)` per axis, and the number of each

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from dlir_tf.compilation import compiled_island
+from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.layers.checks import check_field
 from dlir_tf.layers.sampling import sample_displaced
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from dlir_tf.compilation import compiled_island
+from dlir_tf.compute.compilation import compiled_island
 
 Tensor = Any
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlir_tf.compilation import compiled_island
+from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.losses.weighting import EPSILON, voxel_weights
 
 Tensor = Any

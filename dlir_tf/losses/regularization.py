@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlir_tf.compilation import compiled_fixed_island
+from dlir_tf.compute.compilation import compiled_fixed_island
 from dlir_tf.layers.checks import per_axis
 
 Tensor = Any

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from dlir_tf.compilation import compiled_island
+from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.losses.weighting import EPSILON, voxel_weights, weighted_mean
 from dlir_tf.losses.windows import window_means
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlir_tf.compilation import compiled_graph
+from dlir_tf.compute.compilation import compiled_graph
 from dlir_tf.numerics.spline_points import spline_at_points
+from dlir_tf.splines.cubic import cells_and_offsets, inside_axis
 from dlir_tf.transforms.bspline import BSpline
-from dlir_tf.transforms.cubic import cells_and_offsets, inside_axis
 
 # Every call has this many points, so that they are compiled for only once.
 _NUM_POINTS = 1 << 16

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from dlir_tf.threads import in_threads, num_cores
+from dlir_tf.compute.threads import in_threads, num_cores
 from dlir_tf.transforms import BSpline
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from keras import ops
 
-from dlir_tf.blocks import gather_rows
-from dlir_tf.compilation import compiled_fixed_island
+from dlir_tf.compute.blocks import gather_rows
+from dlir_tf.compute.compilation import compiled_fixed_island
 
 Tensor = Any
 

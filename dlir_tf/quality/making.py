@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dlir_tf import __version__
+from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.images import Image
 from dlir_tf.quality.field import measure_field

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlir_tf.config import AffineStage, BSplineStage, Config
-from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.numerics import PLAIN, Numerics
-from dlir_tf.preprocessing import WorkingPair
+from dlir_tf.pairs.preprocessing import WorkingPair
 from dlir_tf.quality.comparison import Candidate, Comparison, Judgement
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 
 # A stage may leave the images this much more unlike (as a share of their
 # dissimilarity) before it counts as harm: interpolation makes a difference of that

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlir_tf.compilation import compiled_graph, value_and_gradient
+from dlir_tf.compute.compilation import compiled_graph, value_and_gradient
 from dlir_tf.config import Config
 from dlir_tf.layers.warp import Warp
-from dlir_tf.objective import Objective
+from dlir_tf.models.objective import Objective
 from dlir_tf.refinement.fields import total_field
 from dlir_tf.refinement.phases import Phase, rate_at
 from dlir_tf.refinement.variables import AFFINE, to_parameters

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlir_tf.blocks import gather_rows, grid_axes
-from dlir_tf.compilation import compiled_fixed_island
+from dlir_tf.compute.blocks import gather_rows, grid_axes
+from dlir_tf.compute.compilation import compiled_fixed_island
 from dlir_tf.config import BSplineStage, Config
 from dlir_tf.layers.affine import rescale_matrix
 from dlir_tf.layers.bspline import LATTICE_MARGIN, spline_weights

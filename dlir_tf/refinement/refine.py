@@ -11,8 +11,8 @@ from keras import ops
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.layers.pooling import average_pool
-from dlir_tf.masks import MASKS, check_mask, pool_mask
-from dlir_tf.preprocessing import WorkingPair
+from dlir_tf.losses.masks import MASKS, check_mask, pool_mask
+from dlir_tf.pairs.preprocessing import WorkingPair
 from dlir_tf.refinement.descent import Descent
 from dlir_tf.refinement.drift import leads_apart
 from dlir_tf.refinement.phases import Phase, plan_phases
@@ -78,7 +78,7 @@ def refine(
     Example: a square that was moved by two voxels.
 
     >>> from dlir_tf import Config, Image
-    >>> from dlir_tf.preprocessing import prepare_pair
+    >>> from dlir_tf.pairs.preprocessing import prepare_pair
     >>> stage = {"transform": "affine", "downsample": 1, "feature_spacing": 8}
     >>> config = Config.model_validate({"ndim": 2, "spacing": 1, "stages": [stage]})
     >>> fixed, moving = np.zeros((2, 32, 32))

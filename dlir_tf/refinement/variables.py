@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 
 from dlir_tf.config import AffineStage, BSplineStage, Config
-from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.layers.affine import AffineMatrix, num_affine_parameters
 from dlir_tf.layers.compose import Compose
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 
 Tensor = Any
 

@@ -9,9 +9,9 @@ import numpy as np
 from dlir_tf.config import Config
 from dlir_tf.config.reading import parse_config
 from dlir_tf.errors import InputError
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import PLAIN
-from dlir_tf.preprocessing import WorkingPair
-from dlir_tf.registration import Parameters
+from dlir_tf.pairs.preprocessing import WorkingPair
 from dlir_tf.serving.connection import Arrays
 from dlir_tf.serving.failures import ServerError
 
@@ -21,7 +21,7 @@ _SAME_GRID = 0.005
 
 
 class ServedModel:
-    """A model that has been asked already: a `dlir_tf.registration.Predictor`.
+    """A model that has been asked already: a `dlir_tf.models.parameters.Predictor`.
 
     Attributes:
         config: What the model was built from.

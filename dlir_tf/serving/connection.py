@@ -5,8 +5,6 @@ from typing import Protocol
 
 import numpy as np
 
-from dlir_tf.serving.address import Address
-
 Arrays = dict[str, np.ndarray]
 
 
@@ -55,20 +53,3 @@ class Connection(Protocol):
         Returns:
             The outputs by name, float32 or texts.
         """
-
-
-def connect(address: Address, model_name: str, timeout: float) -> Connection:
-    """Prepares a connection; nothing is sent before the first call.
-
-    Args:
-        address: Of the server.
-        model_name: Of the model.
-        timeout: Of each call, in seconds.
-    """
-    if address.protocol == "http":
-        from dlir_tf.serving.by_rest import RestConnection
-
-        return RestConnection(address, model_name, timeout)
-    from dlir_tf.serving.by_grpc import GrpcConnection
-
-    return GrpcConnection(address, model_name, timeout)

@@ -4,10 +4,10 @@ import time
 from dataclasses import replace
 
 from dlir_tf.images import Image
+from dlir_tf.pairs.slices import in_plane
 from dlir_tf.registration import OnProgress, Registration, register
 from dlir_tf.serving.answer import ServedModel
 from dlir_tf.serving.server import Server
-from dlir_tf.slices import in_plane
 
 
 def register_remotely(

@@ -10,7 +10,7 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.serving.address import Address, parse_address
-from dlir_tf.serving.connection import Arrays, Connection, Signature, connect
+from dlir_tf.serving.connection import Arrays, Connection, Signature
 from dlir_tf.serving.failures import CallError, ServerError, explain
 
 DEFAULT_MODEL_NAME = "dlir"
@@ -149,3 +149,20 @@ def as_float32(array: np.ndarray, name: str) -> np.ndarray:
 
 def _is_ours(signature: Signature) -> bool:
     return set(signature.inputs) == _INPUTS and signature.outputs >= _OUTPUTS
+
+
+def connect(address: Address, model_name: str, timeout: float) -> Connection:
+    """Prepares a connection; nothing is sent before the first call.
+
+    Args:
+        address: Of the server.
+        model_name: Of the model.
+        timeout: Of each call, in seconds.
+    """
+    if address.protocol == "http":
+        from dlir_tf.serving.by_rest import RestConnection
+
+        return RestConnection(address, model_name, timeout)
+    from dlir_tf.serving.by_grpc import GrpcConnection
+
+    return GrpcConnection(address, model_name, timeout)

@@ -6,12 +6,12 @@ from typing import Any
 import tensorflow as tf
 
 from dlir_tf.config import Augmentation
-from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_parameters
 from dlir_tf.layers.bspline import LATTICE_MARGIN, BSplineTransformer
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.warp import Warp
-from dlir_tf.masks import warp_mask
+from dlir_tf.losses.masks import warp_mask
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 from dlir_tf.training.landmarks import pull_back, undo_displacement
 
 Batch = dict[str, Any]

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from dlir_tf.images import Image
 from dlir_tf.layers.sampling import sample_linear
-from dlir_tf.preprocessing import WorkingPair
-from dlir_tf.slices import as_slices
+from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.pairs.slices import as_slices
 from dlir_tf.training.sample import Sample
 
 Tensor = Any

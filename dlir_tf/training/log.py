@@ -5,8 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from dlir_tf.disk_errors import disk_errors
-from dlir_tf.files import replacing
+from dlir_tf.files import disk_errors, replacing
 
 COLUMNS = (
     "phase",

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from dlir_tf.errors import InputError
-from dlir_tf.model_files import CHECKPOINT_FILE, PROVENANCE_FILE
+from dlir_tf.models.folder_files import CHECKPOINT_FILE, PROVENANCE_FILE
 
 # Preprocessed pairs are no result: a training that was stopped while it prepared
 # them starts again, and finds them there.

@@ -11,9 +11,9 @@ import keras
 import tensorflow as tf
 
 from dlir_tf.config import AffineStage, Config
-from dlir_tf.label_maps import LABELS
-from dlir_tf.masks import MASKS
-from dlir_tf.model import partial_model
+from dlir_tf.losses.label_maps import LABELS
+from dlir_tf.losses.masks import MASKS
+from dlir_tf.models.model import partial_model
 from dlir_tf.training.augmentation import warp_side
 from dlir_tf.training.landmarks import pull_back
 from dlir_tf.training.phases import Phase

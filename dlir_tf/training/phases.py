@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from dlir_tf.config import Config
-from dlir_tf.model import stage_name
+from dlir_tf.models.model import stage_name
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dlir_tf.masks import MASKS
+from dlir_tf.losses.masks import MASKS
 from dlir_tf.training.landmarks import POINTS, crop_points
 from dlir_tf.training.sample import Sample
 from dlir_tf.training.store import PairStore

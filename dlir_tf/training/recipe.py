@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dlir_tf import __version__
+from dlir_tf._version import __version__
 from dlir_tf.config import Config, dump_config
 from dlir_tf.training.phases import Phase
 

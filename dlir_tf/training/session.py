@@ -11,15 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dlir_tf.model import build_model
-from dlir_tf.model_files import CHECKPOINT_FILE, LAST_WEIGHTS_FILE, LOG_FILE
-from dlir_tf.model_folder import (
+from dlir_tf.models.folder import (
     Model,
     make_model,
     save_model,
     save_weights,
     write_config,
 )
+from dlir_tf.models.folder_files import CHECKPOINT_FILE, LAST_WEIGHTS_FILE, LOG_FILE
+from dlir_tf.models.model import build_model
 from dlir_tf.training.checkpoint import Arrays, Checkpoint, Progress, save_checkpoint
 from dlir_tf.training.devices import precision
 from dlir_tf.training.log import TrainingLog

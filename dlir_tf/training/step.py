@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from dlir_tf.config import Config
-from dlir_tf.model import stage_name, training_model
-from dlir_tf.objective import Objective
+from dlir_tf.models.model import stage_name, training_model
+from dlir_tf.models.objective import Objective
 from dlir_tf.training.augmentation import augment
 from dlir_tf.training.patches import AlignedPatches, num_affine_stages, patch_size
 from dlir_tf.training.phases import Phase
@@ -47,7 +47,7 @@ def make_train_step(
     """Returns a compiled function: batch -> mean losses, after one update.
 
     The convolutions run as a plain graph; only the transform layers are compiled
-    by XLA (see `dlir_tf.compilation`).
+    by XLA (see `dlir_tf.compute.compilation`).
     """
     size, cut = patch_size(config, phase), None
     if size is not None and num_affine_stages(config):

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf import __version__
+from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.images import Image, read_image, read_labels_of, read_mask_of
-from dlir_tf.label_maps import LABELS
-from dlir_tf.landmarks import read_landmarks
-from dlir_tf.manifest import Pair, data_digest
-from dlir_tf.masks import MASKS, check_mask
-from dlir_tf.preprocessing import WorkingPair, prepare_pair, to_working_grid
-from dlir_tf.slices import in_plane
+from dlir_tf.losses.label_maps import LABELS
+from dlir_tf.losses.masks import MASKS, check_mask
+from dlir_tf.pairs.landmarks import read_landmarks
+from dlir_tf.pairs.manifest import Pair, data_digest
+from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair, to_working_grid
+from dlir_tf.pairs.slices import in_plane
 from dlir_tf.training.landmarks import to_working_voxels
 from dlir_tf.training.sample import Sample, number_labels
 

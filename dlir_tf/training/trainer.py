@@ -6,9 +6,9 @@ import keras
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.manifest import Pair, data_digest
-from dlir_tf.model_files import CHECKPOINT_FILE
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
+from dlir_tf.models.folder_files import CHECKPOINT_FILE
+from dlir_tf.pairs.manifest import Pair, data_digest
 from dlir_tf.training.checkpoint import Checkpoint, load_checkpoint
 from dlir_tf.training.devices import precision_name, training_strategy
 from dlir_tf.training.output import CACHE_FOLDER, check_output_folder

@@ -9,8 +9,8 @@ import tensorflow as tf
 from dlir_tf.config import Config
 from dlir_tf.layers.warp import Warp
 from dlir_tf.metrics import dice, folded_percent, jacobian_determinant
-from dlir_tf.model import partial_model
-from dlir_tf.objective import Objective
+from dlir_tf.models.model import partial_model
+from dlir_tf.models.objective import Objective
 from dlir_tf.training.pipeline import pad_sample
 from dlir_tf.training.sample import Sample
 from dlir_tf.training.store import PairStore

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlir_tf.compute.threads import in_threads
 from dlir_tf.images import Image
-from dlir_tf.threads import in_threads
 
 # Slabs of about this many voxels: a few MB each.
 _SLAB_VOXELS = 1 << 16

@@ -12,7 +12,7 @@ from comparison.variants import VARIANTS, variant_config
 
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
-from dlir_tf.manifest import read_manifest
+from dlir_tf.pairs.manifest import read_manifest
 from dlir_tf.phantoms import write_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,8 +109,8 @@ def test_what_was_measured_isnt_measured_again(options, monkeypatch):
 def test_stages_that_fold_are_evaluated_as_they_are(options):
     """Else a variant without the bound would be measured without its last stages."""
     from dlir_tf.evaluation.evaluate import evaluate_pair
-    from dlir_tf.model import build_model
-    from dlir_tf.model_folder import make_model
+    from dlir_tf.models.folder import make_model
+    from dlir_tf.models.model import build_model
 
     config = variant_config(load_config("demo"), "neither")
     network, rng = build_model(config), np.random.default_rng(0)

@@ -13,8 +13,8 @@ from dlir_tf.cli.main import group
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, write_image
-from dlir_tf.model import build_model
-from dlir_tf.model_folder import make_model, save_model
+from dlir_tf.models.folder import make_model, save_model
+from dlir_tf.models.model import build_model
 
 SHAPE = (15, 18, 7)
 SPACING = np.array([1.1, 0.9, 3.0])

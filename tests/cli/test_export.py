@@ -41,8 +41,8 @@ finally:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained-looking model in `model`."""
     from dlir_tf.config import Config
-    from dlir_tf.model import build_model
-    from dlir_tf.model_folder import make_model, save_model
+    from dlir_tf.models.folder import make_model, save_model
+    from dlir_tf.models.model import build_model
 
     config = Config.model_validate(CONFIG)
     network = build_model(config)

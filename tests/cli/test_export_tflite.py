@@ -51,8 +51,8 @@ main(sys.argv[1:])
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, images and labels that fill its grid, and an exported file."""
-    from dlir_tf.model import build_model
-    from dlir_tf.model_folder import make_model, save_model
+    from dlir_tf.models.folder import make_model, save_model
+    from dlir_tf.models.model import build_model
 
     network = build_model(CONFIG)
     rng = np.random.default_rng(5)

@@ -25,8 +25,8 @@ STAGE = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A model that spoils what lies well already: random weights; and an image."""
-    from dlir_tf.model import build_model
-    from dlir_tf.model_folder import make_model, save_model
+    from dlir_tf.models.folder import make_model, save_model
+    from dlir_tf.models.model import build_model
 
     folder = tmp_path_factory.mktemp("judgement")
     config = Config.model_validate(

@@ -11,8 +11,8 @@ from dlir_tf.cli.progress import StepProgress
 from dlir_tf.config import parse_config
 from dlir_tf.images import read_image, write_image
 from dlir_tf.metrics import dice
-from dlir_tf.model import build_model
-from dlir_tf.model_folder import make_model, save_model
+from dlir_tf.models.folder import make_model, save_model
+from dlir_tf.models.model import build_model
 from dlir_tf.phantoms import beating_heart
 
 PRESET = """

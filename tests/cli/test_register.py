@@ -18,7 +18,7 @@ from scipy import ndimage
 from dlir_tf.cli import main
 from dlir_tf.cli.outputs import _figure_writer
 from dlir_tf.images import Image, flip_ras_lps, read_image
-from dlir_tf.transforms.files import read_transform
+from dlir_tf.transforms.files.dispatch import read_transform
 
 SHAPE = (17, 14, 5)
 CONFIG = {
@@ -42,8 +42,8 @@ CONFIG = {
 def model_folder(tmp_path_factory):
     """A model that moves images, though it never saw one."""
     from dlir_tf.config import Config
-    from dlir_tf.model import build_model
-    from dlir_tf.model_folder import make_model, save_model
+    from dlir_tf.models.folder import make_model, save_model
+    from dlir_tf.models.model import build_model
 
     config = Config.model_validate(CONFIG)
     network = build_model(config)
@@ -124,7 +124,7 @@ def _refused(capsys, here, *arguments):
 
 
 def test_everything_that_is_asked_for_is_written(here, capsys):
-    from dlir_tf.model_folder import load_model
+    from dlir_tf.models.folder import load_model
     from dlir_tf.registration import register
 
     main(list(ALL))
@@ -332,8 +332,8 @@ def test_other_formats_give_the_same_result(here, capsys):
 def flat_model(tmp_path_factory):
     """A 2-d model that moves images, though it never saw one."""
     from dlir_tf.config import Config
-    from dlir_tf.model import build_model
-    from dlir_tf.model_folder import make_model, save_model
+    from dlir_tf.models.folder import make_model, save_model
+    from dlir_tf.models.model import build_model
 
     stages = [
         stage | {"control_point_spacing": steps}
@@ -556,7 +556,7 @@ def test_if_the_last_output_fails_the_first_is_not_there(here, capsys, monkeypat
         path.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device", "out/figure.png")
 
-    monkeypatch.setattr("dlir_tf.figures.registration_figure", fail)
+    monkeypatch.setattr("dlir_tf.figures.panels.registration_figure", fail)
     more = ("--transform", "out/a0GenericAffine.mat", "--jacobian", "out/j.mhd")
     error = _refused(capsys, here, *ALL, *more)
     assert error == (

@@ -33,7 +33,7 @@ from dlir_tf.images import (
     write_image,
 )
 from dlir_tf.transforms import DenseField, Transform
-from dlir_tf.transforms.files import write_transform
+from dlir_tf.transforms.files.dispatch import write_transform
 
 T = ("--transform", "t.npz")
 REFERENCE = ("--reference", "fixed.nii.gz")

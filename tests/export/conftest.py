@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dlir_tf.config import Config
-from dlir_tf.model import build_model
-from dlir_tf.model_folder import Model, make_model
+from dlir_tf.models.folder import Model, make_model
+from dlir_tf.models.model import build_model
 
 SMALL = {"transform": "bspline", "filters": [3], "lattice_filters": 3}
 AFFINE = {

@@ -13,7 +13,7 @@ import yaml
 from dlir_tf.export.card import model_card
 from dlir_tf.export.description import describe
 from dlir_tf.export.parity import Parity, Timing
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
 
 TIMING = Timing((2, 41, 44), (2, 37, 52), first_seconds=2.51, seconds=0.0581)
 PARITY = Parity(3.1e-5, 2e-6, 1e-7, 4e-5, 0.0, 0.0, (TIMING,), peak_mb=901.4)

@@ -20,7 +20,7 @@ from dlir_tf.export.fresh_process import Replay
 from dlir_tf.export.parity import Parity
 from dlir_tf.export.savedmodel import export_savedmodel, write_savedmodel
 from dlir_tf.export.warm_up import WARM_UP_FILE
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
 
 EXACT = Parity(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, timings=(), peak_mb=0.0)
 

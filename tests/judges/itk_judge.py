@@ -7,9 +7,9 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from dlir_tf.images import Image, flip_ras_lps
+from dlir_tf.pairs.working_grid import WorkingGrid
 from dlir_tf.transforms import Affine, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
-from dlir_tf.working_grid import WorkingGrid
 
 # Shapes of working grids, voxel sizes, and the splines' spacings, coarse to fine.
 SHAPES = {2: (24, 16), 3: (16, 24, 6)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.layers import AffineMatrix, AffineTransformer
 from dlir_tf.layers.affine import num_affine_parameters, rescale_matrix
 from dlir_tf.layers.compose import matrix_field

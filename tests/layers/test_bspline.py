@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 import tensorflow as tf
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.layers import BSplineTransformer
 from dlir_tf.layers.bspline import INJECTIVITY_LIMIT, bound_control_points
 

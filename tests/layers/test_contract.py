@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.layers import (
     AffineMatrix,
     AffineTransformer,
@@ -14,7 +14,7 @@ from dlir_tf.layers import (
     Warp,
 )
 from dlir_tf.layers.pooling import AveragePool, EdgePad
-from dlir_tf.networks import Centroids
+from dlir_tf.models.networks import Centroids
 
 # Odd or unequal where the layer allows it, and two of them for each rank.
 SIZES = {2: [(8, 4), (4, 12)], 3: [(8, 4, 4), (4, 12, 8)]}

@@ -15,8 +15,8 @@ from dlir_tf.export import replay
 from dlir_tf.export.pairs import trial_batches
 from dlir_tf.export.parity import inputs_of
 from dlir_tf.export.savedmodel import write_savedmodel
-from dlir_tf.model import build_model
-from dlir_tf.model_folder import Model, make_model
+from dlir_tf.models.folder import Model, make_model
+from dlir_tf.models.model import build_model
 
 Arrays = dict[str, np.ndarray]
 SIGNATURES = {"serving_default", "parameters", "moved_labels", "quality"}

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.layers.warp import Warp
 
 Similarity = Callable[..., Any]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.losses import folding_penalty
 from dlir_tf.metrics import jacobian_determinant
 

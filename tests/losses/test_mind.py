@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.losses import mind_ssc, similarity_loss
 
 SIZES = {2: (13, 11), 3: (7, 10, 6)}

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.interpolate import BSpline
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.losses import nmi, similarity_loss
 
 SIZES = {2: (19, 14), 3: (9, 12, 7)}

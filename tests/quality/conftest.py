@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from dlir_tf.config import Config
 from dlir_tf.images import Image
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.pairs.preprocessing import prepare_pair
 
 SIZES = {2: (64, 40), 3: (32, 24, 8)}
 SHIFT = {2: (3, -2), 3: (3, -2, 1)}

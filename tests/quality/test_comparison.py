@@ -12,7 +12,7 @@ from dlir_tf.layers.affine import rescale_matrix
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.quality.comparison import MAX_VOXELS, Comparison, comparison_factor
 
 from .conftest import make_config, make_images, uniform

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.metrics.similarity import most_alike
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.quality.selection import is_worse, select_stages
 
 from .conftest import SHIFT, make_config, make_images, shift_matrix, uniform

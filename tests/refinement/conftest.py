@@ -7,7 +7,7 @@ import pytest
 
 from dlir_tf.config import Config
 from dlir_tf.images import Image
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.pairs.preprocessing import prepare_pair
 
 SHAPES = {2: (45, 52), 3: (29, 36, 7)}
 SPACINGS = {2: (1.5, 1.1), 3: (1.5, 1.1, 4.0)}

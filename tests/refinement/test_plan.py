@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.refinement.phases import plan_phases, rate_at
 from dlir_tf.refinement.variables import start_variables, to_parameters
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 
 from .conftest import AFFINE, make_config, spline
 

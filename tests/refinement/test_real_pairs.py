@@ -5,7 +5,7 @@ import pytest
 
 from dlir_tf.config import load_config
 from dlir_tf.evaluation.evaluate import evaluate_pair
-from dlir_tf.manifest import read_manifest
+from dlir_tf.pairs.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from dlir_tf.errors import InputError
-from dlir_tf.injectivity import INJECTIVITY_LIMIT
 from dlir_tf.metrics import jacobian_determinant
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.refinement import phases, refine
 from dlir_tf.registration import build_transform
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 
 from .conftest import (
     AFFINE,

@@ -16,8 +16,8 @@ from dlir_tf.config import Config
 from dlir_tf.export import savedmodel
 from dlir_tf.export.parity import Parity
 from dlir_tf.images import Image, read_image, write_image
-from dlir_tf.model import build_model
-from dlir_tf.model_folder import load_model, make_model, save_model
+from dlir_tf.models.folder import load_model, make_model, save_model
+from dlir_tf.models.model import build_model
 from dlir_tf.phantoms import beating_heart
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "serving.md"

@@ -12,8 +12,8 @@ from dlir_tf.images import Image
 from dlir_tf.serving import Server, register_remotely
 from dlir_tf.serving.address import parse_address
 from dlir_tf.serving.answer import ServedModel
-from dlir_tf.serving.connection import connect
 from dlir_tf.serving.failures import ServerError
+from dlir_tf.serving.server import connect
 from dlir_tf.transforms import Affine, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from dlir_tf.images import Image, write_image
-from dlir_tf.manifest import Pair
+from dlir_tf.pairs.manifest import Pair
 
 SPACING = (1.5, 2.0)
 

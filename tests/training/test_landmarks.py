@@ -10,9 +10,9 @@ from scipy import ndimage
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image, write_image
 from dlir_tf.layers.compose import matrix_field
-from dlir_tf.manifest import Pair
-from dlir_tf.model import build_model, partial_model
-from dlir_tf.objective import Objective
+from dlir_tf.models.model import build_model, partial_model
+from dlir_tf.models.objective import Objective
+from dlir_tf.pairs.manifest import Pair
 from dlir_tf.training import train
 from dlir_tf.training.augmentation import augment
 from dlir_tf.training.landmarks import POINTS, pull_back

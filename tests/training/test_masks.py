@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from dlir_tf.images import Image, read_image, write_image
-from dlir_tf.model import build_model, stage_name, training_model
-from dlir_tf.objective import Objective
+from dlir_tf.models.model import build_model, stage_name, training_model
+from dlir_tf.models.objective import Objective
 from dlir_tf.registration import register
 from dlir_tf.training import train
 from dlir_tf.training.augmentation import augment

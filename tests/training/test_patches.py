@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.model import build_model
+from dlir_tf.models.model import build_model
 from dlir_tf.training.patches import AlignedPatches, batch_size_in_voxels, patch_size
 from dlir_tf.training.phases import training_phases
 

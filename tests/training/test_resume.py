@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.errors import InputError
-from dlir_tf.model_folder import load_model
+from dlir_tf.models.folder import load_model
 from dlir_tf.training import session, train
 from dlir_tf.training.checkpoint import load_checkpoint
 from dlir_tf.training.reporter import Silent

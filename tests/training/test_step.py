@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.config import dump_config
-from dlir_tf.model import build_model
+from dlir_tf.models.model import build_model
 from dlir_tf.training.devices import training_strategy
 from dlir_tf.training.patches import batch_size_in_voxels
 from dlir_tf.training.phases import training_phases
@@ -23,7 +23,7 @@ TWO_DEVICES = """
     import tensorflow as tf
     from pathlib import Path
     from dlir_tf.config import read_config
-    from dlir_tf.manifest import read_manifest
+    from dlir_tf.pairs.manifest import read_manifest
     from dlir_tf.training import train, trainer
 
     folder, cpu = Path(sys.argv[1]), tf.config.list_physical_devices("CPU")[0]

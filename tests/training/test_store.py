@@ -10,8 +10,8 @@ import pytest
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, write_image
-from dlir_tf.manifest import Pair
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.pairs.manifest import Pair
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.training import store as module
 from dlir_tf.training.store import PairStore
 

@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image, write_image
-from dlir_tf.label_maps import LABELS
 from dlir_tf.layers.warp import Warp
+from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.metrics import dice
-from dlir_tf.model import build_model
-from dlir_tf.objective import Objective
+from dlir_tf.models.model import build_model
+from dlir_tf.models.objective import Objective
 from dlir_tf.training import train
 from dlir_tf.training.augmentation import augment
 from dlir_tf.training.patches import AlignedPatches

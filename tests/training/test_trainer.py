@@ -12,8 +12,8 @@ import tensorflow as tf
 from dlir_tf.config import Augmentation
 from dlir_tf.errors import InputError
 from dlir_tf.images import read_image
-from dlir_tf.model_folder import load_model, model_inputs
-from dlir_tf.preprocessing import prepare_pair
+from dlir_tf.models.folder import load_model, model_inputs
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import register
 from dlir_tf.training import session, train, trainer
 from dlir_tf.training.checkpoint import load_checkpoint, save_checkpoint

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from dlir_tf.compilation import all_at_once
+from dlir_tf.compute.compilation import all_at_once
 
 Tensor = Any
 

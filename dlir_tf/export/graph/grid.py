@@ -1,4 +1,4 @@
-"""The working grid of a fixed image, as `dlir_tf.working_grid` lays it."""
+"""The working grid of a fixed image, as `dlir_tf.pairs.working_grid` lays it."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -60,8 +60,8 @@ def working_grid(size: Tensor, affine: Tensor, config: Config) -> WorkingGrid:
 def working_axes(affine: Tensor, order: str) -> tuple[Tensor, Tensor]:
     """Which voxel axes the axes of the working grid follow, and in which direction.
 
-    As `dlir_tf.working_grid.working_axes`, whose assignment problem is small enough to
-    try all its solutions.
+    As `dlir_tf.pairs.working_grid.working_axes`, whose assignment problem is small
+    enough to try all its solutions.
     """
     ndim = affine.shape[-1] - 1
     linear = affine[:-1, :-1]

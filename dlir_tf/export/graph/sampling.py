@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dlir_tf.compilation import compiled_island
+from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.layers.sampling import sample_linear, sample_nearest
 
 Tensor = Any

@@ -23,8 +23,8 @@ from dlir_tf.export.graph.sampling import clamped_at, linear_at, nearest_at
 from dlir_tf.export.graph.working_pair import WorkingPair, prepare_pair
 from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
-from dlir_tf.model import parameters_model
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
+from dlir_tf.models.model import parameters_model
 
 Tensor = Any
 Tensors = dict[str, Tensor]

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from dlir_tf.compilation import compiled_island
+from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.export.graph.blocks import Block
 from dlir_tf.export.graph.grid import WorkingGrid
 from dlir_tf.export.graph.separable import along_axis, spline_weights

@@ -1,4 +1,4 @@
-"""A pair on its working grid, as `dlir_tf.preprocessing.prepare_pair` makes it."""
+"""A pair on its working grid, as `dlir_tf.pairs.preprocessing` makes it."""
 
 from typing import Any, NamedTuple
 

@@ -8,13 +8,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
+from dlir_tf.compute.silence import silence
 from dlir_tf.config import Config
 from dlir_tf.export import ExportError
 from dlir_tf.export.saving import check_backend, save_graphs
 from dlir_tf.export.tflite.graph import signatures
-from dlir_tf.model import build_model
-from dlir_tf.silence import silence
+from dlir_tf.models.model import build_model
 
 # As the converter says it; before it, in the same line, stand the names of the layers.
 _NOT_BUILT_IN = re.compile(
@@ -31,7 +31,7 @@ def convert(network: keras.Model, shape: tuple[int, ...], precision: str) -> byt
     """Converts a model for one shape of the working grid.
 
     Args:
-        network: As `dlir_tf.model.build_model` makes it.
+        network: As `dlir_tf.models.model.build_model` makes it.
         shape: Voxels per axis, multiples of what the stages need.
         precision: Of the weights: `float32`, `float16`, or `int8`, by dynamic-range
             quantisation, where activations stay float32 between operations.

@@ -6,8 +6,8 @@ from dlir_tf.export.tflite.convert import convert
 from dlir_tf.export.tflite.options import check_shape
 from dlir_tf.export.tflite.parity import TFLiteParity, check_tflite_parity
 from dlir_tf.files import replacing
-from dlir_tf.litert.file import Card, pack
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
+from dlir_tf.models.litert_file import Card, pack
 
 
 def export_tflite(

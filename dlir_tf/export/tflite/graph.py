@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from dlir_tf.litert.file import PARAMETERS, REGISTER
-from dlir_tf.model import parameters_model
+from dlir_tf.models.litert_file import PARAMETERS, REGISTER
+from dlir_tf.models.model import parameters_model
 
 Tensor = Any
 
@@ -68,7 +68,7 @@ def signatures(network: keras.Model, shape: tuple[int, ...]) -> dict[str, Any]:
 
     Both take `fixed` and `moving`, `(1, *shape, 1)` in [0, 1], and `spacing`,
     `(1, ndim)` in mm. `parameters` returns what defines the transform, `register` all
-    outputs of `dlir_tf.model.build_model`.
+    outputs of `dlir_tf.models.model.build_model`.
     """
     flat = planar(network)
     return {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.litert.file import SUFFIX
+from dlir_tf.models.litert_file import SUFFIX
 
 
 def check_shape(shape: tuple[int, ...], config: Config) -> None:

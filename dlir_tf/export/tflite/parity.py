@@ -12,10 +12,10 @@ from keras import ops
 from dlir_tf.config import Config, Intensity
 from dlir_tf.export import ExportError
 from dlir_tf.export.fresh_process import run_script
-from dlir_tf.litert.file import PARAMETERS, REGISTER
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
+from dlir_tf.models.litert_file import PARAMETERS, REGISTER
+from dlir_tf.pairs.preprocessing import scale_intensities
 from dlir_tf.phantoms import beating_heart
-from dlir_tf.preprocessing import scale_intensities
 
 Arrays = dict[str, np.ndarray]
 

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from scipy.spatial.transform import Rotation
 
-from dlir_tf import working_grid as reference
 from dlir_tf.config import Config
 from dlir_tf.export.graph import grid
 from dlir_tf.images import Image
+from dlir_tf.pairs import working_grid as reference
 
 
 def oblique(rng: np.random.Generator, ndim: int) -> np.ndarray:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dlir_tf.compilation import without_islands
+from dlir_tf.compute.compilation import without_islands
 from dlir_tf.export.comparison import compare, expected_outputs
 from dlir_tf.export.graph.signatures import build_signatures
 from dlir_tf.export.pairs import TrialPair, single, trial_batches
 from dlir_tf.export.parity import inputs_of
 from dlir_tf.images import read_image
-from dlir_tf.manifest import read_manifest
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
+from dlir_tf.pairs.manifest import read_manifest
 
 Signatures = dict[str, Any]
 LIMITS = {

@@ -8,11 +8,11 @@ import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
-from dlir_tf import preprocessing
 from dlir_tf.config import Config
 from dlir_tf.export.graph import working_pair
 from dlir_tf.export.graph.separable import along_axis, gaussian_weights
 from dlir_tf.images import Image
+from dlir_tf.pairs import preprocessing
 
 STAGE = {"transform": "bspline", "downsample": 1, "control_point_spacing": 4}
 

@@ -12,7 +12,7 @@ from dlir_tf.export import ExportError
 from dlir_tf.export.tflite import file as module
 from dlir_tf.export.tflite.file import export_tflite
 from dlir_tf.export.tflite.parity import TFLiteParity, compare, example_pairs
-from dlir_tf.model_folder import Model
+from dlir_tf.models.folder import Model
 
 SHAPE = (24, 32)
 

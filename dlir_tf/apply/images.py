@@ -1,0 +1,195 @@
+"""Carries images, labels and time series through a transform."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dlir_tf.apply.trust import is_solved_for, points_with_values, report_inverse
+from dlir_tf.errors import InputError
+from dlir_tf.images import Frames, Image, is_label_image
+from dlir_tf.images.frame import PLANE, is_decoupled
+from dlir_tf.transforms import DenseField, Transform
+
+# A field kept for the next image or frame; 3-d, this is about 180 million voxels.
+_LARGEST_FIELD_BYTES = 2 << 30
+# About half a minute of work.
+_MANY_VOXELS, _MANY_VOXELS_TO_SOLVE = 20_000_000, 2_000_000
+
+
+@dataclass(eq=False)
+class ImageCarrier:
+    """Carries one image after the other, onto one grid.
+
+    The displacement on that grid is computed once for all of them, unless it would
+    take more than 2 GB; a single image is gone through slab by slab without it.
+
+    Attributes:
+        transform: From the grid's world to that of the images: a registration's for
+            images of the moving world, its inverse for those of the fixed one.
+        reference: The grid of the results. `None` takes the one that a displacement
+            field lies on, if the transform is one, or else each image's own.
+        interpolation: `"linear"`, `"nearest"` or `"cubic"`; `None` is linear, but
+            nearest for labels.
+        fill_value: Given to voxels that come from outside an image.
+        num_images: How many will come.
+        tell: Is called with what the user should know, a line at a time.
+    """
+
+    transform: Transform
+    reference: Image | None = None
+    interpolation: str | None = None
+    fill_value: float = 0.0
+    num_images: int = 1
+    tell: Callable[[str], None] = lambda line: None
+    _grid: Image | None = field(default=None, init=False)
+    _displacement: np.ndarray | None = field(default=None, init=False)
+
+    def carry(
+        self,
+        path: Path,
+        frames: Frames,
+        on_progress: Callable[[int], None] = lambda done: None,
+    ) -> Frames:
+        """Carries an image, or all frames of a series.
+
+        Args:
+            path: The file that was read, for messages and for its name.
+            frames: What it holds.
+            on_progress: Called with the number of frames that are done.
+
+        Returns:
+            As many frames, on the grid, with the header of the reference and the
+            dtype of the input.
+
+        Raises:
+            InputError: If the image is of another rank than the transform, the fill
+                value doesn't suit its dtype, or no voxel of the result would come
+                from inside it.
+        """
+        first = self._fitting(path, frames[0])
+        self._check_fill_value(path, first.array.dtype)
+        chosen = self._grid is None
+        grid = self._grid or self._choose_grid(path, frames[0])
+        plain = self._plain(grid)
+        points = points_with_values(self.transform, first, plain)
+        if not points.size:
+            raise InputError(
+                f"{path}: doesn't overlap with the grid of the result through the "
+                "transform, so no voxel would have a value; check the reference, and "
+                "whether it's the inverse that is meant"
+            )
+        if chosen:
+            self._forewarn(path, points, plain)
+        displacement = self._compute_displacement(plain, len(frames))
+        interpolation = self._interpolation(path, frames)
+        results = []
+        for number, frame in enumerate(frames, start=1):
+            moved = self.transform.resample(
+                self._fitting(path, frame),
+                plain,
+                displacement=displacement,
+                interpolation=interpolation,
+                fill_value=self.fill_value,
+            )
+            array = moved.array.reshape(grid.shape)
+            results.append(Image(array, grid.affine, grid.header))
+            on_progress(number)
+        return dataclasses.replace(frames, images=tuple(results))
+
+    def check_reference(self, path: Path) -> None:
+        """Refuses a reference of another rank than the transform.
+
+        Raises:
+            InputError: If it is one; the message names its file.
+        """
+        if self.reference is not None:
+            self._fitting(path, self.reference)
+
+    def _choose_grid(self, path: Path, image: Image) -> Image:
+        """The grid of the result; kept, unless each image has its own."""
+        self._grid = self.reference or field_grid(self.transform)
+        if self._grid is None:
+            self.tell(f"{path}: no reference is given, so the result has its own grid")
+            return image
+        if self.reference is None:
+            self.tell("no reference is given: results lie on the displacement's grid")
+        return self._grid
+
+    def _forewarn(self, path: Path, points: np.ndarray, grid: Image) -> None:
+        """Says how exact an inverse is, and that much work needs its time."""
+        line = report_inverse(self.transform, points, str(path))
+        if line is not None:
+            self.tell(line)
+        size, solved = grid.array.size, is_solved_for(self.transform)
+        if size > (_MANY_VOXELS_TO_SOLVE if solved else _MANY_VOXELS):
+            work = "solving the inverse for" if solved else "resampling"
+            self.tell(f"{path}: {work} {size:,} voxels takes a while")
+
+    def _compute_displacement(self, grid: Image, num_frames: int) -> np.ndarray | None:
+        """The displacement on the grid, if it will be used more than once."""
+        if self._displacement is not None:
+            return self._displacement
+        num_uses = num_frames
+        if self._grid is not None:
+            num_uses += self.num_images - 1
+        size = np.prod(grid.shape) * grid.ndim * np.dtype(np.float32).itemsize
+        if num_uses == 1 or size > _LARGEST_FIELD_BYTES:
+            return None
+        displacement = self.transform.displacement(grid)
+        if self._grid is not None:
+            self._displacement = displacement
+        return displacement
+
+    def _interpolation(self, path: Path, frames: Frames) -> str:
+        if self.interpolation is not None:
+            return self.interpolation
+        if not all(is_label_image(frame, path) for frame in frames):
+            return "linear"
+        self.tell(
+            f"{path}: holds labels, so it's carried by nearest neighbour "
+            "(--interpolation linear treats it as grey values)"
+        )
+        return "nearest"
+
+    def _fitting(self, path: Path, image: Image) -> Image:
+        """The image in the rank of the transform."""
+        image = self._plain(image)
+        if image.ndim != self.transform.ndim:
+            raise InputError(
+                f"{path}: the image is {image.ndim}-d, of shape {image.shape}, but the "
+                f"transform is {self.transform.ndim}-d; give a transform between "
+                f"{image.ndim}-d images"
+            )
+        return image
+
+    def _plain(self, image: Image) -> Image:
+        """A 2-d image that is stored as one slice, as what it is for the transform."""
+        flat = image.ndim == 3 and image.shape[2] == 1 and is_decoupled(image.affine)
+        if self.transform.ndim == 2 and flat:
+            return Image(image.array[..., 0], image.affine[PLANE])
+        return image
+
+    def _check_fill_value(self, path: Path, dtype: np.dtype) -> None:
+        if dtype.kind not in "iu":
+            return
+        limits, value = np.iinfo(dtype), self.fill_value
+        if not (limits.min <= value <= limits.max and value == int(value)):
+            raise InputError(
+                f"{path}: a fill value of {value:g} doesn't exist in its type {dtype}, "
+                f"whole numbers from {limits.min} to {limits.max}; choose another one"
+            )
+
+
+def field_grid(transform: Transform) -> Image | None:
+    """The grid that a transform's first displacement field lies on, without voxels.
+
+    Files of such fields have them on the grid of the fixed image.
+    """
+    first = transform.components[0]
+    if not isinstance(first, DenseField):
+        return None
+    shape = first.displacement.shape[:-1]
+    return Image(np.broadcast_to(np.uint8(0), shape), first.affine)

@@ -1,0 +1,1 @@
+"""How arithmetic runs: compiled or not, in blocks, in threads, without chatter."""

@@ -1,0 +1,256 @@
+"""A pair of images on its working grid, as the model takes them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from dlir_tf.compute.threads import in_threads
+from dlir_tf.config import Config, Intensity
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image
+from dlir_tf.pairs.parallel_grids import resample_along_axes
+from dlir_tf.pairs.working_grid import WorkingGrid, working_grid
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingPair:
+    """A pair on its working grid.
+
+    Attributes:
+        fixed: Intensities in [0, 1], float32, `grid.shape`.
+        moving: The same, resampled through the initial alignment.
+        mask: Where both images have voxels, bool.
+        grid: The working grid.
+        initial: World-to-world matrix of the initial alignment, from fixed to
+            moving, `(ndim + 1, ndim + 1)`.
+        fixed_mask: Which fixed voxels count, bool; `None` for all.
+        moving_mask: Which moving voxels count, bool, through the initial alignment;
+            `None` for all.
+    """
+
+    fixed: np.ndarray
+    moving: np.ndarray
+    mask: np.ndarray
+    grid: WorkingGrid
+    initial: np.ndarray
+    fixed_mask: np.ndarray | None = None
+    moving_mask: np.ndarray | None = None
+
+
+def prepare_pair(
+    fixed: Image,
+    moving: Image,
+    config: Config,
+    *,
+    fixed_mask: Image | None = None,
+    moving_mask: Image | None = None,
+    shape: tuple[int, ...] | None = None,
+) -> WorkingPair:
+    """Brings a pair to its working grid.
+
+    Args:
+        fixed: Any grid, spacing and orientation.
+        moving: Likewise; its grid may be another one.
+        config: Says spacing, initial alignment and intensities.
+        fixed_mask: Which voxels of the fixed image count in the similarity, bool;
+            resampled by nearest neighbour. Intensities and the initial alignment
+            come from whole images all the same.
+        moving_mask: Likewise, of the moving image.
+        shape: Of the working grid, for models that take one shape only; by default
+            the smallest that the stages can work on.
+
+    Raises:
+        InputError: If an image doesn't have the config's rank, is constant, or the
+            two, or their masks, don't overlap after the initial alignment; or if the
+            fixed image needs a larger grid than `shape`.
+    """
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        if image.ndim != config.ndim:
+            cure = f"use a {image.ndim}-d model"
+            if config.ndim == 2 and 1 in image.shape:
+                cure = "save it as a 2-d image, without its axis of length 1"
+            raise InputError(
+                f"the {name} image is {image.ndim}-d, of shape {image.shape}, but the "
+                f"model registers {config.ndim}-d images; {cure}"
+            )
+    grid = working_grid(fixed, config.spacing, config.multiple, config.axes, shape)
+    scaled_fixed, scaled_moving = in_threads(
+        lambda image, name: scale_intensities(image.array, config.intensity, name),
+        (fixed, moving),
+        ("fixed", "moving"),
+    )
+    initial = initial_alignment(
+        fixed.with_array(scaled_fixed),
+        moving.with_array(scaled_moving),
+        config.initial_alignment,
+    )
+    fixed_matrix = np.linalg.inv(fixed.affine) @ grid.affine
+    moving_matrix = np.linalg.inv(moving.affine) @ initial @ grid.affine
+    inside_fixed = _inside(fixed.shape, fixed_matrix, grid.shape)
+    inside_moving = _inside(moving.shape, moving_matrix, grid.shape)
+    mask = inside_fixed & inside_moving
+    if not mask.any():
+        raise InputError(
+            "the fixed and the moving image don't overlap in the world: their centres "
+            f"are {_centre_distance(fixed, moving):.0f} mm apart; if their headers "
+            "can't be trusted, set initial_alignment (--initial-alignment) to centers "
+            "or mass"
+        )
+    masks = {
+        name: to_working_grid(own, grid, matrix)
+        for name, own, matrix in (
+            ("fixed_mask", fixed_mask, np.eye(fixed.ndim + 1)),
+            ("moving_mask", moving_mask, initial),
+        )
+        if own is not None
+    }
+    _check_masks(mask, masks)
+    fixed_on_grid, moving_on_grid = in_threads(
+        _to_grid,
+        (scaled_fixed, scaled_moving),
+        (fixed_matrix, moving_matrix),
+        (inside_fixed, inside_moving),
+    )
+    return WorkingPair(
+        fixed=fixed_on_grid,
+        moving=moving_on_grid,
+        mask=mask,
+        grid=grid,
+        initial=initial,
+        **masks,
+    )
+
+
+def to_working_grid(
+    labels: Image, grid: WorkingGrid, initial: np.ndarray
+) -> np.ndarray:
+    """Resamples labels on a working grid, nearest neighbour.
+
+    Args:
+        labels: On any grid.
+        grid: The working grid.
+        initial: World-to-world matrix from the grid's world to the labels'.
+
+    Returns:
+        `grid.shape`, the labels' dtype, 0 outside.
+    """
+    matrix = np.linalg.inv(labels.affine) @ initial @ grid.affine
+    return ndimage.affine_transform(
+        labels.array,
+        matrix[:-1, :-1],
+        matrix[:-1, -1],
+        grid.shape,
+        order=0,
+        mode="grid-constant",
+    )
+
+
+def scale_intensities(array: np.ndarray, intensity: Intensity, name: str) -> np.ndarray:
+    """Clips and scales intensities to [0, 1], float32.
+
+    Raises:
+        InputError: If the image is constant within the clipping limits.
+    """
+    if not np.isfinite(array).all():
+        raise InputError(
+            f"the {name} image has NaN or infinite voxels; replace them by a "
+            "background value"
+        )
+    limits = float(array.min()), float(array.max())
+    low, high = limits
+    if intensity.clip_values is not None:
+        low, high = intensity.clip_values
+    elif intensity.clip_percentiles is not None:
+        low, high = map(float, np.percentile(array, intensity.clip_percentiles))
+        if not high > low:
+            # Percentiles miss a small bright object on a wide background.
+            low, high = limits
+    # float64 for what float32 can't hold: differences of large integers.
+    wide = array.astype(np.result_type(array.dtype, np.float32))
+    clipped = np.clip(wide, low, high)
+    if clipped.min() == clipped.max():
+        raise InputError(
+            f"the {name} image is constant between the intensities {low:g} and "
+            f"{high:g}: there is nothing to register; check the file and the config's "
+            "intensity limits"
+        )
+    return ((clipped - low) / (high - low)).astype(np.float32)
+
+
+def initial_alignment(fixed: Image, moving: Image, method: str) -> np.ndarray:
+    """World-to-world matrix from fixed to moving, before any registration.
+
+    Args:
+        fixed: Intensities at least 0.
+        moving: Likewise.
+        method: `header` trusts the world coordinates, `centers` lays the centres
+            of the two volumes onto each other, `mass` the centres of intensity.
+    """
+    matrix = np.eye(fixed.ndim + 1)
+    if method != "header":
+        place = _centre_of_mass if method == "mass" else _centre
+        matrix[:-1, -1] = place(moving) - place(fixed)
+    return matrix
+
+
+def _centre(image: Image) -> np.ndarray:
+    middle = (np.asarray(image.shape) - 1) / 2
+    return image.affine[:-1, :-1] @ middle + image.affine[:-1, -1]
+
+
+def _centre_of_mass(image: Image) -> np.ndarray:
+    centre = np.asarray(ndimage.center_of_mass(image.array))
+    return image.affine[:-1, :-1] @ centre + image.affine[:-1, -1]
+
+
+def _centre_distance(fixed: Image, moving: Image) -> float:
+    return float(np.linalg.norm(_centre(fixed) - _centre(moving)))
+
+
+def _to_grid(array: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Interpolates linearly; low-pass filtered first where the grid is coarser.
+
+    The outermost values reach to the voxels' edges, as in `Transform.resample`, and
+    zeros lie beyond.
+    """
+    coarsening = np.linalg.norm(matrix[:-1, :-1], axis=1)
+    sigma = 0.5 * np.sqrt(np.maximum(coarsening**2 - 1, 0))
+    if sigma.max() > 0.25:
+        array = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3)
+    shape = inside.shape
+    resampled = resample_along_axes(array, matrix, shape)
+    if resampled is None:
+        resampled = ndimage.affine_transform(
+            array, matrix[:-1, :-1], matrix[:-1, -1], shape, order=1, mode="nearest"
+        )
+    return np.where(inside, np.clip(resampled, 0, 1), 0).astype(np.float32)
+
+
+def _check_masks(covered: np.ndarray, masks: dict[str, np.ndarray]) -> None:
+    """Refuses masks that leave nothing to compare."""
+    if not np.all([covered, *masks.values()], axis=0).any():
+        raise InputError(
+            f"{' and '.join(masks)}: no voxel of the working grid that both images "
+            "cover is inside after the initial alignment, so nothing would be "
+            "compared; check that each mask belongs to its image, and that the "
+            "config's spacing doesn't pass over it"
+        )
+
+
+def _inside(
+    image_shape: tuple[int, ...], matrix: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Which grid voxels lie within the image's extent, half a voxel included."""
+    inside = np.ones(shape, bool)
+    coordinates = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
+    for row, size in zip(matrix[:-1], image_shape, strict=True):
+        # On grids that run along the image's, only one axis counts.
+        position = row[-1] + sum(
+            step * along
+            for step, along in zip(row[:-1], coordinates, strict=True)
+            if step
+        )
+        # A millionth of a voxel forgives what the matrix inverse rounds.
+        inside &= (position >= -0.5 - 1e-6) & (position <= size - 0.5 + 1e-6)
+    return inside

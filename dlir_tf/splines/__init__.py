@@ -1,0 +1,1 @@
+"""The mathematics of cubic B-splines and their lattices."""

@@ -1,0 +1,126 @@
+"""Reading and writing transforms, in the format that the name of the file asks for.
+
+| name ends with | format | what it holds |
+| --- | --- | --- |
+| `.npz` | our own | everything, exactly |
+| `.h5`, `.hdf5`, `.tfm`, `.txt` | ITK | everything but inverted deformations, exactly |
+| `0GenericAffine.mat`, `1Warp.nii.gz` | ANTs' pair | affine exactly, the rest densely |
+| `.nii.gz`, `.nii`, `.mha`, `.nrrd` | field | all as one dense displacement field |
+"""
+
+import os
+from pathlib import Path
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image
+from dlir_tf.transforms.files.ants import (
+    AFFINE,
+    WARP,
+    is_ants_name,
+    read_ants,
+    write_ants,
+)
+from dlir_tf.transforms.files.field import NIFTI_SUFFIXES, read_field, write_field
+from dlir_tf.transforms.files.itk import read_itk, write_itk
+from dlir_tf.transforms.files.itk_integrity import (
+    HDF5_SUFFIXES,
+    MATLAB_SUFFIX,
+    TEXT_SUFFIXES,
+)
+from dlir_tf.transforms.files.own import read_own, write_own
+from dlir_tf.transforms.transform import Transform
+
+_OWN = ".npz"
+_ITK_SUFFIXES = HDF5_SUFFIXES + TEXT_SUFFIXES
+_FIELD_SUFFIXES = (*NIFTI_SUFFIXES, ".mha", ".nrrd")
+TRANSFORM_SUFFIXES = (_OWN, *_ITK_SUFFIXES, AFFINE, WARP, *_FIELD_SUFFIXES)
+
+
+def read_transform(path: str | os.PathLike[str]) -> Transform:
+    """Reads a transform that pulls back, from points of the fixed image.
+
+    Args:
+        path: A file whose name ends with one of `TRANSFORM_SUFFIXES`, or any ITK
+            transform in a `.mat` file. Of ANTs' pair either name will do.
+
+    Returns:
+        The transform, in RAS+ mm, whatever world the file is in.
+
+    Raises:
+        InputError: If there is no such file, its name ends otherwise, or it can't be
+            read completely.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no such file: {path}; give the path of a transform's file")
+    name = path.name
+    if is_ants_name(path):
+        return read_ants(path)
+    if name.endswith(_OWN):
+        return read_own(path)
+    if name.endswith((*_ITK_SUFFIXES, MATLAB_SUFFIX)):
+        return read_itk(path)
+    if name.endswith(_FIELD_SUFFIXES):
+        return read_field(path)
+    raise InputError(
+        f"{path}: the name of a transform's file must end with "
+        f"{_listed((*TRANSFORM_SUFFIXES, MATLAB_SUFFIX))}"
+    )
+
+
+def write_transform(
+    path: str | os.PathLike[str],
+    transform: Transform,
+    *,
+    reference: Image | None = None,
+) -> float:
+    """Writes a transform, and says how exactly.
+
+    Args:
+        path: A file whose name ends with one of `TRANSFORM_SUFFIXES`; an existing one
+            is replaced, once the new one is complete.
+        transform: What to write.
+        reference: The grid for what can only be written as a dense displacement
+            field, most often the fixed image; only its grid counts.
+
+    Returns:
+        The largest error in mm that what was written makes against `transform`: 0.0
+        where it is exact; else measured at 20 000 points between the voxels of the
+        dense field's grid. Beyond the grid a dense field is zero.
+
+    Raises:
+        InputError: If the name ends otherwise, a reference is needed and there is
+            none, it has another rank, or the folder or the disk don't allow it.
+    """
+    path = Path(path)
+    if reference is not None and reference.ndim != transform.ndim:
+        raise InputError(
+            f"{path}: the reference must be {transform.ndim}-d like the transform, but "
+            f"its shape is {reference.shape}; give an image of the same rank"
+        )
+    try:
+        return _write(path, transform, reference)
+    except OSError as error:
+        raise InputError(
+            f"{path}: can't be written ({error.strerror or error}); choose a folder "
+            "that exists, is writable and has space"
+        ) from error
+
+
+def _write(path: Path, transform: Transform, reference: Image | None) -> float:
+    if is_ants_name(path):
+        return write_ants(path, transform, reference)
+    if path.name.endswith(_OWN):
+        return write_own(path, transform)
+    if path.name.endswith(_ITK_SUFFIXES):
+        return write_itk(path, transform, reference)
+    if path.name.endswith(_FIELD_SUFFIXES):
+        return write_field(path, transform, reference)
+    raise InputError(
+        f"{path}: the name of a transform's file to write must end with "
+        f"{_listed(TRANSFORM_SUFFIXES)}"
+    )
+
+
+def _listed(suffixes: tuple[str, ...]) -> str:
+    return ", ".join(suffixes[:-1]) + " or " + suffixes[-1]

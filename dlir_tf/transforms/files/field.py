@@ -1,0 +1,78 @@
+"""Displacement fields as image files, which nearly every program reads."""
+
+from pathlib import Path
+
+from dlir_tf.errors import InputError
+from dlir_tf.files import replacing
+from dlir_tf.images import Image, read_displacement, write_displacement
+from dlir_tf.images.itk_files import quiet_itk, reason
+from dlir_tf.images.saving import is_sheared
+from dlir_tf.transforms.dense_field import DenseField
+from dlir_tf.transforms.files.dense_form import (
+    dense_form,
+    largest_error,
+    plain,
+    without_single_axes,
+)
+from dlir_tf.transforms.files.itk_conversion import field_to_itk
+from dlir_tf.transforms.transform import Transform
+
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
+
+
+def read_field(path: Path) -> Transform:
+    """Reads a displacement field: a transform with one `DenseField`.
+
+    Args:
+        path: A NIfTI, MetaImage or NRRD file of vectors, LPS+ mm.
+
+    Raises:
+        InputError: If the file isn't such a field.
+    """
+    return Transform((DenseField(*read_displacement(path)),))
+
+
+def write_field(path: Path, transform: Transform, reference: Image | None) -> float:
+    """Writes the total displacement, as float32, LPS+ mm.
+
+    Args:
+        path: A file that ends with `.nii`, `.nii.gz`, `.mha` or `.nrrd`.
+        transform: What to write. A single `DenseField` keeps its own grid.
+        reference: The grid of the field.
+
+    Returns:
+        The largest error in mm, by `largest_error`.
+
+    Raises:
+        InputError: If a reference is needed and there is none, or its axes aren't
+            perpendicular.
+    """
+    components = [plain(component) for component in transform.components]
+    field = dense_form(path, components, reference)
+    shape = field.displacement.shape[:-1]
+    error = largest_error(transform, Transform((field,)), field.affine, shape)
+    field = without_single_axes(field)
+    if path.name.endswith(NIFTI_SUFFIXES):
+        write_displacement(path, field.displacement, field.affine)
+    else:
+        _write_with_itk(path, field)
+    return error
+
+
+def _write_with_itk(path: Path, field: DenseField) -> None:
+    import SimpleITK as sitk
+
+    if is_sheared(field.affine):
+        raise InputError(
+            f"{path}: a displacement field must lie on perpendicular axes to be read "
+            "again, but the grid is sheared; give it on the grid of another image"
+        )
+    with replacing(path) as unfinished:
+        try:
+            with quiet_itk():
+                sitk.WriteImage(field_to_itk(field), str(unfinished), True)
+        except RuntimeError as error:
+            raise InputError(
+                f"{path}: can't be written ({reason(error)}); choose a folder that is "
+                "writable and has space"
+            ) from error

@@ -1,0 +1,111 @@
+"""ITK's transform files: HDF5, text and Matlab, as ITK, ANTs and Slicer use them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dlir_tf.errors import InputError
+from dlir_tf.files import replacing
+from dlir_tf.images import Image
+from dlir_tf.images.itk_files import quiet_itk, reason
+from dlir_tf.transforms.affine import Affine
+from dlir_tf.transforms.bspline import BSpline
+from dlir_tf.transforms.component import Component
+from dlir_tf.transforms.dense_field import DenseField
+from dlir_tf.transforms.files.dense_form import grid_for, largest_error, plain
+from dlir_tf.transforms.files.itk_conversion import from_itk, to_itk
+from dlir_tf.transforms.files.itk_integrity import stored_types
+from dlir_tf.transforms.transform import Transform
+
+_EXACT = (Affine, BSpline, DenseField)
+
+
+def read_itk(path: Path) -> Transform:
+    """Reads a transform that ITK or a program built on it wrote.
+
+    Args:
+        path: A file that ends with `.h5`, `.hdf5`, `.tfm`, `.txt` or `.mat`.
+
+    Raises:
+        InputError: If the file is damaged or of another format, or holds a transform
+            that isn't linear, a cubic B-spline or a displacement field.
+    """
+    import SimpleITK as sitk
+
+    types = stored_types(path)
+    try:
+        with quiet_itk():
+            stored = sitk.ReadTransform(str(path))
+    except (RuntimeError, TypeError, KeyError) as error:
+        said = reason(error) if isinstance(error, RuntimeError) else "unknown type"
+        raise InputError(
+            f"{path}: SimpleITK can't read the transforms in it, {', '.join(types)} "
+            f"({said}); the file is damaged, or they have to be converted to a "
+            "displacement field"
+        ) from error
+    return Transform(tuple(from_itk(path, stored)))
+
+
+def write_itk(path: Path, transform: Transform, reference: Image | None) -> float:
+    """Writes a composite transform, exactly as far as ITK can express it.
+
+    Affine components, splines and dense fields are written as they are. ITK can't
+    store the inverse of a deformation: everything from the first deformation to the
+    last such inverse becomes one dense field, on the grid where the affine components
+    before it take the reference.
+
+    Args:
+        path: A file that ends with `.h5`, `.hdf5`, `.tfm` or `.txt`.
+        transform: What to write.
+        reference: The grid for the dense field, if one is needed.
+
+    Returns:
+        0.0, or the largest error of the dense form in mm, by `largest_error`.
+
+    Raises:
+        InputError: If a reference is needed and there is none.
+    """
+    components = [plain(component) for component in transform.components]
+    inexact = [n for n, part in enumerate(components) if not isinstance(part, _EXACT)]
+    error = 0.0
+    if inexact:
+        grid = grid_for(path, reference)
+        components = _with_dense_part(components, inexact[-1] + 1, grid)
+        written = Transform(tuple(components))
+        error = largest_error(transform, written, grid.affine, grid.shape)
+    with replacing(path) as unfinished:
+        save_itk(unfinished, Transform(tuple(components)))
+    return error
+
+
+def save_itk(path: Path, transform: Transform) -> None:
+    """Writes an exact form to a file of any of ITK's formats.
+
+    Raises:
+        InputError: If ITK fails to.
+    """
+    import SimpleITK as sitk
+
+    try:
+        with quiet_itk():
+            sitk.WriteTransform(to_itk(transform), str(path))
+    except RuntimeError as error:
+        raise InputError(
+            f"{path}: can't be written ({reason(error)}); choose a folder that is "
+            "writable and has space"
+        ) from error
+
+
+def _with_dense_part(
+    components: list[Component], stop: int, reference: Image
+) -> list[Component]:
+    """Puts one field in the place of all from the first deformation up to `stop`."""
+    affine, start = reference.affine, 0
+    for component in components:
+        if not isinstance(component, Affine):
+            break
+        affine, start = component.matrix @ affine, start + 1
+    # Only the grid counts; its voxels take no memory.
+    grid = Image(np.broadcast_to(np.float32(0), reference.shape), affine)
+    field = Transform(tuple(components[start:stop])).displacement(grid)
+    return [*components[:start], DenseField(field, affine), *components[stop:]]

@@ -1,0 +1,101 @@
+"""A LiteRT model gives what the model does that it was made from."""
+
+import sys
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import dlir_tf
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image
+from dlir_tf.models.litert import load_litert
+from dlir_tf.models.litert_file import Card, pack
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.registration import build_transform
+
+# Of the fixed image; with the config's spacing the working grid is 20 x 24 x 6.
+SIZE, SPACING = (29, 21, 6), (2.0, 2.8, 6.0)
+
+
+def image(seed: int, size: tuple[int, ...], *, flip: bool = False) -> Image:
+    """Blobs on an oblique grid."""
+    rng = np.random.default_rng(seed)
+    array = ndimage.gaussian_filter(rng.normal(size=size), 2)
+    angle = np.deg2rad(11.0)
+    rotation = np.array(
+        [
+            [np.cos(angle), -np.sin(angle), 0],
+            [np.sin(angle), np.cos(angle), 0],
+            [0, 0, -1 if flip else 1],
+        ]
+    )
+    affine = np.eye(4)
+    affine[:3, :3] = rotation * SPACING
+    affine[:3, 3] = (-20.0, 33.0, 7.0 * seed)
+    return Image(array.astype("float32"), affine)
+
+
+@pytest.fixture
+def pair() -> tuple[Image, Image]:
+    return image(1, SIZE), image(2, (27, 25, 7), flip=True)
+
+
+def test_the_same_parameters(exported, pair) -> None:
+    model, litert = exported.model, exported.load()
+    working = prepare_pair(*pair, model.config, shape=litert.shape)
+    assert working.grid.shape == litert.shape
+    expected, received = model.predict(working), litert.predict(working)
+    assert set(received) == set(expected)
+    for name, values in expected.items():
+        assert received[name].shape == values.shape
+        np.testing.assert_allclose(received[name], values, atol=2e-5)
+    assert np.abs(received["control_points_2"]).max() > 0.01
+
+
+def test_register_pads_smaller_images_to_the_models_shape(exported, pair) -> None:
+    small = image(1, (17, 13, 5))
+    model = exported.model
+    result = dlir_tf.register(small, pair[1], model=exported.load(), do_no_harm=False)
+    working = prepare_pair(small, pair[1], model.config, shape=(20, 24, 6))
+    expected = build_transform(
+        working, model.predict(working), model.config, model.numerics.bspline
+    )
+    assert np.abs(expected.displacement(small)).max() > 1
+    np.testing.assert_allclose(
+        result.transform.displacement(small), expected.displacement(small), atol=1e-3
+    )
+    assert result.moved.shape == small.shape
+
+
+def test_register_refuses_larger_images(exported, pair) -> None:
+    large = image(1, (29, 21, 9))
+    with pytest.raises(InputError, match=r"--shape 20,24,9"):
+        dlir_tf.register(large, pair[1], model=exported.load())
+
+
+def test_a_grid_of_another_shape(exported, pair) -> None:
+    working = prepare_pair(*pair, exported.model.config, shape=(24, 24, 6))
+    with pytest.raises(InputError, match=r"\(20, 24, 6\).*Received: \(24, 24, 6\)"):
+        exported.load().predict(working)
+
+
+def test_it_says_what_it_is(exported) -> None:
+    litert = dlir_tf.load_model(exported.path)
+    assert isinstance(litert, dlir_tf.LiteRTModel)
+    assert litert.config == exported.model.config
+    assert litert.precision == "float32"
+    assert litert.provenance == exported.model.provenance
+
+
+def test_without_its_runtime(exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(InputError, match=r"pip install dlir-tf\[litert\]"):
+        load_litert(exported.path)
+
+
+def test_what_the_runtime_cant_run(exported, tmp_path) -> None:
+    path = tmp_path / "other.tflite"
+    path.write_bytes(pack(b"no model" * 9, Card(exported.model.config, (4,), "int8")))
+    with pytest.raises(InputError, match=r"other.tflite: this version of ai-edge"):
+        load_litert(path)

@@ -1,0 +1,68 @@
+"""The file of a LiteRT model: what was packed is read; what is damaged isn't."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dlir_tf.config import load_config
+from dlir_tf.errors import InputError
+from dlir_tf.models.litert_file import Card, pack, read_model_file
+
+FLATBUFFER = bytes(range(256)) * 3
+
+
+@pytest.fixture
+def card() -> Card:
+    return Card(load_config("demo"), (16, 32, 8), "int8", {"seed": 3, "loss": 0.5})
+
+
+def test_gives_back_what_was_packed(tmp_path: Path, card: Card) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(pack(FLATBUFFER, card))
+    assert read_model_file(path) == (FLATBUFFER, card)
+
+
+def test_any_zip_program_lists_what_the_model_is(card: Card) -> None:
+    whole = pack(FLATBUFFER, card)
+    assert whole.startswith(FLATBUFFER)  # where interpreters look for it
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        assert archive.testzip() is None
+        assert json.loads(archive.read("dlir_tf.json"))["shape"] == [16, 32, 8]
+        assert b"stages" in archive.read("config.yaml")
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such model file.*--format tflite"):
+        read_model_file(tmp_path / "model.tflite")
+
+
+@pytest.mark.parametrize("kept", [100, len(FLATBUFFER) + 40, -5])
+def test_cut_short(tmp_path: Path, card: Card, kept: int) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(pack(FLATBUFFER, card)[:kept])
+    with pytest.raises(InputError, match="isn't a whole model file"):
+        read_model_file(path)
+
+
+@pytest.mark.parametrize("position", [0, 500])
+def test_a_changed_byte(tmp_path: Path, card: Card, position: int) -> None:
+    whole = bytearray(pack(FLATBUFFER, card))
+    whole[position] ^= 1
+    path = tmp_path / "model.tflite"
+    path.write_bytes(whole)
+    with pytest.raises(InputError, match="is damaged"):
+        read_model_file(path)
+
+
+def test_of_another_version(
+    tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.tflite"
+    with monkeypatch.context() as patch:
+        patch.setattr("dlir_tf.models.litert_file.FORMAT_VERSION", 99)
+        path.write_bytes(pack(FLATBUFFER, card))
+    with pytest.raises(InputError, match=r"version 99; this dlir-tf reads version 1"):
+        read_model_file(path)
