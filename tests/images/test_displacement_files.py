@@ -4,6 +4,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from nifti_files import AFFINE_2D, oblique
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import flip_ras_lps, read_displacement, write_displacement
@@ -178,3 +179,29 @@ def test_a_missing_and_a_damaged_field(tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"u\.nii: can't be read"):
         read_displacement(path)
+
+
+def _random_fields():
+    rng = np.random.default_rng(2)
+    volume, plane = rng.normal(0, 5, (*SHAPE, 3)), rng.normal(0, 5, (5, 7, 2))
+    return [(volume, oblique()), (plane, AFFINE_2D)]
+
+
+@pytest.mark.parametrize(("ddf", "affine"), _random_fields(), ids=["3d", "2d"])
+def test_itk_moves_points_by_the_written_displacement(tmp_path, ddf, affine):
+    before = ddf.copy()
+    write_displacement(tmp_path / "u.nii.gz", ddf, affine)
+    np.testing.assert_array_equal(ddf, before)
+    raw = nib.load(tmp_path / "u.nii.gz")
+    ndim = ddf.shape[-1]
+    assert raw.shape == (*ddf.shape[:-1], *[1] * (4 - ndim), ndim)
+    assert raw.header.get_intent()[0] == "vector"
+    assert raw.get_data_dtype() == np.float32
+    field = sitk.ReadImage(str(tmp_path / "u.nii.gz"), sitk.sitkVectorFloat64)
+    transform = sitk.DisplacementFieldTransform(field)
+    for index in ((0,) * ndim, (2, 5, 1)[:ndim], (4, 6, 3)[:ndim]):
+        point = (affine @ [*index, 1])[:-1]
+        moved = flip_ras_lps(
+            np.array(transform.TransformPoint(flip_ras_lps(point).tolist()))
+        )
+        np.testing.assert_allclose(moved, point + ddf[index], atol=1e-4)

@@ -19,6 +19,37 @@ def markup(*positions, **keys):
     return {"type": "Fiducial", "controlPoints": points} | keys
 
 
+def test_points_come_back(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("\ufeffx,y,z\r\n1,-2.5,3e1\r\n\r\n 4, 5,6\r\n", encoding="utf-8")
+    np.testing.assert_array_equal(read_points(path), [[1, -2.5, 30], [4, 5, 6]])
+    path.write_text("x,y\n1,2\n")
+    assert read_points(path).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: the header must be x,y,z or x,y .*missing"),
+        ("1,2,3\n4,5,6\n", "line 1: the header must be.*1,2,3"),
+        ("x,y,z\n", "no points"),
+        ("x,y,z\n1,2,3\n\n4,5\n", "line 4: must hold 3 finite numbers.*'4,5'"),
+        ("x,y,z\n1,two,3\n", "line 2: .*'1,two,3'"),
+        ("x,y\n1,nan\n", "line 2: must hold 2 finite"),
+    ],
+)
+def test_wrong_points_name_the_line(tmp_path, text, message):
+    path = tmp_path / "p.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=rf"p\.csv.*{message}"):
+        read_points(path)
+
+
+def test_missing_points(tmp_path):
+    with pytest.raises(InputError, match=r"no such file: .*p\.csv"):
+        read_points(tmp_path / "p.csv")
+
+
 def test_columns_may_come_in_any_order_beside_others(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("name, Z ,X,y\na,3,1,2\n\nb,6.5,4,5\n")
