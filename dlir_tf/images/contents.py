@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 
 from dlir_tf.errors import InputError
+from dlir_tf.images.headers.nrrd import NrrdHeader
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class Contents:
         time_step: Time between two volumes, in `time_unit`; 0 if it isn't stated.
         time_unit: `"sec"`, `"msec"`, `"usec"`, `"unknown"`, or what else NIfTI knows
             for a fourth axis that isn't time.
+        nrrd: The NRRD header, if it is a NRRD file.
     """
 
     array: np.ndarray
@@ -32,6 +34,7 @@ class Contents:
     num_components: int = 1
     time_step: float = 0.0
     time_unit: str = "unknown"
+    nrrd: NrrdHeader | None = None
 
 
 def check_numbers(path: Path, contents: Contents) -> None:

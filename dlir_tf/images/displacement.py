@@ -1,8 +1,7 @@
 """Displacement fields as ITK, ANTs and Slicer write and read them: LPS+ mm.
 
 The exact turn of a NIfTI file: five axes i, j, k, time (1) and the vector, with intent
-1007. ITK and ANTs know no others; the fields of FSL, SPM and NiftyReg look alike, with
-other axes or intents, and mean something else.
+1007. Fields of other programs look alike and mean something else: see `field_meaning`.
 """
 
 import os
@@ -14,12 +13,11 @@ import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents, check_finite
+from dlir_tf.images.field_meaning import meaning_of
 from dlir_tf.images.frame import PLANE, column_norms, is_decoupled, mm_per_unit
 from dlir_tf.images.loading import load
 from dlir_tf.images.saving import affine_4x4, is_sheared, save_nifti
 from dlir_tf.images.worlds import flip_ras_lps
-
-_VECTOR_INTENTS = (0, 1006, 1007)  # unset, displacement vector, vector
 
 
 def write_displacement(
@@ -67,11 +65,37 @@ def read_displacement(
 
     Raises:
         InputError: If the file can't be read completely; if it isn't a field of
-            `ndim` finite numbers a voxel, 2-d or 3-d; or if its header contradicts
-            itself about the grid, or states none that ITK could.
+            `ndim` finite numbers a voxel, 2-d or 3-d; if what its vectors mean isn't
+            known, or they map back (`read_transform` reads those); or if its header
+            contradicts itself about the grid, or states none that ITK could.
     """
-    path = Path(path)
+    ddf_mm, affine, maps_back = read_field_file(Path(path))
+    if maps_back:
+        raise InputError(
+            f"{path}: the field must map points of the fixed image to the moving one, "
+            "but its displacement field type is modeling, which maps back; write it "
+            "from 3D Slicer as resampling"
+        )
+    return ddf_mm, affine
+
+
+def read_field_file(
+    path: Path,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], bool]:
+    """Reads a displacement field, and says whether it maps back.
+
+    Args:
+        path: As in `read_displacement`.
+
+    Returns:
+        What `read_displacement` returns, and whether the field takes points of the
+        moving image to the fixed one, as Slicer's fields of type `modeling` do.
+
+    Raises:
+        InputError: As `read_displacement`.
+    """
     contents = load(path, "affine")
+    meaning = meaning_of(path, contents)
     if contents.header is not None:
         _check_header(path, contents.header)
     vectors = _vectors(path, contents)
@@ -85,11 +109,20 @@ def read_displacement(
     affine = matrix if ndim == 3 else matrix[PLANE]
     _check_grid(path, affine, contents.zooms[:ndim])
     check_finite(path, vectors)
-    return flip_ras_lps(vectors.astype(np.float32, copy=False)), affine
+    vectors = flip_ras_lps(vectors) if meaning.lps else vectors
+    if meaning.positions:
+        vectors = vectors - _centres(vectors.shape[:-1], affine)
+    return vectors.astype(np.float32, copy=False), affine, meaning.maps_back
+
+
+def _centres(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """Where the voxels of a grid lie: `(*shape, ndim)`, world mm."""
+    voxels = np.moveaxis(np.indices(shape, np.float64), 0, -1)
+    return np.asarray(voxels @ affine[:-1, :-1].T + affine[:-1, -1])
 
 
 def _vectors(path: Path, contents: Contents) -> np.ndarray:
-    """The field as `(*spatial, ndim)`; still LPS."""
+    """The field as `(*spatial, ndim)`, in the file's own sense."""
     array, count = contents.array, contents.array.shape[-1]
     if contents.header is not None:
         if array.ndim == 5 and array.shape[3] == 1:
@@ -112,11 +145,6 @@ def _vectors(path: Path, contents: Contents) -> np.ndarray:
 
 def _check_header(path: Path, header: nib.Nifti1Header) -> None:
     """What only a NIfTI header can say wrongly."""
-    if int(header["intent_code"]) not in _VECTOR_INTENTS:
-        raise InputError(
-            f"{path}: the intent of a displacement field must be vector (1007), but is "
-            f"{int(header['intent_code'])}; convert it to ITK's form"
-        )
     if mm_per_unit(header) != 1:
         raise InputError(
             f"{path}: a displacement field must be in mm, but its header names another "

@@ -16,6 +16,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
 from dlir_tf.images.frame import PLANE, column_norms
+from dlir_tf.images.headers.nrrd import NrrdHeader, read_nrrd_header
 from dlir_tf.images.worlds import flip_affine
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def load_with_itk(path: Path) -> Contents:
     import SimpleITK as sitk
 
     suffix = suffix_of(path, ITK_SUFFIXES) or ""
+    nrrd = read_nrrd_header(path) if _READERS[suffix] == "NrrdImageIO" else None
     try:
         with quiet_itk():
             image = sitk.ReadImage(str(path), imageIO=_READERS[suffix])
@@ -48,10 +50,12 @@ def load_with_itk(path: Path) -> Contents:
         ) from error
     keys = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     _check_space(path, keys, image.GetDimension())
-    return _contents(image, keys)
+    return _contents(image, keys, nrrd)
 
 
-def _contents(image: "sitk.Image", keys: Mapping[str, str]) -> Contents:
+def _contents(
+    image: "sitk.Image", keys: Mapping[str, str], nrrd: NrrdHeader | None
+) -> Contents:
     ndim, components = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
     array = to_array(image)
     affine = affine_of(image)
@@ -72,6 +76,7 @@ def _contents(image: "sitk.Image", keys: Mapping[str, str]) -> Contents:
         column_norms(matrix),
         num_components=1 if listed else components,
         time_step=float(image.GetSpacing()[-1]) if timed else 0.0,
+        nrrd=nrrd,
     )
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.images import Image, read_displacement, write_displacement
+from dlir_tf.images import Image, write_displacement
+from dlir_tf.images.displacement import read_field_file
 from dlir_tf.images.itk_files import quiet_itk, reason
 from dlir_tf.images.saving import is_sheared
 from dlir_tf.transforms.dense_field import DenseField
@@ -21,15 +22,17 @@ NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
 
 def read_field(path: Path) -> Transform:
-    """Reads a displacement field: a transform with one `DenseField`.
+    """Reads a displacement field: a transform with one `DenseField`, or its inverse.
 
     Args:
-        path: A NIfTI, MetaImage or NRRD file of vectors, LPS+ mm.
+        path: A NIfTI, MetaImage or NRRD file of vectors.
 
     Raises:
         InputError: If the file isn't such a field.
     """
-    return Transform((DenseField(*read_displacement(path)),))
+    displacement, affine, maps_back = read_field_file(path)
+    field = DenseField(displacement, affine)
+    return Transform((field.inverse() if maps_back else field,))
 
 
 def write_field(path: Path, transform: Transform, reference: Image | None) -> float:

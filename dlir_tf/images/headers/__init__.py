@@ -1,0 +1,1 @@
+"""What the headers of image files say, read here before any native code sees them."""
