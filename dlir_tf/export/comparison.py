@@ -9,13 +9,13 @@ from scipy import ndimage
 
 from dlir_tf.export import ExportError
 from dlir_tf.export.pairs import TrialPair
+from dlir_tf.images.grid import apply_affine
 from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.folder import Model
 from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair
 from dlir_tf.registration import build_transform
 from dlir_tf.transforms import Affine, Transform
-from dlir_tf.transforms.affine import apply_affine
 
 Arrays = dict[str, np.ndarray]
 

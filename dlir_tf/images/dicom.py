@@ -14,7 +14,7 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.dicom_folder import only_series, read_header, tag_of
-from dlir_tf.images.frame import column_norms
+from dlir_tf.images.grid import column_norms
 from dlir_tf.images.itk_files import quiet_itk, reason, to_array
 from dlir_tf.images.worlds import flip_affine
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents, check_finite
 from dlir_tf.images.field_meaning import meaning_of
-from dlir_tf.images.frame import PLANE, column_norms, is_decoupled, mm_per_unit
+from dlir_tf.images.frame import PLANE, is_decoupled, mm_per_unit
+from dlir_tf.images.grid import column_norms, is_invertible
 from dlir_tf.images.loading import load
 from dlir_tf.images.saving import affine_4x4, is_sheared, save_nifti
 from dlir_tf.images.worlds import flip_ras_lps
@@ -165,9 +166,7 @@ def _check_header(path: Path, header: nib.Nifti1Header) -> None:
 
 def _check_grid(path: Path, affine: np.ndarray, zooms: np.ndarray) -> None:
     norms = column_norms(affine)
-    if not np.isfinite(affine).all() or not (
-        np.all(norms > 0) and abs(np.linalg.det(affine[:-1, :-1] / norms)) > 1e-6
-    ):
+    if not is_invertible(affine):
         problem = f"its affine {affine.tolist()} is not invertible"
     elif is_sheared(affine):
         problem = "its axes are not perpendicular, as they would be from ITK"

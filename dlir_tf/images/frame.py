@@ -17,6 +17,7 @@ import nibabel as nib
 import numpy as np
 
 from dlir_tf.errors import InputError
+from dlir_tf.images.grid import column_norms, is_invertible
 
 SpacingSource = Literal["auto", "affine", "pixdim"]
 
@@ -43,9 +44,7 @@ def frame(
         )
         affine = np.diag([*column_norms(matrix)[:2], 1.0])
     norms = column_norms(affine)
-    if not np.isfinite(affine).all() or not (
-        np.all(norms > 0) and abs(np.linalg.det(affine[:-1, :-1] / norms)) > 1e-6
-    ):
+    if not is_invertible(affine):
         raise InputError(
             f"{path}: the affine must be finite and invertible, but is "
             f"{matrix.tolist()}; set it right in the file's header (NIfTI: sform)"
@@ -82,11 +81,6 @@ def _choose_spacing(
 
 def _format(spacing: np.ndarray) -> str:
     return " x ".join(f"{value:g}" for value in spacing)
-
-
-def column_norms(affine: np.ndarray) -> np.ndarray:
-    """Lengths of an affine's columns: the voxel size along each axis."""
-    return np.asarray(np.linalg.norm(affine[:-1, :-1], axis=0))
 
 
 def is_decoupled(matrix: np.ndarray) -> bool:

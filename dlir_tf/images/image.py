@@ -1,11 +1,12 @@
 """An array of voxels with its place in the world."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import nibabel as nib
 import numpy as np
 
-from dlir_tf.images.frame import column_norms
+from dlir_tf.images.grid import Grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +18,10 @@ class Image:
         affine: Voxel-to-world matrix `(ndim + 1, ndim + 1)`, RAS+ mm.
         header: The file's NIfTI header as it was read, for what else it holds; its
             affine, pixdim and dtype aren't used, `affine` and `array` are.
+
+    Raises:
+        InputError: If the affine isn't finite, or can't be inverted.
+        ValueError: If array and affine don't fit together.
     """
 
     array: np.ndarray
@@ -25,14 +30,12 @@ class Image:
 
     def __post_init__(self) -> None:
         """Checks that array and affine belong together."""
-        size = self.array.ndim + 1
-        affine = np.array(self.affine, dtype=np.float64)
-        if size not in (3, 4) or affine.shape != (size, size):
-            raise ValueError(
-                "Image: expected a 2-d array with a 3x3 affine or a 3-d one with a "
-                f"4x4 affine. Received: {self.array.shape} and {affine.shape}"
-            )
-        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "affine", self.grid.affine)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return Grid(self.array.shape, self.affine)
 
     @property
     def ndim(self) -> int:
@@ -47,7 +50,7 @@ class Image:
     @property
     def spacing(self) -> tuple[float, ...]:
         """Distance between neighbouring voxels along each axis, in mm."""
-        return tuple(float(norm) for norm in column_norms(self.affine))
+        return self.grid.spacing
 
     def with_array(self, array: np.ndarray) -> "Image":
         """Other voxels on the same grid."""
@@ -57,3 +60,8 @@ class Image:
                 f"Received: {array.shape}"
             )
         return Image(array, self.affine, self.header)
+
+
+def grid_of(grid: Grid | Image) -> Grid:
+    """The grid of an image, or a grid as it is; what users may give for one."""
+    return grid.grid if isinstance(grid, Image) else grid

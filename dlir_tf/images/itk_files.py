@@ -15,7 +15,8 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
-from dlir_tf.images.frame import PLANE, column_norms
+from dlir_tf.images.frame import PLANE
+from dlir_tf.images.grid import column_norms
 from dlir_tf.images.headers.nrrd import NrrdHeader, read_nrrd_header
 from dlir_tf.images.worlds import flip_affine
 

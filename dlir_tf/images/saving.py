@@ -8,7 +8,8 @@ import nibabel as nib
 import numpy as np
 
 from dlir_tf.images.formats import NIFTI_SUFFIXES, writable_suffix
-from dlir_tf.images.frame import PLANE, column_norms, in_mm, is_decoupled
+from dlir_tf.images.frame import PLANE, in_mm, is_decoupled
+from dlir_tf.images.grid import column_norms
 from dlir_tf.images.itk_files import quiet_itk, to_itk
 from dlir_tf.images.whole import written_whole
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlir_tf.images.grid import apply_affine
+
 
 @dataclass(frozen=True, eq=False)
 class Affine:
@@ -58,12 +60,6 @@ class Affine:
         matrix = np.linalg.inv(self.matrix)
         matrix[-1] = np.eye(len(matrix))[-1]
         return Affine(matrix)
-
-
-def apply_affine(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Maps points `(..., ndim)` by a matrix `(ndim + 1, ndim + 1)`."""
-    # Not by BLAS, whose threads wait for each other longer than such a product takes.
-    return np.einsum("...j,ij->...i", points, affine[:-1, :-1]) + affine[:-1, -1]
 
 
 def _is_invertible(linear: np.ndarray) -> bool:

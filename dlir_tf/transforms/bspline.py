@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from dlir_tf.images.grid import apply_affine
 from dlir_tf.splines.cubic import evaluate, evaluate_on_grid, inside_lattice
-from dlir_tf.transforms.affine import apply_affine
 from dlir_tf.transforms.inverse import Inverse
 
 

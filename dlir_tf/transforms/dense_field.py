@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from dlir_tf.transforms.affine import apply_affine
+from dlir_tf.images.grid import apply_affine
 from dlir_tf.transforms.inverse import Inverse
 
 
