@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlir_tf.errors import InputError
+from dlir_tf.images.headers.refusal import unreadable
 
 _LONGEST_HEADER = 1 << 20  # bytes; Slicer's segmentations have some ten thousand
 
@@ -36,16 +36,16 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
     with path.open("rb") as stream:
         lines = [stream.readline(_LONGEST_HEADER)]
         if not lines[0].startswith(b"NRRD000"):
-            raise _unreadable(path, "its first line isn't that of a NRRD file")
+            raise unreadable(path, "its first line isn't that of a NRRD file")
         while lines[-1].strip(b"\r\n"):
             lines.append(stream.readline(_LONGEST_HEADER))
             if stream.tell() > _LONGEST_HEADER:
-                raise _unreadable(path, "its header doesn't end")
+                raise unreadable(path, "its header doesn't end")
         start = stream.tell()
     try:
         texts = [line.decode("utf-8").strip("\r\n") for line in lines[1:-1]]
     except UnicodeDecodeError as error:
-        raise _unreadable(path, f"its header isn't text in UTF-8, {error}") from error
+        raise unreadable(path, f"its header isn't text in UTF-8, {error}") from error
     fields: dict[str, str] = {}
     keys: dict[str, str] = {}
     for text in texts:
@@ -56,7 +56,7 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
         known, name = (keys, name) if is_key else (fields, _small(name))
         if not colon or name in known:
             what = "comes twice" if colon else "is neither a field nor a key"
-            raise _unreadable(path, f"the line {text[:60]!r} of its header {what}")
+            raise unreadable(path, f"the line {text[:60]!r} of its header {what}")
         known[name] = value[1:] if is_key else value.strip()
     return NrrdHeader(fields, keys, start)
 
@@ -64,10 +64,3 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
 def _small(name: str) -> str:
     """Names of fields may be written with blanks or without."""
     return name.replace(" ", "").lower()
-
-
-def _unreadable(path: Path, problem: str) -> InputError:
-    return InputError(
-        f"{path}: can't be read as a NRRD file ({problem}); it's damaged or of another "
-        "format, so copy or convert it again"
-    )
