@@ -65,9 +65,10 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and ends the process with its exit code."""
-    # What TensorFlow's C++ code tells of CPU features helps nobody here; whoever
-    # wants it sets the variable.
+    # What TensorFlow's C++ code tells of CPU features helps nobody here, nor does
+    # gRPC's log; whoever wants them sets the variables.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     warnings.showwarning = _show_warning
     _shown.clear()
     try:

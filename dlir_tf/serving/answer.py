@@ -1,19 +1,17 @@
 """What a server has found for a pair, in the place of a model."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from dlir_tf.config import Config
-from dlir_tf.config.reading import parse_config
 from dlir_tf.errors import InputError
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import PLAIN
 from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.serving.checks import check_parameters, described_model, is_too_far
 from dlir_tf.serving.connection import Arrays
-from dlir_tf.serving.failures import ServerError
+from dlir_tf.serving.failures import AnswerError, ServerError, printable, unusable
 
 # How far apart, in working voxels, two programs may lay the corners of one grid: more
 # than single precision leaves of places far from the world's origin.
@@ -39,19 +37,24 @@ class ServedModel:
             source: Whose they are, for messages.
 
         Raises:
-            ServerError: If the model was made by a dlir-tf that knows other settings.
+            ServerError: If the model was made by a dlir-tf that knows other settings,
+                or the answer isn't what such a model gives.
         """
         self._answer = answer
         self._source = source
         try:
-            about = json.loads(str(answer["model_json"]))
-            self.config: Config = parse_config(json.dumps(about["config"]), source)
-            self.provenance: Mapping[str, Any] = about["provenance"]
-        except (InputError, ValueError, KeyError, TypeError) as error:
+            self.config, provenance = described_model(answer, source)
+        except (AnswerError, InputError) as error:
             raise ServerError(
                 f"{source}: this dlir-tf can't read the model's config; use the "
-                f"version that exported it, or export it again by this one ({error})"
+                "version that exported it, or export it again by this one "
+                f"({printable(str(error))})"
             ) from error
+        try:
+            check_parameters(answer, self.config)
+        except AnswerError as error:
+            raise ServerError(f"{source}: {unusable(error.message)}") from error
+        self.provenance: Mapping[str, Any] = provenance
 
     def predict(self, pair: WorkingPair) -> Parameters:
         """Returns the answer in voxels of the working grid.
@@ -60,12 +63,12 @@ class ServedModel:
             ServerError: If the server has laid another grid over the fixed image.
         """
         grid, ndim = pair.grid.affine, self.config.ndim
-        self._check_grid(pair)
-        parameters = {
-            name: array.astype(np.float64)
-            for name, array in self._answer.items()
-            if name.startswith("control_points_")
-        }
+        splines = self._splines()
+        self._check_grid(pair, splines)
+        if any(is_too_far(points, pair.grid.shape) for points in splines.values()):
+            why = "it moves points by many times the size of the image"
+            raise ServerError(f"{self._source}: {unusable(why)}")
+        parameters = {name: each.astype(np.float64) for name, each in splines.items()}
         matrix = np.eye(ndim + 1)
         if any(stage.transform == "affine" for stage in self.config.stages):
             # The answer is a map of the world, with the initial alignment in it.
@@ -73,7 +76,17 @@ class ServedModel:
             matrix = np.linalg.inv(pair.initial @ grid) @ world @ grid
         return {"affine": matrix[:-1], **parameters}
 
-    def _check_grid(self, pair: WorkingPair) -> None:
+    def _splines(self) -> dict[str, np.ndarray]:
+        """The control points of the deformable stages, by name."""
+        numbered = enumerate(self.config.stages, start=1)
+        names = (
+            f"control_points_{number}"
+            for number, stage in numbered
+            if stage.transform == "bspline"
+        )
+        return {name: self._answer[name] for name in names}
+
+    def _check_grid(self, pair: WorkingPair, splines: dict[str, np.ndarray]) -> None:
         ndim = self.config.ndim
         between = np.linalg.inv(pair.grid.affine) @ self._answer["grid_affine"]
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in pair.grid.shape]))
@@ -82,8 +95,8 @@ class ServedModel:
         for number, stage in enumerate(self.config.stages, start=1):
             if stage.transform == "bspline":
                 cells = np.array(pair.grid.shape) // stage.cell_spacing
-                points = self._answer[f"control_points_{number}"]
-                same = same and points.shape == (*(cells + 4), ndim)
+                shape = splines[f"control_points_{number}"].shape
+                same = same and shape == (*(cells + 4), ndim)
         if not same:
             raise ServerError(
                 f"{self._source}: the server registers on another working grid than "

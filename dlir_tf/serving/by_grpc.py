@@ -1,20 +1,31 @@
 """Asking a server by gRPC: voxels as the bytes that they are."""
 
+import math
 from typing import Any
 
 import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from dlir_tf.errors import InputError
 from dlir_tf.serving.address import Address
-from dlir_tf.serving.connection import Arrays, Signature, VersionState
-from dlir_tf.serving.failures import CallError
+from dlir_tf.serving.connection import (
+    MAX_ANSWER,
+    MAX_AXES,
+    MAX_DESCRIPTION,
+    Arrays,
+    Signature,
+    VersionState,
+    most_bytes,
+)
+from dlir_tf.serving.failures import AnswerError, CallError
 from dlir_tf.serving.messages import DT_FLOAT, DT_STRING, MESSAGES, STATES
 
-# gRPC itself would refuse to receive more than 4 MB.
+# gRPC holds the limit on answers against what comes, so what comes mustn't be
+# compressed: a megabyte can unpack to a thousand.
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.compression_enabled_algorithms_bitset", 1),
 ]
 # What a protobuf message can hold, less what isn't voxels.
 MAX_BYTES = 2**31 - 2**16
@@ -55,7 +66,7 @@ class GrpcConnection:
         signatures = {}
         for entry in response.metadata:
             if entry.key == "signature_def":
-                found = MESSAGES["SignatureMap"].FromString(entry.value.value)
+                found = _parse(MESSAGES["SignatureMap"], entry.value.value)
                 for each in found.signature_def:
                     signatures[each.key] = _as_signature(each.value)
         return signatures
@@ -77,23 +88,42 @@ class GrpcConnection:
         for name, array in inputs.items():
             request.inputs.add(key=name, value=as_tensor(array))
         path = f"{_PREDICTION}/Predict"
-        response = self._call(path, request, MESSAGES["PredictResponse"])
+        response = self._call(
+            path, request, MESSAGES["PredictResponse"], most_bytes(inputs)
+        )
         return {each.key: as_array(each.value) for each in response.outputs}
 
     def _spec(self, signature: str = "") -> Any:
         return MESSAGES["ModelSpec"](name=self._model_name, signature_name=signature)
 
-    def _call(self, path: str, request: Any, response: Any) -> Any:
-        with grpc.insecure_channel(self._target, options=_OPTIONS) as channel:
+    def _call(
+        self, path: str, request: Any, response: Any, limit: int = MAX_DESCRIPTION
+    ) -> Any:
+        options = [*_OPTIONS, ("grpc.max_receive_message_length", limit)]
+        with grpc.insecure_channel(self._target, options=options) as channel:
+            # gRPC would log a traceback of an answer that it can't parse.
             method = channel.unary_unary(
-                path,
-                request_serializer=type(request).SerializeToString,
-                response_deserializer=response.FromString,
+                path, request_serializer=type(request).SerializeToString
             )
             try:
-                return method(request, timeout=self._timeout)
+                answer = method(request, timeout=self._timeout)
             except grpc.RpcError as error:
-                raise CallError(error.code().name, error.details() or "") from error
+                raise _as_call_error(error) from error
+        return _parse(response, answer)
+
+
+def _as_call_error(error: grpc.RpcError) -> CallError:
+    details = error.details() or ""
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "CLIENT:" in details:
+        return AnswerError("it's longer than an answer to this request can be")
+    return CallError(error.code().name, details)
+
+
+def _parse(message: Any, answer: bytes) -> Any:
+    try:
+        return message.FromString(answer)
+    except DecodeError as error:
+        raise AnswerError("it's garbled") from error
 
 
 def as_tensor(array: np.ndarray) -> Any:
@@ -113,25 +143,42 @@ def as_array(tensor: Any) -> np.ndarray:
         float32, or texts.
 
     Raises:
-        CallError: If it's of another type, or its values don't fill its shape.
+        AnswerError: If it's of another type, or its values don't fill its shape.
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    size = int(np.prod(shape, dtype=np.int64))
+    size = math.prod(shape)
+    sensible = len(shape) <= MAX_AXES and min(shape, default=0) >= 0
+    if sensible and 4 * size <= MAX_ANSWER:
+        values = _values(tensor, size)
+        if values is not None and len(values) == size:
+            return values.reshape(shape)
+    raise AnswerError(
+        f"an output of type {tensor.dtype} and shape {shape} can't be read"
+    )
+
+
+def _values(tensor: Any, size: int) -> np.ndarray | None:
     if tensor.dtype == DT_STRING:
-        values = np.array([text.decode() for text in tensor.string_val], np.str_)
-    elif tensor.tensor_content:
-        values = np.frombuffer(tensor.tensor_content, "<f4")
-    else:
-        values = np.array(tensor.float_val, np.float32)
-    if 0 < len(values) < size and not tensor.tensor_content:
+        return _texts(tensor.string_val)
+    if tensor.dtype != DT_FLOAT or len(tensor.tensor_content) % 4:
+        return None
+    if tensor.tensor_content:
+        return np.frombuffer(tensor.tensor_content, "<f4")
+    values = np.array(tensor.float_val, np.float32)
+    if 0 < len(values) < size:
         # Values that repeat to the end are sent once.
         values = np.concatenate([values, np.repeat(values[-1:], size - len(values))])
-    if tensor.dtype not in (DT_FLOAT, DT_STRING) or len(values) != size:
-        raise CallError(
-            "INTERNAL",
-            f"an output of type {tensor.dtype} and shape {shape} can't be read",
-        )
-    return values.reshape(shape)
+    return values
+
+
+def _texts(encoded: Any) -> np.ndarray:
+    """Texts, each with room of its own: NumPy's would all get that of the longest."""
+    values = np.empty(len(encoded), object)
+    try:
+        values[:] = [text.decode() for text in encoded]
+    except UnicodeDecodeError as error:
+        raise AnswerError("a text in it isn't UTF-8") from error
+    return values
 
 
 def _as_signature(message: Any) -> Signature:

@@ -5,7 +5,25 @@ from typing import Protocol
 
 import numpy as np
 
+# float32, or of Python's texts.
 Arrays = dict[str, np.ndarray]
+
+# What a server may answer, in bytes: of a model a few kilobytes; of a pair a small part
+# of its voxels, unless the working grid is much finer than the images.
+MAX_DESCRIPTION = 2**22
+MAX_ANSWER = 2**28
+# Tensors of dlir-tf have five axes at most.
+MAX_AXES = 8
+
+
+def most_bytes(inputs: Arrays) -> int:
+    """How long the answer to a request may be, in bytes, as float32.
+
+    Args:
+        inputs: Of the request.
+    """
+    asked = sum(array.nbytes for array in inputs.values())
+    return min(MAX_DESCRIPTION + 8 * asked, MAX_ANSWER)
 
 
 @dataclass(frozen=True)

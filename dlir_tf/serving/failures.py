@@ -24,6 +24,20 @@ class CallError(Exception):
         self.message = message
 
 
+class AnswerError(CallError):
+    """An answer that came but can't be what it should be.
+
+    Attributes:
+        code: `DATA_LOSS`.
+        message: What is wrong with it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("DATA_LOSS", message)
+
+
+# Of what a server says, this much is passed on.
+_LONGEST = 300
 _ASSERTION = re.compile(r"assertion failed: \[(.*)\]")
 _PAIR = re.compile(r"^pair \d+ of the batch: ")
 
@@ -71,9 +85,18 @@ def explain(
         "UNIMPLEMENTED": (
             f"what answers there isn't TensorFlow Serving ({says}); check host and port"
         ),
+        "DATA_LOSS": unusable(says),
     }
     otherwise = f"the server failed ({error.code}): {says}"
     return ServerError(f"{address}: {sentences.get(error.code, otherwise)}")
+
+
+def unusable(why: str) -> str:
+    """Says that an answer can't be used, and what may be behind it."""
+    return (
+        f"the server's answer can't be used ({why}); the model there may be damaged, "
+        "or what answers isn't TensorFlow Serving with a model of dlir-tf"
+    )
 
 
 def _assertion(message: str) -> str | None:
@@ -82,8 +105,8 @@ def _assertion(message: str) -> str | None:
     if found is None:
         return None
     # Several parts are printed as `[one] [two]`, and quotes with a backslash.
-    text = found[1].replace("] [", " ")
-    return _PAIR.sub("", re.sub(r"\\(['\"\\])", r"\1", text))
+    text = found[1][: 10 * _LONGEST].replace("] [", " ")
+    return printable(_PAIR.sub("", re.sub(r"\\(['\"\\])", r"\1", text)))
 
 
 def _first_line(message: str) -> str:
@@ -92,4 +115,12 @@ def _first_line(message: str) -> str:
     cause = line.rpartition("last error: ")[2]
     if cause != line:
         cause = cause.rpartition(": ")[2]
-    return cause[:300].rstrip(".; ")
+    return printable(cause)[:_LONGEST].rstrip(".; ")
+
+
+def printable(text: str) -> str:
+    """Makes what a server says fit to be shown: one line, without control characters.
+
+    A terminal would obey them: they move the cursor, hide text or change its direction.
+    """
+    return "".join(c if c.isprintable() else " " for c in text[: 10 * _LONGEST])

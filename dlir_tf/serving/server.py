@@ -10,8 +10,9 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.serving.address import Address, parse_address
+from dlir_tf.serving.checks import of_one_pair
 from dlir_tf.serving.connection import Arrays, Connection, Signature
-from dlir_tf.serving.failures import CallError, ServerError, explain
+from dlir_tf.serving.failures import CallError, ServerError, explain, printable
 
 DEFAULT_MODEL_NAME = "dlir"
 DEFAULT_TIMEOUT = 120.0
@@ -20,6 +21,8 @@ _SIGNATURE = "parameters"
 _INPUTS = {"fixed", "moving", "fixed_affine", "moving_affine"}
 _OUTPUTS = {"affine", "grid_affine", "model_json"}
 _Result = TypeVar("_Result")
+# Three years; what system calls take is finite.
+_LONGEST_WAIT = 1e8
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Server:
 
     @cached_property
     def _connection(self) -> Connection:
-        return connect(self._address, self.model_name, self.timeout)
+        timeout = min(self.timeout, _LONGEST_WAIT)
+        return connect(self._address, self.model_name, timeout)
 
     @cached_property
     def ndim(self) -> int:
@@ -99,8 +103,9 @@ class Server:
             "moving_affine": moving.affine.astype(np.float32),
         }
         batch = {name: array[None] for name, array in inputs.items()}
-        outputs = self._call(lambda: self._connection.predict(_SIGNATURE, batch))
-        return {name: array[0] for name, array in outputs.items()}
+        return self._call(
+            lambda: of_one_pair(self._connection.predict(_SIGNATURE, batch))
+        )
 
     def __str__(self) -> str:
         return f"{self._address}, model {self.model_name!r}"
@@ -127,7 +132,8 @@ class Server:
             )
         for each in states:
             if each.message:
-                return ServerError(f"{whose} couldn't be loaded there: {each.message}")
+                says = printable(each.message)
+                return ServerError(f"{whose} couldn't be loaded there: {says}")
         return ServerError(f"{whose} is no longer served") if states else None
 
 
