@@ -9,13 +9,13 @@ import numpy as np
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
-from dlir_tf.evaluation.pairs import LoadedPair
 from dlir_tf.export.savedmodel import export_savedmodel
 from dlir_tf.figures.panels import registration_figure
 from dlir_tf.files import replacing
 from dlir_tf.images import write_displacement, write_image
 from dlir_tf.metrics import dice
 from dlir_tf.models.folder import load_model
+from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.pairs.manifest import read_manifest
 from dlir_tf.phantoms import Phantom, beating_heart, write_phantoms
 from dlir_tf.registration import Registration, register

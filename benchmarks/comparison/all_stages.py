@@ -17,8 +17,8 @@ import numpy as np
 from dlir_tf.cli.quiet import load_keras
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
-from dlir_tf.evaluation.pairs import load_pair, located
 from dlir_tf.images import SpacingWarning
+from dlir_tf.pairs.loading import load_pair, located
 from dlir_tf.pairs.manifest import Pair, read_manifest
 from dlir_tf.transforms import Affine, Transform
 

@@ -11,8 +11,8 @@ from machine import keep_to_cores, load_average, peak_bytes
 
 from comparison.methods import METHODS
 from dlir_tf.evaluation.measures import Measures, measure
-from dlir_tf.evaluation.pairs import load_pair
 from dlir_tf.images import SpacingWarning
+from dlir_tf.pairs.loading import load_pair
 from dlir_tf.pairs.manifest import read_manifest
 
 # What takes less than this all together is repeated, for a median.

@@ -48,7 +48,7 @@ def command(
     from rich.console import Console
 
     from dlir_tf.cli.main import check_output_file
-    from dlir_tf.evaluation.pairs import check_pairs
+    from dlir_tf.evaluation.evaluate import check_pairs
     from dlir_tf.models.loading import check_model
     from dlir_tf.pairs.manifest import read_manifest
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from dlir_tf.config import Config
 from dlir_tf.evaluation.measures import Measures, measure
-from dlir_tf.evaluation.pairs import check_pairs, load_pair, located
 from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.models.parameters import Predictor
+from dlir_tf.pairs.loading import for_each_pair, load_pair, located
 from dlir_tf.pairs.manifest import Pair
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.slices import as_slices, in_plane, laid_out
 from dlir_tf.quality import Report
 from dlir_tf.registration import chosen_config, register
 from dlir_tf.transforms import Affine, Transform
@@ -37,6 +39,37 @@ class PairEvaluation:
     def seconds(self) -> float:
         """How long the registration took, without reading files."""
         return self.report.seconds
+
+
+def check_pairs(
+    pairs: Sequence[Pair],
+    config: Config,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Makes sure that all pairs can be read and suit the model, before any is used.
+
+    Needs no TensorFlow, so that faulty files show before it is loaded.
+
+    Args:
+        pairs: The files.
+        config: The model's.
+        on_progress: Called with the number of pairs checked.
+
+    Raises:
+        InputError: If pairs are faulty; every one is named with its line.
+    """
+
+    def check(index: int) -> None:
+        loaded = load_pair(pairs[index])
+        slices = as_slices(loaded.fixed, loaded.moving, config.ndim)
+        prepare_pair(
+            *in_plane(loaded.fixed, loaded.moving, config.ndim),
+            config,
+            fixed_mask=laid_out(loaded.fixed_mask, slices),
+            moving_mask=laid_out(loaded.moving_mask, slices),
+        )
+
+    for_each_pair(pairs, check, on_progress)
 
 
 def evaluate(

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from dlir_tf.evaluation.pairs import LoadedPair
 from dlir_tf.metrics import (
     SurfaceDistances,
     dice,
@@ -16,6 +15,7 @@ from dlir_tf.metrics import (
     std_log_jacobian,
     surface_distances,
 )
+from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.quality.field import inside_moving
 from dlir_tf.transforms import Transform
 

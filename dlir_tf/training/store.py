@@ -5,7 +5,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,12 @@ from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.images import Image, read_image, read_labels_of, read_mask_of
 from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.losses.masks import MASKS, check_mask
-from dlir_tf.pairs.landmarks import read_landmarks
+from dlir_tf.pairs.loading import for_each_pair, load_pair
 from dlir_tf.pairs.manifest import Pair, data_digest
-from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair, to_working_grid
-from dlir_tf.pairs.slices import in_plane
+from dlir_tf.pairs.preprocessing import prepare_pair, to_working_grid
+from dlir_tf.pairs.slices import as_slices, in_plane, laid_out
 from dlir_tf.training.landmarks import to_working_voxels
 from dlir_tf.training.sample import Sample, number_labels
 
@@ -98,28 +96,23 @@ class PairStore:
             InputError: If pairs are faulty; every one is named with its line. Or, as
                 soon as that shows, if memory won't hold them all.
         """
-        problems: dict[int, str] = {}
         kept = 0
 
         def prepare(index: int) -> None:
-            try:
-                sample = self.load(index)
-            except InputError as error:
-                problems[index] = f"{self.pairs[index].place}: {error}"
-                return
+            sample = self.load(index)
             self._shapes[index] = sample.shape
             for name, nums in self._nums.items():
                 if (array := getattr(sample, name)) is not None:
                     nums.append(len(array))
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for done, _ in enumerate(pool.map(prepare, range(len(self))), start=1):
-                on_progress(done)
-                if done - 1 in self._kept:
-                    kept += self._kept[done - 1].num_bytes
-                _check_memory(kept / done * len(self))  # leaving cancels the rest
-        if problems:
-            raise InputError("\n".join(problems[index] for index in sorted(problems)))
+        def prepared(done: int) -> None:
+            nonlocal kept
+            on_progress(done)
+            if done - 1 in self._kept:
+                kept += self._kept[done - 1].num_bytes
+            _check_memory(kept / done * len(self))
+
+        for_each_pair(self.pairs, prepare, prepared)
 
     def load(self, index: int) -> Sample:
         """Returns a pair, from the cache if it is there."""
@@ -140,35 +133,35 @@ class PairStore:
             self._folder.rmdir()
 
     def _read(self, index: int) -> Sample:
-        pair = self.pairs[index]
-        fixed, moving = read_image(pair.fixed), read_image(pair.moving)
-        masks = {
-            name: read_mask_of(path, image)
-            for name, path, image in zip(
-                MASKS, (pair.fixed_mask, pair.moving_mask), (fixed, moving), strict=True
-            )
-            if path is not None
-        }
+        loaded = load_pair(
+            self.pairs[index],
+            with_labels=self._with_labels,
+            with_points=self._with_points,
+        )
         ndim = self._config.ndim
-        placed = in_plane(
-            masks.get("fixed_mask", fixed), masks.get("moving_mask", moving), ndim
-        )
-        masks = {n: m for n, m in zip(MASKS, placed, strict=True) if n in masks}
+        images = loaded.fixed, loaded.moving
+        slices = as_slices(*images, ndim)
         working = prepare_pair(
-            *in_plane(fixed, moving, ndim),
+            *in_plane(*images, ndim),
             self._config,
-            fixed_mask=masks.get("fixed_mask"),
-            moving_mask=masks.get("moving_mask"),
+            fixed_mask=laid_out(loaded.fixed_mask, slices),
+            moving_mask=laid_out(loaded.moving_mask, slices),
         )
-        for name in masks:
-            factors = [stage.downsample for stage in self._config.stages]
-            check_mask(getattr(working, name), name, factors)
+        for name in MASKS:
+            if (mask := getattr(working, name)) is not None:
+                factors = [stage.downsample for stage in self._config.stages]
+                check_mask(mask, name, factors)
         more = {}
-        if self._has_labels(pair):
-            more = self._labels(pair, (fixed, moving), working)
-        points = read_landmarks(pair, fixed, moving) if self._with_points else None
-        if points is not None:
-            more |= to_working_voxels(points, (fixed, moving), working)
+        if loaded.labels is not None:
+            placed = in_plane(*loaded.labels, ndim)
+            matrices = (np.eye(ndim + 1), working.initial)
+            fixed, moving = (
+                to_working_grid(labels, working.grid, matrix)
+                for labels, matrix in zip(placed, matrices, strict=True)
+            )
+            more = number_labels(fixed, moving)
+        if loaded.points is not None:
+            more |= to_working_voxels(loaded.points, images, working)
         return Sample(
             working.fixed.astype(np.float16),
             working.moving.astype(np.float16),
@@ -182,20 +175,6 @@ class PairStore:
     def _has_labels(self, pair: Pair) -> bool:
         there = pair.fixed_labels is not None and pair.moving_labels is not None
         return self._with_labels and there
-
-    def _labels(
-        self, pair: Pair, images: tuple[Image, Image], working: WorkingPair
-    ) -> dict[str, np.ndarray]:
-        """Reads the labels of the images and puts them on the working grid."""
-        files = zip((pair.fixed_labels, pair.moving_labels), images, strict=True)
-        own = [read_labels_of(file, image) for file, image in files if file]
-        placed = in_plane(own[0], own[1], self._config.ndim)
-        matrices = (np.eye(self._config.ndim + 1), working.initial)
-        fixed, moving = (
-            to_working_grid(labels, working.grid, matrix)
-            for labels, matrix in zip(placed, matrices, strict=True)
-        )
-        return number_labels(fixed, moving)
 
     def _load_from_disk(self, index: int) -> Sample:
         # The name comes from all contents, which are read for it only once.

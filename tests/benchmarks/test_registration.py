@@ -15,7 +15,7 @@ from pages import put_into_page
 
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
-from dlir_tf.evaluation.pairs import load_pair
+from dlir_tf.pairs.loading import load_pair
 from dlir_tf.pairs.manifest import read_manifest
 from dlir_tf.phantoms import write_phantoms
 from dlir_tf.transforms import Affine, Transform

@@ -12,14 +12,19 @@ from scipy.spatial.transform import Rotation
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.evaluation.evaluate import PairEvaluation, evaluate, evaluate_pair
+from dlir_tf.evaluation.evaluate import (
+    PairEvaluation,
+    check_pairs,
+    evaluate,
+    evaluate_pair,
+)
 from dlir_tf.evaluation.measures import Measures, measure
-from dlir_tf.evaluation.pairs import LoadedPair, check_pairs
 from dlir_tf.evaluation.report import summary_table, write_csv
 from dlir_tf.images import Image, write_image
 from dlir_tf.metrics import SurfaceDistances
 from dlir_tf.models.folder import Model, make_model
 from dlir_tf.models.model import build_model
+from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.pairs.manifest import Pair, read_manifest
 from dlir_tf.transforms import Affine, Transform
 from dlir_tf.transforms.bspline import stage_bspline

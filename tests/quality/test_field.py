@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 from dlir_tf.evaluation.measures import measure
-from dlir_tf.evaluation.pairs import LoadedPair
 from dlir_tf.images import Image
+from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.quality.field import measure_field
 from dlir_tf.transforms import Affine, DenseField, Transform
 

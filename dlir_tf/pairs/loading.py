@@ -1,0 +1,150 @@
+"""What a pair's files hold, read and checked: images, masks, labels, landmarks."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import (
+    Image,
+    read_image,
+    read_labels_of,
+    read_mask_of,
+    read_points,
+)
+from dlir_tf.pairs.manifest import Pair
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedPair:
+    """The contents of a pair's files.
+
+    Attributes:
+        fixed: Its own grid is the one on which everything is measured.
+        moving: On any grid.
+        labels: Labels of both images, each on its image's grid; or none.
+        points: Landmarks of both images, `(num_points, ndim)`, world RAS+ mm,
+            corresponding by their order; or none.
+        fixed_mask: Which voxels of the fixed image count in the similarity, bool, on
+            its grid; `None` for all.
+        moving_mask: Likewise, of the moving image.
+    """
+
+    fixed: Image
+    moving: Image
+    labels: tuple[Image, Image] | None = None
+    points: tuple[np.ndarray, np.ndarray] | None = None
+    fixed_mask: Image | None = None
+    moving_mask: Image | None = None
+
+
+def load_pair(
+    pair: Pair, *, with_labels: bool = True, with_points: bool = True
+) -> LoadedPair:
+    """Reads the files of a pair.
+
+    Args:
+        pair: The files; labels and landmarks are read where both images have them,
+            masks where either has one.
+        with_labels: Whether to read labels at all.
+        with_points: Whether to read landmarks at all.
+
+    Returns:
+        Their contents, labels and masks on the grids of their images.
+
+    Raises:
+        InputError: If a file can't be used or doesn't fit the others.
+    """
+    fixed, moving = read_image(pair.fixed), read_image(pair.moving)
+    labels = points = None
+    if with_labels and pair.fixed_labels is not None and pair.moving_labels is not None:
+        labels = (
+            read_labels_of(pair.fixed_labels, fixed),
+            read_labels_of(pair.moving_labels, moving),
+        )
+    if with_points and pair.fixed_points is not None and pair.moving_points is not None:
+        points = _read_landmarks(pair.fixed_points, pair.moving_points, fixed, moving)
+    return LoadedPair(
+        fixed,
+        moving,
+        labels,
+        points,
+        fixed_mask=_read_mask(pair.fixed_mask, fixed),
+        moving_mask=_read_mask(pair.moving_mask, moving),
+    )
+
+
+def for_each_pair(
+    pairs: Sequence[Pair],
+    action: Callable[[int], object],
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Does something with all pairs, several at a time, before complaining of any.
+
+    Args:
+        pairs: The files.
+        action: Takes the index of a pair; raises an `InputError` if that is faulty.
+        on_progress: Called with the number of pairs done, in their order; what it
+            raises ends all.
+
+    Raises:
+        InputError: If pairs are faulty; every one is named with its line.
+    """
+
+    def problem(index: int) -> str | None:
+        try:
+            with located(pairs[index]):
+                action(index)
+        except InputError as error:
+            return str(error)
+        return None
+
+    problems = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done, message in enumerate(pool.map(problem, range(len(pairs))), start=1):
+            problems += [message] if message else []
+            on_progress(done)
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+@contextlib.contextmanager
+def located(pair: Pair) -> Iterator[None]:
+    """Puts the pair's place in its manifest before the message of an error."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{pair.place}: {error}") from error
+
+
+def _read_mask(path: Path | None, image: Image) -> Image | None:
+    return None if path is None else read_mask_of(path, image)
+
+
+def _read_landmarks(
+    fixed_points: Path, moving_points: Path, fixed: Image, moving: Image
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads points that correspond by their order."""
+    points = _read_points(fixed_points, fixed), _read_points(moving_points, moving)
+    if len(points[0]) != len(points[1]):
+        raise InputError(
+            f"{fixed_points} and {moving_points}: landmarks correspond line by line, "
+            "so both files must have as many. Received: "
+            f"{len(points[0])} and {len(points[1])}"
+        )
+    return points
+
+
+def _read_points(path: Path, image: Image) -> np.ndarray:
+    points = read_points(path)
+    if points.shape[-1] != image.ndim:
+        raise InputError(
+            f"{path}: landmarks of a {image.ndim}-d image must have {image.ndim} "
+            f"coordinates. Received: {points.shape[-1]}"
+        )
+    return points
