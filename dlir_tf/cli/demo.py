@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from dlir_tf.cli.options import Command
 
-@click.command("demo")
+
+@click.command("demo", cls=Command)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from dlir_tf.cli.options import FILE, model_option
+from dlir_tf.cli.options import FILE, Command, model_option
 from dlir_tf.cli.refinement import chosen_preset, refinement_options
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=Command)
 @click.option(
     "--pairs",
     type=FILE,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlir_tf.cli.export_tflite import only_for_tflite, tflite_options
-from dlir_tf.cli.options import OneOf, model_option
+from dlir_tf.cli.options import Command, OneOf, model_option
 
 if TYPE_CHECKING:
     from dlir_tf.export.parity import Parity
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DEFAULT_OUTPUT = Path("export")
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @model_option
 @click.option(
     "--output",

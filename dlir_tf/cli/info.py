@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlir_tf.cli.options import Command
+
 if TYPE_CHECKING:
     from dlir_tf.config import Config
 
 
-@click.command("info")
+@click.command("info", cls=Command)
 @click.option(
     "--model",
     type=click.Path(path_type=Path),

@@ -1,10 +1,35 @@
 """Options that several commands have."""
 
+from collections import Counter
 from pathlib import Path
 
 import click
 
 FILE = click.Path(path_type=Path)
+
+
+class Command(click.Command):
+    """A command that refuses an option that is given twice.
+
+    click itself takes the last one without a word. Options that are meant to be given
+    several times say so (`multiple=True`).
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the arguments, once they are known to name no option twice."""
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        for parameter, count in Counter(order).items():
+            if not isinstance(parameter, click.Option):
+                continue
+            once = not (parameter.multiple or parameter.count or parameter.is_eager)
+            if count > 1 and once:
+                name = max(parameter.opts, key=len)
+                raise click.UsageError(
+                    f"{name} is given {count} times, but counts once; leave out all "
+                    "but one.",
+                    ctx,
+                )
+        return super().parse_args(ctx, args)
 
 
 class OneOf(click.Choice[str]):

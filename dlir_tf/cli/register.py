@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dlir_tf.cli.judgement import report_options, tell
-from dlir_tf.cli.options import FILE, model_option, spacing_source_option
+from dlir_tf.cli.options import FILE, Command, model_option, spacing_source_option
 from dlir_tf.cli.refinement import chosen_preset, refinement_options
 from dlir_tf.cli.server import chosen_server, server_options
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dlir_tf.serving import Server
 
 
-@click.command("register")
+@click.command("register", cls=Command)
 @click.argument("fixed", type=FILE)
 @click.argument("moving", type=FILE)
 @click.option(

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import click
 
+from dlir_tf.cli.options import Command
 
-@click.command("train")
+
+@click.command("train", cls=Command)
 @click.option(
     "--config",
     default=None,

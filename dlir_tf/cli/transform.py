@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlir_tf.cli.options import FILE, spacing_source_option
+from dlir_tf.cli.options import FILE, Command, spacing_source_option
 
 if TYPE_CHECKING:
     from dlir_tf.images import SpacingSource
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dlir_tf.transforms import Transform
 
 
-@click.command("transform")
+@click.command("transform", cls=Command)
 @click.argument("images", type=FILE, nargs=-1, metavar="[INPUT]...")
 @click.option(
     "--points",

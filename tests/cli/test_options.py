@@ -1,0 +1,60 @@
+"""An option that is given twice counts for nobody: which of the two was meant?"""
+
+import importlib
+
+import click
+import pytest
+
+from dlir_tf.cli.main import COMMANDS, main
+
+
+def command_of(name):
+    return importlib.import_module(f"dlir_tf.cli.{name}").command
+
+
+def once(option):
+    return not (option.multiple or option.count or option.is_eager)
+
+
+OPTIONS = [
+    (name, option)
+    for name in COMMANDS
+    for option in command_of(name).params
+    if isinstance(option, click.Option) and once(option)
+]
+
+
+def value_of(option):
+    """Some value that the option takes; none if it's a flag."""
+    if option.is_flag:
+        return []
+    kind = option.type
+    if isinstance(kind, click.Choice):
+        return [kind.choices[0]]
+    return ["1"]
+
+
+def test_every_command_is_there():
+    assert {name for name, _ in OPTIONS} == set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), OPTIONS, ids=[f"{name}{o.opts[0]}" for name, o in OPTIONS]
+)
+def test_an_option_given_twice_is_refused(name, option, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = [option.opts[0], *value_of(option)]
+    with pytest.raises(SystemExit) as ended:
+        main([name, *given, *given])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert f"{option.opts[0]} is given 2 times" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_option_that_may_be_repeated_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    repeated = ["--points", "a", "--points", "b"]
+    with pytest.raises(SystemExit):
+        main(["transform", *repeated, "--transform", "t", "--output", "o"])
+    assert "times" not in capsys.readouterr().err
