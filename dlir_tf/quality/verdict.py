@@ -38,6 +38,8 @@ LARGEST_SCALE = 1.5
 
 Rule = Callable[[Report], str | None]
 
+_NO_STAGE = "no stage is left, so the result is the initial alignment alone"
+
 
 def judge(report: Report) -> tuple[Verdict, tuple[str, ...]]:
     """Applies all rules to the numbers of a report.
@@ -107,7 +109,7 @@ def _folds(report: Report) -> str | None:
 
 def _hardly_gains(report: Report) -> str | None:
     kind, after = report.similarity_kind, report.similarity_after
-    if not any(stage.kept for stage in report.stages):
+    if report.stages and not any(stage.kept for stage in report.stages):
         return None  # said by `_left_out`
     before = report.similarity_before
     if is_worse(kind, after, before) or before >= ALIKE.get(kind, most_alike(kind)):
@@ -115,10 +117,12 @@ def _hardly_gains(report: Report) -> str | None:
     best = most_alike(kind)
     if best - after < (1 - SMALL_GAIN) * (best - before):
         return None
-    return (
+    told = (
         f"the images are hardly more alike than before ({kind} {before:.4f} before, "
         f"{after:.4f} after)"
     )
+    # A refinement that finds nothing better leaves no stage at all.
+    return told if report.stages else f"{told}: {_NO_STAGE}"
 
 
 def _unlike(report: Report) -> str | None:
@@ -179,7 +183,7 @@ def _left_out(report: Report) -> list[str]:
         if not stage.kept
     ]
     if found and not any(stage.kept for stage in report.stages):
-        found.append("no stage is left, so the result is the initial alignment alone")
+        found.append(_NO_STAGE)
     return found
 
 

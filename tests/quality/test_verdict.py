@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from dlir_tf.quality import Report, write_report
+from dlir_tf.quality import RefinementOutcome, Report, write_report
 from dlir_tf.quality import verdict as rules
 from dlir_tf.quality.selection import StageOutcome
 from dlir_tf.quality.verdict import judge
@@ -99,6 +99,44 @@ def test_a_rule_holds_from_its_threshold_on(name):
     assert verdict == expected
     assert len(reasons) == (told is not None), reasons
     assert told is None or told in reasons[0]
+
+
+GRAVITY = ("PASS", "WARN", "FAIL")
+# What there is of stages and of a refinement, whatever the numbers are.
+CIRCUMSTANCES = {
+    "no stage": {"stages": ()},
+    "all stages left out": {"stages": (HARMFUL, HARMFUL)},
+    "no stage and no model": {"stages": (), "model": None},
+    "a refinement that found nothing": {
+        "stages": (),
+        "model": None,
+        "refinement": RefinementOutcome(30, 0.034, 0.034),
+    },
+}
+# These are about stages; where there is none they have nothing to say.
+OF_STAGES = {"stuck", "stuck, but left out", "left out"}
+
+
+@pytest.mark.parametrize("circumstance", CIRCUMSTANCES)
+@pytest.mark.parametrize("name", sorted(CASES.keys() - OF_STAGES))
+def test_every_rule_holds_whatever_became_of_the_stages(name, circumstance):
+    changes, expected, _ = CASES[name]
+    report = dataclasses.replace(GOOD, **{**changes, **CIRCUMSTANCES[circumstance]})
+    verdict, _ = judge(report)
+    assert GRAVITY.index(verdict) >= GRAVITY.index(expected)
+
+
+@pytest.mark.parametrize("circumstance", CIRCUMSTANCES)
+def test_nothing_found_is_no_pass(circumstance):
+    report = dataclasses.replace(
+        GOOD,
+        similarity_before=0.966,
+        similarity_after=0.966,
+        **CIRCUMSTANCES[circumstance],
+    )
+    verdict, reasons = judge(report)
+    assert verdict == "WARN"
+    assert "the initial alignment alone" in reasons[-1]
 
 
 def test_if_no_stage_is_left_it_says_what_the_result_is():
