@@ -1,31 +1,14 @@
 """Configs as YAML: files and presets, with messages that name the place."""
 
-import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from dlir_tf.config.plain_yaml import dump_yaml, load_yaml
 from dlir_tf.config.schema import PER_AXIS, Config
 from dlir_tf.errors import InputError
-
-
-class _Loader(yaml.SafeLoader):
-    """Takes `1e-3` for a number, as YAML 1.2 does; YAML 1.1 wants a point in it."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes texts that `_Loader` would take for numbers."""
-
-
-for _class in (_Loader, _Dumper):
-    _class.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"),
-        list("-+0123456789"),
-    )
 
 
 def parse_config(text: str, source: str) -> Config:
@@ -41,12 +24,9 @@ def parse_config(text: str, source: str) -> Config:
             each place, one a line.
     """
     try:
-        data = yaml.load(text, _Loader)  # noqa: S506, it is a SafeLoader
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place is not None else ""
-        problem = getattr(error, "problem", None) or "it can't be parsed"
-        raise InputError(f"{source}{line}: not valid YAML: {problem}") from error
+        data = load_yaml(text)
+    except ValueError as error:
+        raise InputError(f"{source}{error}") from error
     if not isinstance(data, dict):
         raise InputError(
             f"{source}: expected a mapping with the keys ndim, spacing, stages …; "
@@ -56,9 +36,11 @@ def parse_config(text: str, source: str) -> Config:
         return Config.model_validate(data)
     except ValidationError as error:
         problems = _causes(error.errors())
-        raise InputError(
-            "\n".join(line for p in problems for line in _describe(source, p))
-        ) from error
+        lines = [line for p in problems for line in _describe(source, p)]
+        if len(lines) > _MOST_PROBLEMS:
+            more = len(lines) - _MOST_PROBLEMS
+            lines[_MOST_PROBLEMS:] = [f"{source}: and {more} more like these"]
+        raise InputError("\n".join(lines)) from error
 
 
 def _causes(problems: list[Any]) -> list[Any]:
@@ -73,6 +55,10 @@ def _causes(problems: list[Any]) -> list[Any]:
     nested = {p["loc"][:1] for p in problems if len(p["loc"]) > 1}
     return [p for p in problems if p["type"] != "too_short" or p["loc"] not in nested]
 
+
+# More than a person would read in an error message.
+_MOST_PROBLEMS = 20
+_LONGEST_VALUE = 200
 
 # Where pydantic's own words speak of Python.
 _MESSAGES = {
@@ -105,10 +91,16 @@ def _describe(source: str, problem: Any) -> list[str]:
         place += ".transform"
         message = f"must be affine or bspline. Received: {found}"
     elif kind not in ("value_error", "missing", "extra_forbidden"):
-        message += f". Received: {problem['input']!r}"
+        message += f". Received: {_shortened(problem['input'])}"
     if not place:  # parts that don't fit together: each line names its own
         return [f"{source}, {line}" for line in message.splitlines()]
     return [f"{source}, {place}: {message}"]
+
+
+def _shortened(value: Any) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]} …"
 
 
 def read_config(path: Path) -> Config:
@@ -120,6 +112,8 @@ def read_config(path: Path) -> Config:
     Raises:
         InputError: If it can't be read, or as in `parse_config`.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise InputError(f"{path}: can't be read as a config: it isn't a plain file")
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -129,13 +123,7 @@ def read_config(path: Path) -> Config:
 
 def dump_config(config: Config) -> str:
     """Returns the config as YAML that `parse_config` reads back to an equal one."""
-    text: str = yaml.dump(
-        config.model_dump(mode="json"),
-        Dumper=_Dumper,
-        sort_keys=False,
-        default_flow_style=None,
-    )
-    return text
+    return dump_yaml(config.model_dump(mode="json"))
 
 
 def preset_names() -> list[str]:
