@@ -1,13 +1,18 @@
 """How far what a SavedModel gives is from what dlir_tf gives, for one pair."""
 
-import itertools
-from typing import Any
-
 import numpy as np
 from keras import ops
 from scipy import ndimage
 
-from dlir_tf.export import ExportError
+from dlir_tf.export.differences import (
+    Tolerance,
+    changes,
+    control_points,
+    corners,
+    largest,
+    longest,
+)
+from dlir_tf.export.fresh_process import Arrays
 from dlir_tf.export.pairs import TrialPair
 from dlir_tf.images.grid import apply_affine
 from dlir_tf.losses import similarity_loss
@@ -17,9 +22,7 @@ from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair
 from dlir_tf.registration import build_transform
 from dlir_tf.transforms import Affine, Transform
 
-Arrays = dict[str, np.ndarray]
-
-MM_TOLERANCE = 0.01
+TOLERANCE = Tolerance(mm=0.01, fraction=1e-3)
 # Where the image ends, values jump; positions are good to this part of a voxel.
 _EDGE_VOXELS = 1e-3
 _NUDGE_MM = 1e-3
@@ -52,7 +55,7 @@ def expected_outputs(pair: TrialPair, model: Model) -> tuple[Arrays, Transform]:
         **points,
         **_quality(working, transform, model),
         "smallest_jacobian": transform.jacobian_determinant(fixed).min(),
-        "largest_displacement": _longest(field - working.initial[:-1, -1]),
+        "largest_displacement": longest(field - working.initial[:-1, -1]),
     }
     return expected, transform
 
@@ -98,18 +101,8 @@ def compare(
     Raises:
         ExportError: If an output is missing or has another shape.
     """
-    for name, array in expected.items():
-        shape = received[name].shape if name in received else "nothing"
-        if shape != np.shape(array):
-            raise ExportError(
-                f"the exported model's output `{name}` must have the shape "
-                f"{np.shape(array)}. Received: {shape}"
-            )
-    change = {
-        name: np.asarray(received[name], np.float64) - array
-        for name, array in expected.items()
-    }
-    points = [name for name in expected if name.startswith("control_points_")]
+    change = changes("model", expected, received)
+    world_corners = apply_affine(pair.fixed.affine, corners(pair.fixed.shape))
     working_mm = np.linalg.norm(expected["grid_affine"][:-1, :-1], axis=0)
     edges, ties = _edges_and_ties(pair, expected["displacement"])
     wrong = np.abs(change["moved"])[~edges]
@@ -117,15 +110,13 @@ def compare(
     quality = ("similarity_before", "similarity_after", "smallest_jacobian")
     return {
         "displacement_mm": misplaced,
-        "moved": _largest(wrong) / float(np.ptp(expected["moved"])),
-        "affine_mm": _corner_change(
-            change["affine"], pair.fixed.affine, pair.fixed.shape
-        ),
-        "control_points_mm": _largest(
-            [0.0, *[_longest(change[p] * working_mm) for p in points]]
+        "moved": largest(wrong) / float(np.ptp(expected["moved"])),
+        "affine_mm": longest(apply_affine(change["affine"], world_corners)),
+        "control_points_mm": largest(
+            [longest(points, working_mm) for points in control_points(change)]
         ),
         "labels": float(np.mean((change["moved_labels"] != 0) & ~ties)),
-        "quality": _largest([abs(float(change[name])) for name in quality]),
+        "quality": largest([abs(float(change[name])) for name in quality]),
     }
 
 
@@ -133,16 +124,16 @@ def _misplaced(pair: TrialPair, change: np.ndarray, transform: Transform) -> flo
     """The largest change of the displacement where it doesn't jump by itself."""
     lengths = np.linalg.norm(change, axis=-1)
     # The comparison is false for NaN, which is kept so.
-    suspects = np.argwhere(~(lengths <= MM_TOLERANCE))
+    suspects = np.argwhere(~(lengths <= TOLERANCE.mm))
     affine = pair.fixed.affine
     points = suspects @ affine[:-1, :-1].T + affine[:-1, -1]
     for place, point in zip(suspects, points, strict=True):
         nudges = _NUDGE_MM * np.vstack([np.eye(len(point)), -np.eye(len(point))])
         around = transform.map_points(point + nudges) - (point + nudges)
         jump = np.linalg.norm(np.ptp(around, axis=0))
-        if jump > MM_TOLERANCE and np.isfinite(lengths[tuple(place)]):
+        if jump > TOLERANCE.mm and np.isfinite(lengths[tuple(place)]):
             lengths[tuple(place)] = 0.0
-    return _largest(lengths)
+    return largest(lengths)
 
 
 def _edges_and_ties(
@@ -160,21 +151,3 @@ def _edges_and_ties(
         np.any(nearest < _EDGE_VOXELS, axis=-1),
         np.any(fractions < _EDGE_VOXELS, axis=-1),
     )
-
-
-def _corner_change(
-    matrix: np.ndarray, affine: np.ndarray, shape: tuple[int, ...]
-) -> float:
-    """What a change of a world matrix does to the corners of a grid, in mm."""
-    corners = np.array(list(itertools.product(*[(0, n - 1) for n in shape])))
-    world = corners @ affine[:-1, :-1].T + affine[:-1, -1]
-    return _longest(world @ matrix[:-1, :-1].T + matrix[:-1, -1])
-
-
-def _longest(vectors: np.ndarray) -> float:
-    return _largest(np.linalg.norm(vectors, axis=-1))
-
-
-def _largest(values: Any) -> float:
-    # np.max, because max() may pass over NaN; of nothing, 0.
-    return float(np.max(values, initial=0.0))

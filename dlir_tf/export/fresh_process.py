@@ -17,58 +17,69 @@ _SCRIPT = Path(__file__).with_name("replay.py")
 
 
 @dataclass(frozen=True, eq=False)
-class Replay:
-    """What a fresh process received.
+class Call:
+    """What a fresh process is asked.
 
     Attributes:
-        outputs: For each call the outputs by name, and `seconds`: of the first call,
-            and the median of some later ones.
-        peak_mb: The most memory that the process had, TensorFlow included.
+        signature: The signature's name.
+        inputs: By name; those that the signature of a SavedModel doesn't have are
+            left out.
+        timed: Whether the call is made some times more, to know how long it takes.
     """
 
-    outputs: list[Arrays]
+    signature: str
+    inputs: Arrays
+    timed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a fresh process answered to a call.
+
+    Attributes:
+        outputs: By name.
+        peak_mb: The most memory that the process had until then, its runtime included.
+        first_seconds: How long the call took; 0 if it wasn't timed.
+        seconds: The median of some later ones.
+    """
+
+    outputs: Arrays
     peak_mb: float
+    first_seconds: float = 0.0
+    seconds: float = 0.0
 
 
-def run_in_fresh_process(folder: Path, calls: list[tuple[str, Arrays]]) -> Replay:
-    """Calls signatures of a SavedModel by plain TensorFlow, on the CPU.
+def run_in_fresh_process(exported: Path, calls: list[Call]) -> list[Answer]:
+    """Calls signatures of an exported model by its runtime alone, on the CPU.
 
     Args:
-        folder: The SavedModel.
-        calls: The signature and the inputs of each call.
+        exported: The folder of a SavedModel, or a TFLite file.
+        calls: Made in this order; answered likewise.
 
     Raises:
         ExportError: If it can't be loaded or run, or needs dlir_tf or Keras for it.
     """
     inputs = {
-        f"{number}/{signature}/{name}": array
-        for number, (signature, given) in enumerate(calls)
-        for name, array in given.items()
+        f"{number}/{call.signature}/{name}": array
+        for number, call in enumerate(calls)
+        for name, array in call.inputs.items()
     }
-    arrays = run_script(_SCRIPT, folder, inputs, "model", "TensorFlow")
-    peak_mb = float(arrays.pop("peak_mb"))
-    outputs: list[Arrays] = [{} for _ in calls]
-    for key, array in arrays.items():
+    inputs["timed"] = np.flatnonzero([call.timed for call in calls])
+    answered: list[Arrays] = [{} for _ in calls]
+    for key, array in _run_script(exported, inputs).items():
         number, _, name = key.split("/")
-        outputs[int(number)][name] = array
-    return Replay(outputs, peak_mb)
+        answered[int(number)][name] = array
+    return [_answer(arrays) for arrays in answered]
 
 
-def run_script(
-    script: Path, exported: Path, inputs: Arrays, what: str, runtime: str
-) -> Arrays:
-    """Runs `script EXPORTED INPUTS OUTPUTS` and returns the arrays in its outputs.
+def _answer(arrays: Arrays) -> Answer:
+    first, later = arrays.pop("seconds", (0.0, 0.0))
+    peak_mb = float(arrays.pop("peak_mb"))
+    return Answer(arrays, peak_mb, float(first), float(later))
 
-    Args:
-        script: It imports nothing but NumPy and the runtime.
-        exported: What was exported.
-        inputs: Stored for it as .npz.
-        what: For errors, what was exported.
-        runtime: For errors, what runs it.
 
-    Raises:
-        ExportError: If it fails.
-    """
+def _run_script(exported: Path, inputs: Arrays) -> Arrays:
+    """Runs the script and returns the arrays in its outputs."""
     # A GPU's memory belongs to the process that started this one.
     environment = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -80,11 +91,13 @@ def run_script(
         np.savez(files[0], **inputs)  # type: ignore[arg-type]
         # -P: neither the script's folder nor the current one is searched for modules,
         # whatever lies there under the name of one.
-        command = [sys.executable, "-P", *map(str, (script, exported, *files))]
+        command = [sys.executable, "-P", *map(str, (_SCRIPT, exported, *files))]
         run = subprocess.run(  # noqa: S603 - our own script and our own files
             command, env=environment, capture_output=True, text=True, errors="replace"
         )
         if run.returncode != 0:
+            what = "model" if exported.is_dir() else "file"
+            runtime = "TensorFlow" if exported.is_dir() else "LiteRT"
             lines = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
             raise ExportError(
                 f"the exported {what} can't be loaded and run by {runtime} alone, in a "

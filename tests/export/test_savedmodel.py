@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import re
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from dlir_tf.errors import InputError
 from dlir_tf.export import ExportError, fresh_process, parity, savedmodel
 from dlir_tf.export.description import describe_signatures
-from dlir_tf.export.fresh_process import Replay
+from dlir_tf.export.fresh_process import Answer, Call
 from dlir_tf.export.parity import Parity
 from dlir_tf.export.savedmodel import export_savedmodel, write_savedmodel
 from dlir_tf.export.warm_up import WARM_UP_FILE
@@ -135,21 +136,21 @@ def test_xla_loads_and_runs_in_a_fresh_process(
     assert parity.check_parity(tmp_path, flat_model).displacement_mm < 1e-3
 
 
-def replay_here(folder: Path, calls: list[Any]) -> Replay:
+def replay_here(folder: Path, calls: list[Call]) -> list[Answer]:
     """Stands in for the fresh process, whose start takes seconds."""
     signatures = tf.saved_model.load(str(folder)).signatures
-    outputs = []
-    for name, inputs in calls:
-        _, wanted = signatures[name].structured_input_signature
-        given = {key: tf.constant(inputs[key]) for key in wanted}
-        results = signatures[name](**given).items()
+    answers = []
+    for call in calls:
+        serve = signatures[call.signature]
+        _, wanted = serve.structured_input_signature
+        given = {key: tf.constant(call.inputs[key]) for key in wanted}
         arrays = {
             key: array.astype(str) if array.dtype == object else array
-            for key, tensor in results
+            for key, tensor in serve(**given).items()
             for array in (tensor.numpy(),)
         }
-        outputs.append({**arrays, "seconds": np.ones(2)})
-    return Replay(outputs, 1.0)
+        answers.append(Answer(arrays, 1.0))
+    return answers
 
 
 def test_other_weights_in_the_folder_are_a_failure(
@@ -255,15 +256,26 @@ def test_what_went_wrong_in_the_fresh_process_is_told(
         fresh_process.run_in_fresh_process(tmp_path, [])
 
 
-@pytest.mark.parametrize("package", ["keras", "dlir_tf"])
+@pytest.mark.parametrize(
+    ("package", "runtime"),
+    [
+        ("keras", "_saved_model"),
+        ("dlir_tf", "_saved_model"),
+        ("keras", "_litert_file"),
+        ("dlir_tf", "_litert_file"),
+        ("tensorflow", "_litert_file"),
+    ],
+)
 def test_model_that_needs_a_package_fails_in_the_fresh_process(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: str, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its script forbids them before anything else is imported."""
     original = Path(fresh_process.__file__).with_name("replay.py").read_text("utf-8")
     script = tmp_path / "replay.py"
-    needy = original.replace("    import numpy as np\n", f"    import {package}\n")
-    script.write_text(needy, encoding="utf-8")
+    before, after = original.split(f"def {runtime}(")
+    needy = re.sub("( +_forbid.*)", rf"\1\n    import {package}", after, count=1)
+    script.write_text(f"{before}def {runtime}({needy}", encoding="utf-8")
     monkeypatch.setattr(fresh_process, "_SCRIPT", script)
+    exported = tmp_path / "model.tflite" if runtime == "_litert_file" else tmp_path
     with pytest.raises(ExportError, match=f"import of {package} halted"):
-        fresh_process.run_in_fresh_process(tmp_path, [])
+        fresh_process.run_in_fresh_process(exported, [])

@@ -76,10 +76,9 @@ def _call_there(run_legacy, folder: Path, inputs: Arrays) -> dict[str, Arrays]:
     named = {f"0/{s}/{key}": a for s in SIGNATURES for key, a in inputs.items()}
     results: dict[str, Arrays] = {}
     arrays = run_legacy(Path(replay.__file__), folder, inputs=named)
-    arrays.pop("peak_mb")
     for name, array in arrays.items():
         _, signature, key = name.split("/")
-        if key != "seconds":
+        if key != "peak_mb":
             results.setdefault(signature, {})[key] = array
     return results
 

@@ -33,7 +33,7 @@ def test_precisions(random_model: Callable[..., Model], tmp_path: Path) -> None:
         path = tmp_path / f"{precision}.tflite"
         parity = export_tflite(wide, path, shape=SHAPE, precision=precision)
         sizes.append(path.stat().st_size)
-        differences.append(parity.ddf_mm)
+        differences.append(parity.displacement_mm)
         assert parity.largest_mm > 0.5  # or it would say nothing
         assert 20 < parity.parameters_mb < 500  # TensorFlow alone needs more
     num_weights = sum(np.prod(w.shape) for w in wide.network.weights)
@@ -101,18 +101,18 @@ def test_compares_in_millimetres(flat_model: Model) -> None:
     received["affine"][0, 0, 2] = 0.1
     pair["spacing"] = np.array([[1.5, 2.0]])
     found = compare(pair, expected, received)
-    assert found["ddf_mm"] == pytest.approx(np.hypot(0.6, 0.6))
+    assert found["displacement_mm"] == pytest.approx(np.hypot(0.6, 0.6))
     assert found["control_points_mm"] == pytest.approx(1.0)
     assert found["affine_mm"] == pytest.approx(0.15)
     assert found["moved"] == 0
     del received["ddf"]
-    with pytest.raises(ExportError, match=r"`ddf` must have the shape.*none"):
+    with pytest.raises(ExportError, match=r"`ddf` must have the shape.*nothing"):
         compare(pair, expected, received)
 
 
 def test_nan_is_no_small_difference() -> None:
     figures = dict.fromkeys(TFLiteParity.__dataclass_fields__, 0.0)
     assert TFLiteParity(**figures).within_tolerance("float32")
-    for name in ("ddf_mm", "moved", "affine_mm", "control_points_mm"):
+    for name in ("displacement_mm", "moved", "affine_mm", "control_points_mm"):
         parity = TFLiteParity(**{**figures, name: float("nan")})
         assert not parity.within_tolerance("int8")
