@@ -21,6 +21,7 @@ from dlir_tf.transforms.files.ants import (
     write_ants,
 )
 from dlir_tf.transforms.files.field import NIFTI_SUFFIXES, read_field, write_field
+from dlir_tf.transforms.files.foreign import foreign_advice
 from dlir_tf.transforms.files.itk import read_itk, write_itk
 from dlir_tf.transforms.files.itk_integrity import (
     HDF5_SUFFIXES,
@@ -62,9 +63,10 @@ def read_transform(path: str | os.PathLike[str]) -> Transform:
         return read_itk(path)
     if name.endswith(_FIELD_SUFFIXES):
         return read_field(path)
+    advice = foreign_advice(path)
     raise InputError(
-        f"{path}: the name of a transform's file must end with "
-        f"{_listed((*TRANSFORM_SUFFIXES, MATLAB_SUFFIX))}"
+        f"{path}: {f'{advice}; ' * bool(advice)}the name of a transform's file must "
+        f"end with {_listed((*TRANSFORM_SUFFIXES, MATLAB_SUFFIX))}"
     )
 
 

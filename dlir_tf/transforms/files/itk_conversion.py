@@ -79,6 +79,8 @@ def from_itk(path: Path, transform: "sitk.Transform") -> list[Component]:
     """
     import SimpleITK as sitk
 
+    if _is_wrapped(transform):
+        return [_from_linear(transform)]
     if isinstance(transform, sitk.CompositeTransform):
         count = transform.GetNumberOfTransforms()
         parts = [transform.GetNthTransform(n) for n in reversed(range(count))]
@@ -100,6 +102,22 @@ def from_itk(path: Path, transform: "sitk.Transform") -> list[Component]:
     raise InputError(
         f"{path}: transforms must be linear, cubic B-splines or displacement fields, "
         f"but there is a {transform.GetName()}; convert it to a displacement field"
+    )
+
+
+def _is_wrapped(transform: "sitk.Transform") -> bool:
+    """Whether SimpleITK knows no class for a linear transform.
+
+    Then it shows it as a composite, whose only part is the same composite again. A
+    composite of nothing but one linear one may be taken for its like: the same map.
+    """
+    import SimpleITK as sitk
+
+    return (
+        isinstance(transform, sitk.CompositeTransform)
+        and transform.GetNumberOfTransforms() == 1
+        and isinstance(transform.GetNthTransform(0), sitk.CompositeTransform)
+        and transform.IsLinear()
     )
 
 
