@@ -19,7 +19,13 @@ from dlir_tf.serving.connection import (
     most_bytes,
 )
 from dlir_tf.serving.failures import AnswerError, CallError
-from dlir_tf.serving.messages import DT_FLOAT, DT_STRING, MESSAGES, STATES
+from dlir_tf.serving.messages import (
+    DT_FLOAT,
+    DT_STRING,
+    MESSAGES,
+    STATES,
+    predict_request,
+)
 
 # gRPC holds the limit on answers against what comes, so what comes mustn't be
 # compressed: a megabyte can unpack to a thousand.
@@ -84,17 +90,15 @@ class GrpcConnection:
                 "(float32), but a message to it can't hold more than 2; crop them, "
                 "resample them to a coarser grid, or register with --model"
             )
-        request = MESSAGES["PredictRequest"](model_spec=self._spec(signature))
-        for name, array in inputs.items():
-            request.inputs.add(key=name, value=as_tensor(array))
+        request = predict_request(self._model_name, signature, inputs)
         path = f"{_PREDICTION}/Predict"
         response = self._call(
             path, request, MESSAGES["PredictResponse"], most_bytes(inputs)
         )
         return {each.key: as_array(each.value) for each in response.outputs}
 
-    def _spec(self, signature: str = "") -> Any:
-        return MESSAGES["ModelSpec"](name=self._model_name, signature_name=signature)
+    def _spec(self) -> Any:
+        return MESSAGES["ModelSpec"](name=self._model_name)
 
     def _call(
         self, path: str, request: Any, response: Any, limit: int = MAX_DESCRIPTION
@@ -124,16 +128,6 @@ def _parse(message: Any, answer: bytes) -> Any:
         return message.FromString(answer)
     except DecodeError as error:
         raise AnswerError("it's garbled") from error
-
-
-def as_tensor(array: np.ndarray) -> Any:
-    """Makes the message of a float32 array."""
-    shape = MESSAGES["TensorShape"](dim=[{"size": size} for size in array.shape])
-    return MESSAGES["Tensor"](
-        dtype=DT_FLOAT,
-        tensor_shape=shape,
-        tensor_content=array.astype("<f4", copy=False).tobytes(),
-    )
 
 
 def as_array(tensor: Any) -> np.ndarray:

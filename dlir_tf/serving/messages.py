@@ -8,6 +8,7 @@ with that package's.
 
 from typing import Any
 
+import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # The type of each field and its number; `*` marks a field that repeats. Enumerations
@@ -34,6 +35,8 @@ _FIELDS = {
         "inputs": ("NamedTensor*", 2),
         "output_filter": ("string*", 3),
     },
+    "PredictLog": {"request": ("PredictRequest", 1)},
+    "PredictionLog": {"predict_log": ("PredictLog", 6)},
     "PredictResponse": {"outputs": ("NamedTensor*", 1), "model_spec": ("ModelSpec", 2)},
     "TensorInfo": {"dtype": ("int32", 2), "tensor_shape": ("TensorShape", 3)},
     "NamedInfo": {"key": ("string", 1), "value": ("TensorInfo", 2)},
@@ -59,6 +62,7 @@ _FIELDS = {
 
 # `tensorflow.DataType`.
 DT_FLOAT = 1
+DT_INT32 = 3
 DT_STRING = 7
 
 # `ModelVersionStatus.State`, named as in TensorFlow Serving's REST.
@@ -104,3 +108,29 @@ def _declare() -> dict[str, Any]:
 
 
 MESSAGES = _declare()
+
+
+def predict_request(name: str, signature: str, inputs: dict[str, np.ndarray]) -> Any:
+    """Makes the request that calls a signature of a model.
+
+    Args:
+        name: The model's name for the server.
+        signature: Its name.
+        inputs: By name, float32 or int32.
+    """
+    spec = MESSAGES["ModelSpec"](name=name, signature_name=signature)
+    request = MESSAGES["PredictRequest"](model_spec=spec)
+    for key, array in inputs.items():
+        request.inputs.add(key=key, value=as_tensor(array))
+    return request
+
+
+def as_tensor(array: np.ndarray) -> Any:
+    """Makes the message of an array: integers as int32, all else as float32."""
+    integers = array.dtype.kind in "iu"
+    shape = MESSAGES["TensorShape"](dim=[{"size": size} for size in array.shape])
+    return MESSAGES["Tensor"](
+        dtype=DT_INT32 if integers else DT_FLOAT,
+        tensor_shape=shape,
+        tensor_content=array.astype("<i4" if integers else "<f4", copy=False).tobytes(),
+    )

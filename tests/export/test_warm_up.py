@@ -1,4 +1,4 @@
-"""The hand-written message must be what TensorFlow Serving reads."""
+"""Requests to warm up with must be what TensorFlow Serving reads."""
 
 from pathlib import Path
 

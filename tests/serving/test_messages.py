@@ -9,16 +9,18 @@ from tensorflow_serving.apis import (
     get_model_status_pb2,
     model_pb2,
     predict_pb2,
+    prediction_log_pb2,
     status_pb2,
 )
 
-from dlir_tf.serving.by_grpc import as_array, as_tensor
+from dlir_tf.serving.by_grpc import as_array
 from dlir_tf.serving.failures import CallError
-from dlir_tf.serving.messages import MESSAGES, STATES
+from dlir_tf.serving.messages import MESSAGES, STATES, as_tensor
 
 STATUS = get_model_status_pb2.ModelVersionStatus
 OFFICIAL = {
     "PredictRequest": predict_pb2.PredictRequest.DESCRIPTOR,
+    "PredictionLog": prediction_log_pb2.PredictionLog.DESCRIPTOR,
     "PredictResponse": predict_pb2.PredictResponse.DESCRIPTOR,
     "MetadataRequest": get_model_metadata_pb2.GetModelMetadataRequest.DESCRIPTOR,
     "MetadataResponse": get_model_metadata_pb2.GetModelMetadataResponse.DESCRIPTOR,
