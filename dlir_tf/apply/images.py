@@ -1,6 +1,7 @@
 """Carries images, labels and time series through a transform."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,7 @@ import numpy as np
 
 from dlir_tf.apply.trust import is_solved_for, points_with_values, report_inverse
 from dlir_tf.errors import InputError
-from dlir_tf.images import Frames, Image, is_label_image
-from dlir_tf.images.frame import PLANE, is_decoupled
+from dlir_tf.images import Frames, Grid, Image, is_label_image
 from dlir_tf.transforms import DenseField, Transform
 
 # A field kept for the next image or frame; 3-d, this is about 180 million voxels.
@@ -29,7 +29,7 @@ class ImageCarrier:
     Attributes:
         transform: From the grid's world to that of the images: a registration's for
             images of the moving world, its inverse for those of the fixed one.
-        reference: The grid of the results. `None` takes the one that a displacement
+        reference: Has the grid of the results. `None` takes the one that a displacement
             field lies on, if the transform is one, or else each image's own.
         interpolation: `"linear"`, `"nearest"` or `"cubic"`; `None` is linear, but
             nearest for labels.
@@ -44,7 +44,7 @@ class ImageCarrier:
     fill_value: float = 0.0
     num_images: int = 1
     tell: Callable[[str], None] = lambda line: None
-    _grid: Image | None = field(default=None, init=False)
+    _grid: Grid | None = field(default=None, init=False)
     _displacement: np.ndarray | None = field(default=None, init=False)
 
     def carry(
@@ -72,9 +72,9 @@ class ImageCarrier:
         first = self._fitting(path, frames[0])
         self._check_fill_value(path, first.array.dtype)
         chosen = self._grid is None
-        grid = self._grid or self._choose_grid(path, frames[0])
-        plain = self._plain(grid)
-        points = points_with_values(self.transform, first, plain)
+        grid = self._grid or self._choose_grid(path, frames[0].grid)
+        plain = grid.plane() if self._is_stored_as_slice(grid) else grid
+        points = points_with_values(self.transform, first.grid, plain)
         if not points.size:
             raise InputError(
                 f"{path}: doesn't overlap with the grid of the result through the "
@@ -85,6 +85,8 @@ class ImageCarrier:
             self._forewarn(path, points, plain)
         displacement = self._compute_displacement(plain, len(frames))
         interpolation = self._interpolation(path, frames)
+        like = self.reference or (frames[0] if self._grid is None else None)
+        header = like.header if like is not None else None
         results = []
         for number, frame in enumerate(frames, start=1):
             moved = self.transform.resample(
@@ -95,7 +97,7 @@ class ImageCarrier:
                 fill_value=self.fill_value,
             )
             array = moved.array.reshape(grid.shape)
-            results.append(Image(array, grid.affine, grid.header))
+            results.append(Image(array, grid.affine, header))
             on_progress(number)
         return dataclasses.replace(frames, images=tuple(results))
 
@@ -108,34 +110,38 @@ class ImageCarrier:
         if self.reference is not None:
             self._fitting(path, self.reference)
 
-    def _choose_grid(self, path: Path, image: Image) -> Image:
+    def _choose_grid(self, path: Path, own: Grid) -> Grid:
         """The grid of the result; kept, unless each image has its own."""
-        self._grid = self.reference or field_grid(self.transform)
-        if self._grid is None:
+        if self.reference is not None:
+            self._grid = self.reference.grid
+            return self._grid
+        # Files of displacement fields have them on the grid of the fixed image.
+        first = self.transform.components[0]
+        if not isinstance(first, DenseField):
             self.tell(f"{path}: no reference is given, so the result has its own grid")
-            return image
-        if self.reference is None:
-            self.tell("no reference is given: results lie on the displacement's grid")
+            return own
+        self.tell("no reference is given: results lie on the displacement's grid")
+        self._grid = first.grid
         return self._grid
 
-    def _forewarn(self, path: Path, points: np.ndarray, grid: Image) -> None:
+    def _forewarn(self, path: Path, points: np.ndarray, grid: Grid) -> None:
         """Says how exact an inverse is, and that much work needs its time."""
         line = report_inverse(self.transform, points, str(path))
         if line is not None:
             self.tell(line)
-        size, solved = grid.array.size, is_solved_for(self.transform)
+        size, solved = math.prod(grid.shape), is_solved_for(self.transform)
         if size > (_MANY_VOXELS_TO_SOLVE if solved else _MANY_VOXELS):
             work = "solving the inverse for" if solved else "resampling"
             self.tell(f"{path}: {work} {size:,} voxels takes a while")
 
-    def _compute_displacement(self, grid: Image, num_frames: int) -> np.ndarray | None:
+    def _compute_displacement(self, grid: Grid, num_frames: int) -> np.ndarray | None:
         """The displacement on the grid, if it will be used more than once."""
         if self._displacement is not None:
             return self._displacement
         num_uses = num_frames
         if self._grid is not None:
             num_uses += self.num_images - 1
-        size = np.prod(grid.shape) * grid.ndim * np.dtype(np.float32).itemsize
+        size = math.prod(grid.shape) * grid.ndim * np.dtype(np.float32).itemsize
         if num_uses == 1 or size > _LARGEST_FIELD_BYTES:
             return None
         displacement = self.transform.displacement(grid)
@@ -156,7 +162,8 @@ class ImageCarrier:
 
     def _fitting(self, path: Path, image: Image) -> Image:
         """The image in the rank of the transform."""
-        image = self._plain(image)
+        if self._is_stored_as_slice(image.grid):
+            image = Image(image.array[..., 0], image.grid.plane().affine)
         if image.ndim != self.transform.ndim:
             raise InputError(
                 f"{path}: the image is {image.ndim}-d, of shape {image.shape}, but the "
@@ -165,12 +172,9 @@ class ImageCarrier:
             )
         return image
 
-    def _plain(self, image: Image) -> Image:
-        """A 2-d image that is stored as one slice, as what it is for the transform."""
-        flat = image.ndim == 3 and image.shape[2] == 1 and is_decoupled(image.affine)
-        if self.transform.ndim == 2 and flat:
-            return Image(image.array[..., 0], image.affine[PLANE])
-        return image
+    def _is_stored_as_slice(self, grid: Grid) -> bool:
+        """Whether it's of a 2-d image, for the transform, that is stored as 3-d."""
+        return self.transform.ndim == 2 and grid.is_flat
 
     def _check_fill_value(self, path: Path, dtype: np.dtype) -> None:
         if dtype.kind not in "iu":
@@ -181,15 +185,3 @@ class ImageCarrier:
                 f"{path}: a fill value of {value:g} doesn't exist in its type {dtype}, "
                 f"whole numbers from {limits.min} to {limits.max}; choose another one"
             )
-
-
-def field_grid(transform: Transform) -> Image | None:
-    """The grid that a transform's first displacement field lies on, without voxels.
-
-    Files of such fields have them on the grid of the fixed image.
-    """
-    first = transform.components[0]
-    if not isinstance(first, DenseField):
-        return None
-    shape = first.displacement.shape[:-1]
-    return Image(np.broadcast_to(np.uint8(0), shape), first.affine)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
 from dlir_tf.transforms import Inverse, Transform
 
 _LARGE_RESIDUAL_MM = 0.1
@@ -12,42 +12,29 @@ _SAMPLE_PER_AXIS = {2: 128, 3: 26}  # about 17,000 points
 _MAX_FOUND = 20_000
 
 
-def points_with_values(
-    transform: Transform, moving: Image, reference: Image
-) -> np.ndarray:
+def points_with_values(transform: Transform, moving: Grid, grid: Grid) -> np.ndarray:
     """Samples the voxels of a grid whose values come from inside an image.
 
     Args:
         transform: From the grid's world to the image's.
-        moving: The image.
-        reference: The grid; only that counts.
+        moving: The image's grid.
+        grid: Whose voxels.
 
     Returns:
         `(num_points, ndim)`, world RAS+ mm, evenly over the grid; none if, and only
         if, no voxel at all comes from inside.
     """
-    count = _SAMPLE_PER_AXIS[reference.ndim]
-    axes = [np.unique(np.rint(np.linspace(0, n - 1, count))) for n in reference.shape]
+    count = _SAMPLE_PER_AXIS[grid.ndim]
+    axes = [np.unique(np.rint(np.linspace(0, n - 1, count))) for n in grid.shape]
     voxels = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    points = _apply(reference.affine, voxels.reshape(-1, reference.ndim))
-    inside = _is_inside(moving, transform.map_points(points))
+    points = grid.to_world(voxels.reshape(-1, grid.ndim))
+    inside = moving.contains(transform.map_points(points))
     if inside.any():
         return points[inside]
     # What the sample passes over, all voxels together don't.
-    ones = moving.with_array(np.broadcast_to(np.uint8(1), moving.shape))
-    moved = transform.resample(ones, reference, interpolation="nearest")
-    return _apply(reference.affine, np.argwhere(moved.array)[:_MAX_FOUND])
-
-
-def _is_inside(image: Image, points: np.ndarray) -> np.ndarray:
-    """Which points lie within an image, half a voxel around it included."""
-    size = np.array(image.shape)
-    voxels = _apply(np.linalg.inv(image.affine), points)
-    return np.asarray(np.all(np.abs(voxels - (size - 1) / 2) <= size / 2, axis=-1))
-
-
-def _apply(affine: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return np.asarray(points @ affine[:-1, :-1].T + affine[:-1, -1])
+    ones = Image(np.broadcast_to(np.uint8(1), moving.shape), moving.affine)
+    moved = transform.resample(ones, grid, interpolation="nearest")
+    return grid.to_world(np.argwhere(moved.array)[:_MAX_FOUND])
 
 
 def report_inverse(transform: Transform, points: np.ndarray, name: str) -> str | None:

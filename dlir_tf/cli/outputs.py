@@ -113,7 +113,7 @@ class Outputs:
         if self.displacement is not None:
             field = Transform((DenseField(result.displacement, fixed.affine),))
             writers[self.displacement] = partial(
-                write_field, transform=field, reference=fixed
+                write_field, transform=field, reference=fixed.grid
             )
         if self.jacobian is not None:
             determinant = fixed.with_array(result.transform.jacobian_determinant(fixed))
@@ -148,7 +148,7 @@ class Outputs:
             )
         if self.inverse is not None:
             inverse = result.transform.inverse()
-            points = points_with_values(inverse, fixed, moving)
+            points = points_with_values(inverse, fixed.grid, moving.grid)
             notes += filter(None, [report_inverse(inverse, points, str(self.inverse))])
             writers[self.inverse] = partial(
                 _write_transform,

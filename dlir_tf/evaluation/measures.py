@@ -56,11 +56,11 @@ def measure(loaded: LoadedPair, transform: Transform) -> Measures:
     """
     fixed, moving = loaded.fixed, loaded.moving
     displacement = transform.displacement(fixed)
-    counting = inside_moving(fixed, moving, displacement)
+    counting = inside_moving(fixed.grid, moving.grid, displacement)
     counting &= _inside_masks(loaded, transform, displacement)
     moved = transform.resample(moving, fixed, displacement=displacement)
     # World mm to steps along the fixed image's axes, as the determinant wants them.
-    to_steps = np.linalg.inv(fixed.affine[:-1, :-1]).astype(np.float32)
+    to_steps = fixed.grid.inverse[:-1, :-1].astype(np.float32)
     jacobian = jacobian_determinant(displacement @ to_steps.T)
     overlaps, surfaces = _compare_labels(loaded, transform, displacement)
     errors = None

@@ -8,13 +8,12 @@ from dlir_tf.export.differences import (
     Tolerance,
     changes,
     control_points,
-    corners,
     largest,
     longest,
 )
 from dlir_tf.export.fresh_process import Arrays
 from dlir_tf.export.pairs import TrialPair
-from dlir_tf.images.grid import apply_affine
+from dlir_tf.images.grid import apply_affine, column_norms
 from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.folder import Model
@@ -102,8 +101,7 @@ def compare(
         ExportError: If an output is missing or has another shape.
     """
     change = changes("model", expected, received)
-    world_corners = apply_affine(pair.fixed.affine, corners(pair.fixed.shape))
-    working_mm = np.linalg.norm(expected["grid_affine"][:-1, :-1], axis=0)
+    working_mm = column_norms(expected["grid_affine"])
     edges, ties = _edges_and_ties(pair, expected["displacement"])
     wrong = np.abs(change["moved"])[~edges]
     misplaced = _misplaced(pair, change["displacement"], transform)
@@ -111,7 +109,7 @@ def compare(
     return {
         "displacement_mm": misplaced,
         "moved": largest(wrong) / float(np.ptp(expected["moved"])),
-        "affine_mm": longest(apply_affine(change["affine"], world_corners)),
+        "affine_mm": longest(apply_affine(change["affine"], pair.fixed.grid.corners)),
         "control_points_mm": largest(
             [longest(points, working_mm) for points in control_points(change)]
         ),
@@ -125,8 +123,7 @@ def _misplaced(pair: TrialPair, change: np.ndarray, transform: Transform) -> flo
     lengths = np.linalg.norm(change, axis=-1)
     # The comparison is false for NaN, which is kept so.
     suspects = np.argwhere(~(lengths <= TOLERANCE.mm))
-    affine = pair.fixed.affine
-    points = suspects @ affine[:-1, :-1].T + affine[:-1, -1]
+    points = pair.fixed.grid.to_world(suspects)
     for place, point in zip(suspects, points, strict=True):
         nudges = _NUDGE_MM * np.vstack([np.eye(len(point)), -np.eye(len(point))])
         around = transform.map_points(point + nudges) - (point + nudges)
@@ -140,10 +137,7 @@ def _edges_and_ties(
     pair: TrialPair, displacement: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Voxels that come from the very edge of the moving image; or from between two."""
-    fixed, to_moving = pair.fixed, np.linalg.inv(pair.moving.affine)
-    voxels = np.moveaxis(np.indices(fixed.shape), 0, -1)
-    points = voxels @ fixed.affine[:-1, :-1].T + fixed.affine[:-1, -1] + displacement
-    positions = points @ to_moving[:-1, :-1].T + to_moving[:-1, -1]
+    positions = pair.moving.grid.to_voxels(pair.fixed.grid.points() + displacement)
     ends = np.array(pair.moving.shape) - 0.5
     nearest = np.minimum(np.abs(positions + 0.5), np.abs(positions - ends))
     fractions = np.abs(positions - np.floor(positions) - 0.5)

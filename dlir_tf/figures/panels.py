@@ -56,11 +56,11 @@ def registration_figure(
         InputError: If shapes don't fit together or there is no such slice.
     """
     _check(fixed, moving, moved, displacement)
-    view = choose_view(fixed, slice_axis, slice_index)
+    view = choose_view(fixed.grid, slice_axis, slice_index)
     window = _window(moving.array)
     pictures = [
         _scaled(view.plane(fixed.array), _window(fixed.array)),
-        _scaled(view.resample(moving, fixed.shape), window),
+        _scaled(view.resample(moving), window),
         _scaled(view.plane(moved.array), window),
     ]
     figure, axes = _panels(view, title)

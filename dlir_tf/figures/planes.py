@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
+from dlir_tf.images.grid import is_within
 
 Array = NDArray[np.floating]
 
@@ -24,7 +25,7 @@ NUM_GRID_LINES = 26  # across the longer side
 class View:
     """How one plane of the fixed grid is laid out on paper."""
 
-    affine: Array
+    grid: Grid
     axes: tuple[int, int]  # array axes drawn to the right and upwards
     flips: tuple[bool, bool]
     extent: tuple[float, float]  # mm
@@ -41,23 +42,21 @@ class View:
         steps = [slice(None, None, -1 if flip else 1) for flip in self.flips]
         return array[tuple(steps)]
 
-    def resample(self, image: Image, shape: tuple[int, ...]) -> Array:
+    def resample(self, image: Image) -> Array:
         """Another image at the world points of the plane, black outside it.
 
         Args:
             image: On a grid of its own.
-            shape: The grid that the plane was cut from.
         """
-        ndim = len(shape)
+        shape, ndim = self.grid.shape, self.grid.ndim
         axes = list(np.indices(shape, sparse=True))
         if self.slice_axis is not None:
             axes[self.slice_axis] = np.full((1,) * ndim, self.slice_index)
-        matrix = np.linalg.inv(image.affine) @ self.affine
+        matrix = image.grid.inverse @ self.grid.affine
         points, inside = [], np.array(True)
         for row, size in zip(matrix[:ndim], image.shape, strict=True):
             place = sum((row[b] * axes[b] for b in range(ndim)), row[ndim])
-            # A voxel reaches half its size beyond its centre.
-            inside = inside & (np.abs(place - (size - 1) / 2) < size / 2 + 1e-6)
+            inside = inside & is_within(size, place)
             points.append(np.clip(place, 0, size - 1))
         voxels = image.array.astype(np.float32)
         values = map_coordinates(voxels, np.broadcast_arrays(*points), order=1)
@@ -73,12 +72,10 @@ class View:
             Segments `(n, 2, 2)` as points (right, up) in mm of the plane, and the
             length of the displacement at each, all components counted, in mm.
         """
-        ndim = displacement.shape[-1]
-        matrix = self.affine[:ndim, :ndim]
         field = self.plane(displacement.astype(np.float64))
-        voxels = field @ np.linalg.inv(matrix).T
+        voxels = field @ self.grid.inverse[:-1, :-1].T
         size = np.linalg.norm(field, axis=-1)
-        spacing = [float(np.linalg.norm(matrix[:, axis])) for axis in self.axes]
+        spacing = [self.grid.spacing[axis] for axis in self.axes]
         places = []
         for number, axis in enumerate(self.axes):
             sign = -1.0 if self.flips[number] else 1.0
@@ -96,8 +93,8 @@ class View:
         return np.concatenate(segments), np.concatenate(sizes)
 
 
-def choose_view(fixed: Image, slice_axis: int, slice_index: int | None) -> View:
-    """Picks a plane of an image; the middle one if no index is given.
+def choose_view(fixed: Grid, slice_axis: int, slice_index: int | None) -> View:
+    """Picks a plane of an image's grid; the middle one if no index is given.
 
     Raises:
         InputError: If a 3-d image has no such axis or slice.
@@ -120,12 +117,11 @@ def choose_view(fixed: Image, slice_axis: int, slice_index: int | None) -> View:
     flips = (bool(world[right, 1] > 0), bool(world[up, 1] < 0))
     names = ("LR", "PA", "IS")
     across, along = names[int(world[right, 0])], names[int(world[up, 0])]
-    extent = [fixed.shape[a] * fixed.spacing[a] for a in (right, up)]
     return View(
-        affine=fixed.affine,
+        grid=fixed,
         axes=(right, up),
         flips=flips,
-        extent=(extent[0], extent[1]),
+        extent=(float(fixed.extent[right]), float(fixed.extent[up])),
         letters=(across[1], across[0], along[0], along[1]) if ndim == 3 else None,
         slice_axis=cut,
         slice_index=index,

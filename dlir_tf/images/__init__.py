@@ -4,6 +4,8 @@ World coordinates are RAS+ mm. ITK, ANTs and Slicer write LPS; the change of sig
 happens in `flip_ras_lps` and nowhere else.
 """
 
+from dlir_tf.images.companions import read_labels_of as read_labels_of
+from dlir_tf.images.companions import read_mask_of as read_mask_of
 from dlir_tf.images.displacement import read_displacement as read_displacement
 from dlir_tf.images.displacement import write_displacement as write_displacement
 from dlir_tf.images.formats import WRITABLE_SUFFIXES as WRITABLE_SUFFIXES
@@ -14,9 +16,8 @@ from dlir_tf.images.frames import read_frames as read_frames
 from dlir_tf.images.frames import write_frames as write_frames
 from dlir_tf.images.grid import Grid as Grid
 from dlir_tf.images.image import Image as Image
+from dlir_tf.images.image import grid_of as grid_of
 from dlir_tf.images.label_images import is_label_image as is_label_image
-from dlir_tf.images.labels import read_labels_of as read_labels_of
-from dlir_tf.images.masks import read_mask_of as read_mask_of
 from dlir_tf.images.points import read_points as read_points
 from dlir_tf.images.reading import read_image as read_image
 from dlir_tf.images.reading import read_labels as read_labels

@@ -14,10 +14,16 @@ import numpy.typing as npt
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents, check_finite
 from dlir_tf.images.field_meaning import meaning_of
-from dlir_tf.images.frame import PLANE, is_decoupled, mm_per_unit
-from dlir_tf.images.grid import column_norms, is_invertible
+from dlir_tf.images.frame import mm_per_unit
+from dlir_tf.images.grid import (
+    PLANE,
+    column_norms,
+    is_invertible,
+    is_sheared,
+    is_upright,
+)
 from dlir_tf.images.loading import load
-from dlir_tf.images.saving import affine_4x4, is_sheared, save_nifti
+from dlir_tf.images.saving import affine_4x4, save_nifti
 from dlir_tf.images.worlds import flip_ras_lps
 
 
@@ -102,7 +108,7 @@ def read_field_file(
     vectors = _vectors(path, contents)
     ndim = vectors.shape[-1]
     matrix = contents.matrix
-    if ndim == 2 and not is_decoupled(matrix):
+    if ndim == 2 and not is_upright(matrix):
         raise InputError(
             f"{path}: a 2-d displacement field must lie in the world's first plane, "
             f"but its affine is {matrix.tolist()}; write it with an upright one"

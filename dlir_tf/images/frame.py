@@ -17,11 +17,10 @@ import nibabel as nib
 import numpy as np
 
 from dlir_tf.errors import InputError
-from dlir_tf.images.grid import column_norms, is_invertible
+from dlir_tf.images.grid import PLANE, column_norms, is_invertible, is_upright
 
 SpacingSource = Literal["auto", "affine", "pixdim"]
 
-PLANE = np.ix_([0, 1, 3], [0, 1, 3])  # a 4x4 matrix without its third axis
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # NIfTI codes: 1 metre, 3 micron; else mm
 
 
@@ -34,7 +33,7 @@ def frame(
 ) -> np.ndarray:
     """The image's own matrix, from the file's 4x4 one and its pixdim."""
     affine = matrix
-    if len(zooms) == 2 and is_decoupled(matrix):
+    if len(zooms) == 2 and is_upright(matrix):
         affine = matrix[PLANE]
     elif len(zooms) == 2:
         warnings.warn(
@@ -81,12 +80,6 @@ def _choose_spacing(
 
 def _format(spacing: np.ndarray) -> str:
     return " x ".join(f"{value:g}" for value in spacing)
-
-
-def is_decoupled(matrix: np.ndarray) -> bool:
-    """Whether the plane of the first two axes is the world's own first plane."""
-    mixed = np.array([matrix[2, 0], matrix[2, 1], matrix[0, 2], matrix[1, 2]])
-    return bool(np.all(np.abs(mixed) <= 1e-4 * np.abs(matrix[:3, :3]).max()))
 
 
 def mm_per_unit(header: nib.Nifti1Header) -> float:

@@ -19,6 +19,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.formats import writable_suffix
 from dlir_tf.images.frame import SpacingSource
+from dlir_tf.images.grid import in_space
 from dlir_tf.images.image import Image
 from dlir_tf.images.loading import load, place
 from dlir_tf.images.saving import save_image
@@ -137,7 +138,7 @@ def write_frames(
     array = np.empty((*spatial, len(frames)), stored, order="F")
     for number, frame in enumerate(frames):
         array[..., number] = cast_voxels(frame.array, kind, path).reshape(spatial)
-    affine = _affine_3d(first.affine)
+    affine = in_space(first.affine) if first.ndim == 2 else first.affine
     save_image(path, array, affine, first.header, (time_step, time_unit))
 
 
@@ -160,12 +161,3 @@ def _check_time(path: Path, contents: Contents, array: np.ndarray) -> None:
         f"{path}: must be an image or a series of images in time, but {problem}; "
         "extract what is meant into its own file"
     )
-
-
-def _affine_3d(affine: np.ndarray) -> np.ndarray:
-    """A 4x4 matrix; a plane lies at 0 of the third axis, with spacing 1."""
-    if len(affine) == 4:
-        return affine
-    matrix = np.eye(4)
-    matrix[np.ix_([0, 1, 3], [0, 1, 3])] = affine
-    return matrix

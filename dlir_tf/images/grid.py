@@ -8,6 +8,7 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 
+PLANE = np.ix_([0, 1, 3], [0, 1, 3])  # a 4x4 matrix without its third axis
 # A voxel reaches half its size beyond its centre, as in ITK. So much more, in voxels,
 # forgives what the inverse of a matrix and displacements in float32 round.
 MARGIN = 1e-6
@@ -95,8 +96,12 @@ class Grid:
     @property
     def is_sheared(self) -> bool:
         """Whether the axes aren't perpendicular."""
-        products = self.directions.T @ self.directions
-        return bool(np.abs(products - np.eye(self.ndim)).max() > _LARGEST_SHEAR)
+        return is_sheared(self.affine)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it's 3-d, but one slice in the world's own first plane."""
+        return self.shape[2:] == (1,) and is_upright(self.affine)
 
     def to_world(self, voxels: np.ndarray) -> np.ndarray:
         """Maps voxel coordinates `(..., ndim)` to world points, mm, RAS+."""
@@ -105,6 +110,12 @@ class Grid:
     def to_voxels(self, points: np.ndarray) -> np.ndarray:
         """Maps world points `(..., ndim)`, mm, RAS+, to voxel coordinates."""
         return apply_affine(self.inverse, points)
+
+    @property
+    def corners(self) -> np.ndarray:
+        """The centres of the outermost voxels, `(2**ndim, ndim)`, world mm, RAS+."""
+        ends = [(0, size - 1) for size in self.shape]
+        return self.to_world(np.array(list(itertools.product(*ends))))
 
     def points(self) -> np.ndarray:
         """Every voxel's centre, `(*shape, ndim)`, world mm, RAS+."""
@@ -152,7 +163,7 @@ class Grid:
     def plane(self, axis: int = 2) -> "Grid":
         """The 2-d grid of a 3-d one's other axes, in the world's first two.
 
-        It says all if the axis is one voxel long and stands upright on that plane.
+        It says all that counts where `is_flat`, or of what is parallel to it.
 
         Args:
             axis: Which axis is left out.
@@ -186,9 +197,7 @@ class Grid:
         Args:
             other: A grid of the same shape.
         """
-        corners = np.array(list(itertools.product(*((0, n - 1) for n in self.shape))))
-        difference = self.affine - other.affine
-        apart = corners @ difference[:-1, :-1].T + difference[:-1, -1]
+        apart = self.corners - other.corners
         return float(np.linalg.norm(apart, axis=1).max())
 
     def same_as(self, other: "Grid") -> bool:
@@ -217,6 +226,25 @@ def is_invertible(affine: np.ndarray) -> bool:
     return bool(norms.min() > 0) and (
         abs(np.linalg.det(affine[:-1, :-1] / norms)) > _SMALLEST_VOLUME
     )
+
+
+def is_sheared(affine: np.ndarray) -> bool:
+    """Whether axes aren't perpendicular, by more than ITK lets pass."""
+    axes = affine[:-1, :-1] / column_norms(affine)
+    return not np.allclose(axes.T @ axes, np.eye(len(axes)), atol=_LARGEST_SHEAR)
+
+
+def in_space(matrix: np.ndarray) -> np.ndarray:
+    """A 3x3 matrix of the first plane as a 4x4 one that leaves the third axis alone."""
+    wide = np.eye(4)
+    wide[PLANE] = matrix
+    return wide
+
+
+def is_upright(matrix: np.ndarray) -> bool:
+    """Whether the first two axes of a 4x4 matrix span the world's own first plane."""
+    mixed = np.array([matrix[2, 0], matrix[2, 1], matrix[0, 2], matrix[1, 2]])
+    return bool(np.all(np.abs(mixed) <= 1e-4 * np.abs(matrix[:3, :3]).max()))
 
 
 def column_norms(affine: np.ndarray) -> np.ndarray:

@@ -15,8 +15,7 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
-from dlir_tf.images.frame import PLANE
-from dlir_tf.images.grid import column_norms
+from dlir_tf.images.grid import column_norms, in_space
 from dlir_tf.images.headers.nrrd import NrrdHeader, read_nrrd_header
 from dlir_tf.images.worlds import flip_affine
 
@@ -67,10 +66,7 @@ def _contents(
         affine = np.delete(np.delete(affine, ndim - 1, 0), ndim - 1, 1)
     if ndim - timed == 2 and (timed or listed):
         array = array[:, :, None]  # as in NIfTI: time comes fourth
-    matrix = affine
-    if len(affine) == 3:
-        matrix = np.eye(4)
-        matrix[PLANE] = affine
+    matrix = in_space(affine) if len(affine) == 3 else affine
     return Contents(
         array,
         matrix,

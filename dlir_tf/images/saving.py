@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 
 from dlir_tf.images.formats import NIFTI_SUFFIXES, writable_suffix
-from dlir_tf.images.frame import PLANE, in_mm, is_decoupled
-from dlir_tf.images.grid import column_norms
+from dlir_tf.images.frame import in_mm
+from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
 from dlir_tf.images.itk_files import quiet_itk, to_itk
 from dlir_tf.images.whole import written_whole
 
@@ -58,19 +58,13 @@ def affine_4x4(affine: np.ndarray, header: nib.Nifti1Header | None) -> np.ndarra
     base = np.eye(4)
     if header is not None and len(header.get_data_shape()) == 2:
         base = in_mm(np.asarray(header.get_best_affine()), header)
-    if not is_decoupled(base):
+    if not is_upright(base):
         if np.allclose(affine, np.diag([*column_norms(base)[:2], 1.0]), rtol=1e-4):
             return base  # the tilted plane that reading had to leave out
         base = np.eye(4)
     base[PLANE] = affine
     base[2, 2] = base[2, 2] or 1.0
     return base
-
-
-def is_sheared(affine: np.ndarray) -> bool:
-    """Whether axes aren't perpendicular, by more than ITK lets pass."""
-    axes = affine[:-1, :-1] / column_norms(affine)
-    return not np.allclose(axes.T @ axes, np.eye(len(axes)), atol=1e-4)
 
 
 def save_nifti(

@@ -50,9 +50,8 @@ class Phantom:
 
     def displacement_field(self) -> Array:
         """The true displacement on the fixed grid, `(*shape, ndim)` in world mm."""
-        shape = self.fixed.shape
         ddf = self.displacement(self.scanner.voxel_centres())
-        return ddf.reshape(*shape, len(shape))
+        return ddf.reshape(*self.fixed.shape, self.fixed.ndim)
 
 
 def beating_heart(

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
 
 Array = NDArray[np.floating]
 Number = TypeVar("Number", int, float)
@@ -27,8 +27,7 @@ class Scanner:
     """Places voxels in the world and the heart in front of them.
 
     Args:
-        shape: Voxels per axis, slices last.
-        affine: Voxel-to-world matrix, RAS mm.
+        grid: Where the voxels lie, slices last.
         axes: Columns are the heart's axes in the world.
         origin: World point of the heart's centre, mm.
         coil: Gradient of the log sensitivity across the image.
@@ -36,8 +35,7 @@ class Scanner:
         gain: Stored value of blood.
     """
 
-    shape: tuple[int, ...]
-    affine: Array
+    grid: Grid
     axes: Array
     origin: Array
     coil: Array
@@ -67,13 +65,12 @@ class Scanner:
         affine = np.eye(ndim + 1)
         affine[:ndim, :ndim] = view[:, order] * signs * np.array(steps)
         affine[:ndim, ndim] = rng.uniform(-80.0, 80.0, ndim)
-        middle = (affine @ [*((np.array(sizes) - 1) / 2), 1.0])[:ndim]
+        grid = Grid(tuple(sizes), affine)
         aside = np.array([rng.uniform(8, 18), rng.uniform(-8, 8), rng.uniform(-4, 4)])
         return cls(
-            shape=tuple(sizes),
-            affine=affine,
+            grid=grid,
             axes=axes,
-            origin=middle + axes @ aside[:ndim],
+            origin=grid.centre + axes @ aside[:ndim],
             coil=rng.uniform(-0.35, 0.35, ndim),
             noise=rng.uniform(0.02, 0.04),
             gain=rng.uniform(250.0, 900.0),
@@ -81,37 +78,36 @@ class Scanner:
 
     def voxel_centres(self) -> Array:
         """World points `(n, ndim)` of all voxels, in the array's order."""
-        ndim = len(self.shape)
-        voxels = np.indices(self.shape).reshape(ndim, -1).T
-        return np.asarray(voxels @ self.affine[:ndim, :ndim].T + self.affine[:ndim, -1])
+        return self.grid.points().reshape(-1, self.grid.ndim)
 
     def to_heart(self, points_mm: Array) -> Array:
         """World points `(n, ndim)` to the heart frame `(n, 3)`, both mm."""
         points = np.zeros((len(points_mm), 3))
-        points[:, : len(self.shape)] = (points_mm - self.origin) @ self.axes
+        points[:, : self.grid.ndim] = (points_mm - self.origin) @ self.axes
         return points
 
     def to_world(self, points: Array) -> Array:
         """Points of the heart frame `(n, 3)` to the world `(n, ndim)`."""
-        return np.asarray(points[:, : len(self.shape)] @ self.axes.T + self.origin)
+        return np.asarray(points[:, : self.grid.ndim] @ self.axes.T + self.origin)
 
     def image(self, values: NDArray[np.generic]) -> Image:
         """One value a voxel, as an image on the scanner's grid."""
-        return Image(values.reshape(self.shape), self.affine)
+        return Image(values.reshape(self.grid.shape), self.grid.affine)
 
     def acquire(self, rng: np.random.Generator, signal: Array) -> Image:
         """Adds the coil's profile and Rician noise, and stores integers."""
+        shape, ndim = self.grid.shape, self.grid.ndim
         across = np.stack(
-            np.meshgrid(*[np.linspace(-1, 1, n) for n in self.shape], indexing="ij"),
+            np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij"),
             axis=-1,
         )
-        coil = self.coil + rng.normal(0.0, 0.03, len(self.shape))
+        coil = self.coil + rng.normal(0.0, 0.03, ndim)
         bias = np.exp(across @ coil - 0.12 * (across**2)[..., :2].sum(axis=-1))
-        noise = rng.normal(0.0, self.noise, (2, *self.shape))
+        noise = rng.normal(0.0, self.noise, (2, *shape))
         # Scanners interpolate in the plane: noise of neighbours is related.
-        blur = (0.0, 0.5, 0.5, 0.0)[: 1 + len(self.shape)]
+        blur = (0.0, 0.5, 0.5, 0.0)[: 1 + ndim]
         noise = 1.3 * gaussian_filter(noise, blur)
-        real = bias * signal.reshape(self.shape) + noise[0]
+        real = bias * signal.reshape(shape) + noise[0]
         magnitude = self.gain * np.hypot(real, noise[1])
         return self.image(np.rint(magnitude).astype(np.int16))
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
+from dlir_tf.images.grid import is_within
 from dlir_tf.metrics import folded_percent, jacobian_determinant, std_log_jacobian
-from dlir_tf.transforms.slabs import Slab, each_slab, grid_points
+from dlir_tf.transforms.slabs import each_slab
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class FieldMeasures:
 
 def measure_field(
     displacement: np.ndarray,
-    fixed: Image,
-    moving: Image,
+    fixed: Grid,
+    moving: Grid,
     initial: np.ndarray,
     fixed_mask: Image | None = None,
 ) -> FieldMeasures:
@@ -42,19 +43,18 @@ def measure_field(
 
     Args:
         displacement: `(*fixed.shape, ndim)`, mm, RAS+.
-        fixed: Its grid counts.
-        moving: Its grid counts.
+        fixed: The fixed image's grid.
+        moving: The moving image's grid.
         initial: World-to-world matrix of the initial alignment.
         fixed_mask: Which fixed voxels count in the overlap, bool.
     """
     # World mm to steps along the fixed image's axes, as the determinant wants them.
-    to_steps = np.linalg.inv(fixed.affine[:-1, :-1]).astype(np.float32)
+    to_steps = fixed.inverse[:-1, :-1].astype(np.float32)
     jacobian = np.empty(fixed.shape, np.float32)
     lengths = np.empty(fixed.shape, np.float32)
     aligned_alone = initial - np.eye(len(initial))
 
-    def fill(slab: Slab) -> None:
-        rows = slab.rows
+    def fill(rows: slice, slab: Grid) -> None:
         # A row more on either side, for the differences.
         first = max(rows.start - 1, 0)
         around = displacement[first : rows.stop + 1]
@@ -80,33 +80,32 @@ def measure_field(
     )
 
 
-def inside_moving(fixed: Image, moving: Image, displacement: np.ndarray) -> np.ndarray:
+def inside_moving(fixed: Grid, moving: Grid, displacement: np.ndarray) -> np.ndarray:
     """Which fixed voxels come from within the moving image, half a voxel included.
 
     Args:
-        fixed: Its grid counts.
-        moving: Its grid counts.
+        fixed: The fixed image's grid.
+        moving: The moving image's grid.
         displacement: `(*fixed.shape, ndim)`, mm, RAS+.
 
     Returns:
         `fixed.shape`, bool.
     """
-    to_moving = np.linalg.inv(moving.affine)
     inside = np.empty(fixed.shape, bool)
 
-    def fill(slab: Slab) -> None:
-        matrix = to_moving @ slab.affine
+    def fill(rows: slice, slab: Grid) -> None:
+        matrix = moving.inverse @ slab.affine
         steps = np.ogrid[tuple(slice(size) for size in slab.shape)]
         within = np.ones(slab.shape, bool)
         for axis, size in enumerate(moving.shape):
             # One axis at a time: a whole coordinate field would be the largest array.
-            row = to_moving[axis, :-1].astype(np.float32)
-            position = _along(row, displacement[slab.rows])
+            row = moving.inverse[axis, :-1].astype(np.float32)
+            position = _along(row, displacement[rows])
             position += np.float32(matrix[axis, -1])
             for step, along in zip(matrix[axis, :-1], steps, strict=True):
                 position += (step * along).astype(np.float32)
-            within &= (position >= -0.5) & (position <= size - 0.5)
-        inside[slab.rows] = within
+            within &= is_within(size, position)
+        inside[rows] = within
 
     each_slab(fixed, fill)
     return inside
@@ -121,10 +120,9 @@ def _along(row: np.ndarray, field: np.ndarray) -> np.ndarray:
     return product
 
 
-def _by_matrix(difference: np.ndarray, slab: Slab) -> np.ndarray:
+def _by_matrix(difference: np.ndarray, slab: Grid) -> np.ndarray:
     """The displacements of a matrix less the identity, at a slab's voxels."""
     shift = difference[:-1, -1].astype(np.float32)
     if not difference[:-1, :-1].any():
         return shift
-    points = grid_points(slab.affine, slab.shape)
-    return (points @ difference[:-1, :-1].T).astype(np.float32) + shift
+    return (slab.points() @ difference[:-1, :-1].T).astype(np.float32) + shift

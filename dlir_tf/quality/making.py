@@ -14,6 +14,7 @@ import numpy as np
 from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.images import Image
+from dlir_tf.images.grid import apply_affine
 from dlir_tf.quality.field import measure_field
 from dlir_tf.quality.report import RefinementOutcome, Report
 from dlir_tf.quality.selection import Selection
@@ -51,10 +52,11 @@ def make_report(
     """
     masks = masks or {}
     matrix = _as_matrix(initial)
-    centre = fixed.affine @ [*(np.asarray(fixed.shape) - 1) / 2, 1.0]
-    shift = (matrix @ centre - centre)[:-1]
-    field = measure_field(displacement, fixed, moving, matrix, masks.get("fixed_mask"))
-    size = np.asarray(fixed.shape) * fixed.spacing
+    centre = fixed.grid.centre
+    shift = apply_affine(matrix, centre) - centre
+    field = measure_field(
+        displacement, fixed.grid, moving.grid, matrix, masks.get("fixed_mask")
+    )
     report = Report(
         verdict="PASS",
         reasons=(),
@@ -67,7 +69,7 @@ def make_report(
         initial_shift=tuple(float(x) for x in shift),
         affine_scales=selection.affine_scales,
         **asdict(field),
-        extent=float(np.linalg.norm(size)),
+        extent=float(np.linalg.norm(fixed.grid.extent)),
         masks=tuple(name for name, mask in masks.items() if mask is not None),
         seconds=math.nan,
         model=provenance.get("weights_sha256"),

@@ -7,6 +7,8 @@ organs that don't fit yet.
 
 import numpy as np
 
+from dlir_tf.images.grid import is_within
+
 # The share of what both images showed at the start which they must show in the end.
 LEAST_OVERLAP = 0.5
 # Along each axis, so many voxels at most are asked where they go.
@@ -40,5 +42,5 @@ def _overlap(matrix: np.ndarray, mask: np.ndarray) -> float:
     if not voxels.size:
         return 0.0
     places = matrix[:, :-1] @ voxels + matrix[:, -1:]
-    last = np.reshape(mask.shape, (-1, 1)) - 0.5
-    return float(((places >= -0.5) & (places <= last)).all(axis=0).mean())
+    inside = [is_within(*axis) for axis in zip(mask.shape, places, strict=True)]
+    return float(np.all(inside, axis=0).mean())

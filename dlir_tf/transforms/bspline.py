@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dlir_tf.images.grid import apply_affine
+from dlir_tf.images.grid import Grid, apply_affine
 from dlir_tf.splines.cubic import evaluate, evaluate_on_grid, inside_lattice
 from dlir_tf.transforms.inverse import Inverse
 
@@ -69,31 +69,28 @@ class BSpline:
         )
         return points + displacement
 
-    def displacement_on_grid(
-        self, affine: np.ndarray, shape: tuple[int, ...]
-    ) -> np.ndarray | None:
+    def displacement_on_grid(self, grid: Grid) -> np.ndarray | None:
         """Evaluates the spline on a grid that runs along the lattice, fast.
 
         Args:
-            affine: Voxel-to-world matrix of the grid.
-            shape: Its shape.
+            grid: Where the displacements are wanted.
 
         Returns:
-            The displacements, `(*shape, ndim)`, or `None` if the grid doesn't run
+            The displacements, `(*grid.shape, ndim)`, or `None` if the grid doesn't run
             along the lattice's axes.
         """
-        to_lattice = self._to_lattice @ affine
+        to_lattice = self._to_lattice @ grid.affine
         linear = to_lattice[:-1, :-1]
         # Which axis of the grid each axis of the lattice runs along, if it does so.
         axes = np.argmax(np.abs(linear), axis=1)
         rows = np.arange(self.ndim)
         aligned = np.zeros_like(linear)
         aligned[rows, axes] = linear[rows, axes]
-        stray = np.abs(linear - aligned).max() * max(shape)
+        stray = np.abs(linear - aligned).max() * max(grid.shape)
         if len(set(axes.tolist())) < self.ndim or stray > 1e-5:
             return None
         positions = [
-            np.arange(shape[axis]) * linear[row, axis] + to_lattice[row, -1]
+            np.arange(grid.shape[axis]) * linear[row, axis] + to_lattice[row, -1]
             for row, axis in enumerate(axes)
         ]
         field = evaluate_on_grid(self.control_points, positions)

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from dlir_tf.images.grid import apply_affine
+from dlir_tf.images.grid import Grid
 from dlir_tf.transforms.inverse import Inverse
 
 
@@ -22,6 +22,7 @@ class DenseField:
         affine: Voxel-to-world matrix of its grid, `(ndim + 1, ndim + 1)`.
 
     Raises:
+        InputError: If the affine can't be inverted.
         ValueError: If shapes don't fit.
     """
 
@@ -30,19 +31,12 @@ class DenseField:
 
     def __post_init__(self) -> None:
         """Checks that field and grid belong together."""
-        field, affine = self.displacement, np.array(self.affine, np.float64)
-        object.__setattr__(self, "affine", affine)
-        ndim = field.ndim - 1
-        if (
-            ndim not in (2, 3)
-            or field.shape[-1] != ndim
-            or affine.shape != (ndim + 1, ndim + 1)
-        ):
+        if self.displacement.shape[-1:] != (self.ndim,):
             raise ValueError(
-                "DenseField: expected a displacement (i, j, 2) with a 3x3 affine or "
-                "(i, j, k, 3) with a 4x4 one. "
-                f"Received: {field.shape} and {affine.shape}"
+                "DenseField: expected a displacement (i, j, 2) or (i, j, k, 3). "
+                f"Received: {self.displacement.shape}"
             )
+        object.__setattr__(self, "affine", self.grid.affine)
 
     @property
     def ndim(self) -> int:
@@ -50,44 +44,37 @@ class DenseField:
         return self.displacement.ndim - 1
 
     @cached_property
-    def _to_voxels(self) -> np.ndarray:
-        return np.linalg.inv(self.affine)
-
-    @property
-    def _last(self) -> np.ndarray:
-        return np.asarray(self.displacement.shape[:-1]) - 1.0
+    def grid(self) -> Grid:
+        """Where the displacements are given."""
+        return Grid(self.displacement.shape[:-1], self.affine)
 
     def map_points(self, points: np.ndarray) -> np.ndarray:
         """Maps points `(num_points, ndim)`, world mm."""
-        voxels = apply_affine(self._to_voxels, points)
-        inside = self._inside(voxels)
+        voxels = self.grid.to_voxels(points)
+        inside = self.grid.contains_voxels(voxels.T)
         return points + np.where(inside[:, None], self._interpolate(voxels), 0.0)
 
     def jacobian(self, points: np.ndarray) -> np.ndarray:
         """Derivatives at points `(num_points, ndim)`: differences over one voxel."""
-        voxels = apply_affine(self._to_voxels, points)
+        voxels = self.grid.to_voxels(points)
         per_voxel = np.zeros((len(points), self.ndim, self.ndim))
-        for axis, last in enumerate(self._last):
+        for axis, last in enumerate(np.asarray(self.grid.shape) - 1.0):
             low, high = voxels.copy(), voxels.copy()
             low[:, axis] = np.clip(voxels[:, axis] - 0.5, 0, max(last - 0.5, 0))
             high[:, axis] = np.clip(voxels[:, axis] + 0.5, min(0.5, last), last)
             width = np.maximum(high[:, axis] - low[:, axis], 1e-9)[:, None]
             difference = self._interpolate(high) - self._interpolate(low)
             per_voxel[:, :, axis] = difference / width
-        per_voxel[~self._inside(voxels)] = 0.0
-        return np.eye(self.ndim) + per_voxel @ self._to_voxels[:-1, :-1]
+        per_voxel[~self.grid.contains_voxels(voxels.T)] = 0.0
+        return np.eye(self.ndim) + per_voxel @ self.grid.inverse[:-1, :-1]
 
     def covers(self, points: np.ndarray) -> np.ndarray:
         """Which points lie within the grid, half a voxel around it included."""
-        return self._inside(apply_affine(self._to_voxels, points))
+        return self.grid.contains(points)
 
     def inverse(self) -> Inverse:
         """The map back, solved for point by point."""
         return Inverse(self)
-
-    def _inside(self, voxels: np.ndarray) -> np.ndarray:
-        low, high = -0.5 - 1e-6, self._last + 0.5 + 1e-6
-        return np.asarray(np.all((voxels >= low) & (voxels <= high), axis=-1))
 
     def _interpolate(self, voxels: np.ndarray) -> np.ndarray:
         return np.stack(

@@ -5,20 +5,20 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from dlir_tf.images import Image
-from dlir_tf.transforms.slabs import Slab, each_slab
+from dlir_tf.images import Grid, Image
+from dlir_tf.transforms.slabs import each_slab
 
 INTERPOLATIONS = {"nearest": 0, "linear": 1, "cubic": 3}
 
 
 def resample_at(
     moving: Image,
-    reference: Image,
-    voxels: Callable[[Slab], np.ndarray],
+    grid: Grid,
+    voxels: Callable[[slice, Grid], np.ndarray],
     *,
     interpolation: str = "linear",
     fill_value: float = 0.0,
-) -> Image:
+) -> np.ndarray:
     """Resamples an image at the places that belong to the voxels of a grid.
 
     As in ITK, a voxel reaches half a voxel beyond its centre: up to there the
@@ -27,15 +27,15 @@ def resample_at(
 
     Args:
         moving: The image to be moved.
-        reference: The grid of the result.
-        voxels: From a slab of that grid to places in the moving image, in voxels,
-            `(ndim, *slab.shape)`, float64.
+        grid: That of the result.
+        voxels: From the rows and the grid of a slab to places in the moving image, in
+            voxels, `(ndim, *slab.shape)`, float64.
         interpolation: `"linear"`, `"nearest"` or `"cubic"`.
         fill_value: Given to voxels that come from outside the moving image.
 
     Returns:
-        An image with the reference's grid and header and the moving dtype;
-        integers are rounded and clipped to their range.
+        `grid.shape`, of the moving dtype; integers are rounded and clipped to their
+        range.
 
     Raises:
         ValueError: If the interpolation is unknown or the fill value doesn't suit.
@@ -58,19 +58,19 @@ def resample_at(
         source = ndimage.spline_filter(
             source, 3, np.float64 if wide else np.float32, mode="mirror"
         )
-    result = np.empty(reference.shape, dtype)
+    result = np.empty(grid.shape, dtype)
 
-    def fill(slab: Slab) -> None:
-        places = voxels(slab)
-        inside = _inside(moving.shape, places)
+    def fill(rows: slice, slab: Grid) -> None:
+        places = voxels(rows, slab)
+        inside = moving.grid.contains_voxels(places)
         values = _sample(source, places, order)
         if not inside.all():
-            fill = _cast(np.asarray(fill_value, np.float64), values.dtype)
-            values = np.where(inside, values, fill)
-        result[slab.rows] = _cast(values, dtype)
+            outside = _cast(np.asarray(fill_value, np.float64), values.dtype)
+            values = np.where(inside, values, outside)
+        result[rows] = _cast(values, dtype)
 
-    each_slab(reference, fill)
-    return Image(result, reference.affine, reference.header)
+    each_slab(grid, fill)
+    return result
 
 
 def _interpolable(array: np.ndarray) -> np.ndarray:
@@ -79,16 +79,6 @@ def _interpolable(array: np.ndarray) -> np.ndarray:
     if dtype.kind == "f" and dtype.itemsize not in (4, 8):
         dtype = np.dtype(np.float64)
     return array.astype(dtype, copy=False)
-
-
-def _inside(shape: tuple[int, ...], voxels: np.ndarray) -> np.ndarray:
-    """Which places `(ndim, *shape)` lie in the image."""
-    inside = np.ones(voxels.shape[1:], bool)
-    for size, along in zip(shape, voxels, strict=True):
-        # The displacement comes in float32: at the very edge, a little is forgiven.
-        inside &= along >= -0.5 - 1e-6
-        inside &= along <= size - 0.5 + 1e-6
-    return inside
 
 
 def _sample(array: np.ndarray, voxels: np.ndarray, order: int) -> np.ndarray:

@@ -1,58 +1,38 @@
 """Going through a grid slab by slab, so that little of it is in memory at a time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from dlir_tf.compute.threads import in_threads
-from dlir_tf.images import Image
+from dlir_tf.images import Grid
 
 # Slabs of about this many voxels: a few MB each.
 _SLAB_VOXELS = 1 << 16
 
 
-@dataclass(frozen=True, eq=False)
-class Slab:
-    """A part of a grid: some of the rows along its first axis.
-
-    Attributes:
-        rows: Which ones.
-        affine: Voxel-to-world matrix of the slab.
-        shape: Its shape.
-    """
-
-    rows: slice
-    affine: np.ndarray
-    shape: tuple[int, ...]
-
-
-def each_slab(reference: Image, work: Callable[[Slab], None]) -> None:
-    """Calls `work` with every slab of an image's grid, in several threads.
+def each_slab(grid: Grid, work: Callable[[slice, Grid], None]) -> None:
+    """Calls `work` with every slab of a grid, in several threads.
 
     Args:
-        reference: Only its grid counts.
-        work: Writes its result where no other slab does.
+        grid: What is gone through.
+        work: Is called with the rows of a slab, along the first axis, and its grid;
+            writes its result where no other slab does.
     """
-    size = max(int(np.prod(reference.shape[1:])), 1)
+    size = int(np.prod(grid.shape[1:]))
     thickness = max(1, _SLAB_VOXELS // size)
-    slabs = []
-    for start in range(0, reference.shape[0], thickness):
-        affine = reference.affine.copy()
-        affine[:-1, -1] += start * affine[:-1, 0]
-        num_rows = min(thickness, reference.shape[0] - start)
-        rows = slice(start, start + num_rows)
-        slabs.append(Slab(rows, affine, (num_rows, *reference.shape[1:])))
-    in_threads(work, slabs)
+    starts = range(0, grid.shape[0], thickness)
+    rows = [slice(n, min(n + thickness, grid.shape[0])) for n in starts]
+    in_threads(work, rows, [grid.rows(part.start, part.stop) for part in rows])
 
 
 def displaced_voxels(
-    slab: Slab, displacement: np.ndarray, to_voxels: np.ndarray
+    slab: Grid, displacement: np.ndarray, to_voxels: np.ndarray
 ) -> np.ndarray:
     """Where a slab's voxels come from, axis by axis, which for NumPy is fast.
 
     Args:
-        slab: A part of the fixed image.
+        slab: A part of the fixed image's grid.
         displacement: `(*slab.shape, ndim)`, mm, RAS+.
         to_voxels: World-to-voxel matrix of the moving image.
 
@@ -71,15 +51,3 @@ def displaced_voxels(
             if factor:
                 along += factor * displacement[..., component]
     return voxels
-
-
-def grid_points(affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Every voxel's position under `affine`, `(*shape, ndim)`, float64."""
-    steps = np.ogrid[tuple(slice(size) for size in shape)]
-    points = np.empty((*shape, len(shape)))
-    for component, row in enumerate(affine[:-1]):
-        first, *others = [
-            step * number for step, number in zip(row[:-1], steps, strict=True)
-        ]
-        points[..., component] = sum(others, start=first + row[-1])
-    return points

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image, grid_of
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.resampling import resample_at
-from dlir_tf.transforms.slabs import Slab, displaced_voxels, each_slab, grid_points
+from dlir_tf.transforms.slabs import displaced_voxels, each_slab
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,50 +132,49 @@ class Transform:
             points = component.map_points(points)
         return total
 
-    def jacobian_determinant(self, reference: Image) -> np.ndarray:
+    def jacobian_determinant(self, reference: Grid | Image) -> np.ndarray:
         """Local change of volume: 1 for none, at most 0 where the transform folds.
 
         Args:
-            reference: Only its grid counts.
+            reference: A grid in the fixed world, or an image that has one.
 
         Returns:
             `reference.shape`, float32.
         """
-        self._check_rank("reference", reference)
-        result = np.empty(reference.shape, np.float32)
+        grid = self._fitting("reference", reference)
+        result = np.empty(grid.shape, np.float32)
 
-        def fill(slab: Slab) -> None:
-            points = grid_points(slab.affine, slab.shape).reshape(-1, self.ndim)
-            values = np.linalg.det(self.jacobian(points))
-            result[slab.rows] = values.reshape(slab.shape)
+        def fill(rows: slice, slab: Grid) -> None:
+            points = slab.points().reshape(-1, self.ndim)
+            result[rows] = np.linalg.det(self.jacobian(points)).reshape(slab.shape)
 
-        each_slab(reference, fill)
+        each_slab(grid, fill)
         return result
 
-    def displacement(self, reference: Image) -> np.ndarray:
-        """Returns the displacement field on an image's grid.
+    def displacement(self, reference: Grid | Image) -> np.ndarray:
+        """Returns the displacement field on a grid.
 
         Args:
-            reference: Only its grid counts.
+            reference: A grid in the fixed world, or an image that has one.
 
         Returns:
             `(*reference.shape, ndim)`, float32, mm along the world axes (RAS+):
             moving point minus fixed point.
         """
-        self._check_rank("reference", reference)
-        field = np.empty((*reference.shape, self.ndim), np.float32)
+        grid = self._fitting("reference", reference)
+        field = np.empty((*grid.shape, self.ndim), np.float32)
 
-        def fill(slab: Slab) -> None:
-            points = grid_points(slab.affine, slab.shape)
-            np.subtract(self._map_slab(slab, points), points, out=field[slab.rows])
+        def fill(rows: slice, slab: Grid) -> None:
+            points = slab.points()
+            np.subtract(self._map_slab(slab, points), points, out=field[rows])
 
-        each_slab(reference, fill)
+        each_slab(grid, fill)
         return field
 
     def resample(
         self,
         moving: Image,
-        reference: Image,
+        reference: Grid | Image,
         *,
         displacement: np.ndarray | None = None,
         interpolation: str = "linear",
@@ -191,62 +190,60 @@ class Transform:
 
         Args:
             moving: The image to be moved.
-            reference: The grid of the result, most often the fixed image.
+            reference: The grid of the result: most often the fixed image, whose
+                header the result then gets.
             displacement: What `displacement(reference)` returned, if it's at hand;
                 saves computing it again.
             interpolation: `"linear"`, `"nearest"` for labels, or `"cubic"`.
             fill_value: Given to voxels that come from outside the moving image.
 
         Returns:
-            An image with the reference's grid and header and the moving dtype;
-            integers are rounded and clipped to their range.
+            An image on the reference's grid, of the moving dtype; integers are rounded
+            and clipped to their range.
 
         Raises:
             ValueError: If the interpolation is unknown or shapes don't fit.
         """
-        self._check_rank("moving", moving)
-        self._check_rank("reference", reference)
-        expected = (*reference.shape, self.ndim)
+        self._fitting("moving", moving)
+        grid = self._fitting("reference", reference)
+        expected = (*grid.shape, self.ndim)
         if displacement is not None and displacement.shape != expected:
             raise ValueError(
                 f"displacement: expected shape {expected}. "
                 f"Received: {displacement.shape}"
             )
+        to_voxels = moving.grid.inverse
 
-        to_voxels = np.linalg.inv(moving.affine)
-
-        def voxels(slab: Slab) -> np.ndarray:
+        def voxels(rows: slice, slab: Grid) -> np.ndarray:
             if displacement is not None:
-                return displaced_voxels(slab, displacement[slab.rows], to_voxels)
-            points = self._map_slab(slab, grid_points(slab.affine, slab.shape))
+                return displaced_voxels(slab, displacement[rows], to_voxels)
+            points = self._map_slab(slab, slab.points())
             return np.stack([points @ row[:-1] + row[-1] for row in to_voxels[:-1]])
 
-        return resample_at(
-            moving,
-            reference,
-            voxels,
-            interpolation=interpolation,
-            fill_value=fill_value,
+        array = resample_at(
+            moving, grid, voxels, interpolation=interpolation, fill_value=fill_value
         )
+        header = reference.header if isinstance(reference, Image) else None
+        return Image(array, grid.affine, header)
 
-    def _map_slab(self, slab: Slab, points: np.ndarray) -> np.ndarray:
+    def _map_slab(self, slab: Grid, points: np.ndarray) -> np.ndarray:
         """Moving-world points for every voxel of a slab, `(*shape, ndim)`.
 
         Args:
             slab: A part of a grid.
-            points: Its `grid_points`, which are not changed.
+            points: Its points, which are not changed.
         """
-        affine, num_done = slab.affine, 0
+        num_done = 0
         for component in self.components:
             if not isinstance(component, Affine):
                 break
-            affine, num_done = component.matrix @ affine, num_done + 1
+            slab, num_done = slab.mapped(component.matrix), num_done + 1
         if num_done:
-            points = grid_points(affine, slab.shape)
+            points = slab.points()
         first, *_ = *self.components[num_done:], None
         if isinstance(first, BSpline):
             # The first spline that a point meets is evaluated along the axes.
-            field = first.displacement_on_grid(affine, slab.shape)
+            field = first.displacement_on_grid(slab)
             if field is not None:
                 points, num_done = points + field, num_done + 1
         flat = points.reshape(-1, self.ndim)
@@ -263,9 +260,12 @@ class Transform:
             )
         return points
 
-    def _check_rank(self, name: str, image: Image) -> None:
-        if image.ndim != self.ndim:
+    def _fitting(self, name: str, reference: Grid | Image) -> Grid:
+        """The grid that was given, of the transform's rank."""
+        grid = grid_of(reference)
+        if grid.ndim != self.ndim:
             raise ValueError(
                 f"{name}: expected a {self.ndim}-d image, like the transform. "
-                f"Received shape: {image.shape}"
+                f"Received shape: {grid.shape}"
             )
+        return grid

@@ -14,7 +14,9 @@ from dlir_tf.transforms import Affine, BSpline, DenseField, Transform
 def report(transform, fixed, moving):
     """Of the way from the moving image to the fixed one."""
     inverse = transform.inverse()
-    return report_inverse(inverse, points_with_values(inverse, fixed, moving), "i.h5")
+    return report_inverse(
+        inverse, points_with_values(inverse, fixed.grid, moving.grid), "i.h5"
+    )
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -40,7 +42,12 @@ def test_points_that_come_from_nowhere_are_warned_of():
     fixed = Image(np.zeros((40, 30), np.uint8), np.eye(3))
     with pytest.warns(UserWarning, match="the inverse is off by up to") as caught:
         assert report(transform, fixed, fixed) is None
-    share = 100 * 3 * 30 / len(points_with_values(transform.inverse(), fixed, fixed))
+    share = (
+        100
+        * 3
+        * 30
+        / len(points_with_values(transform.inverse(), fixed.grid, fixed.grid))
+    )
     assert f"at {share:.2g} % of the points" in str(caught[0].message)
 
 
@@ -50,19 +57,21 @@ def test_only_points_that_come_from_the_fixed_image_count(rng):
     shift = np.eye(3)
     shift[:2, 2] = 2.0, 3.0
     back = Transform((Affine(shift),)).inverse()
-    points = points_with_values(back, fixed, moving)
+    points = points_with_values(back, fixed.grid, moving.grid)
     # From (1.5, 2.5) to (12.5, 11.5), in steps of half a mm.
     assert len(points) == 23 * 19
     np.testing.assert_array_equal(points.min(axis=0), [1.5, 2.5])
     assert report_inverse(back, points, "exact") is None
     shift[0, 2] = 500.0
-    nothing = points_with_values(Transform((Affine(shift),)).inverse(), fixed, moving)
+    nothing = points_with_values(
+        Transform((Affine(shift),)).inverse(), fixed.grid, moving.grid
+    )
     assert nothing.shape == (0, 2)
 
 
 def test_large_images_are_looked_at_evenly():
     image = Image(np.broadcast_to(np.float32(0), (200, 300, 100)), np.eye(4))
-    points = points_with_values(Transform((Affine(np.eye(4)),)), image, image)
+    points = points_with_values(Transform((Affine(np.eye(4)),)), image.grid, image.grid)
     assert 10_000 < len(points) < 20_000
     np.testing.assert_array_equal(points.min(axis=0), 0)
     np.testing.assert_array_equal(points.max(axis=0), [199, 299, 99])

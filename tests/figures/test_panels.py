@@ -7,7 +7,7 @@ import pytest
 from dlir_tf.errors import InputError
 from dlir_tf.figures.panels import registration_figure
 from dlir_tf.figures.planes import choose_view
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
 from dlir_tf.phantoms import beating_heart
 
 OBLIQUE = np.array(
@@ -61,7 +61,7 @@ def test_a_perfect_result_leaves_no_difference(tmp_path):
 def test_plane_runs_to_the_left_and_up(slice_axis):
     """World coordinates fall to the right and rise upwards, whatever the file."""
     shape = (6, 5, 4)
-    view = choose_view(Image(np.zeros(shape), OBLIQUE), slice_axis, 1)
+    view = choose_view(Grid(shape, OBLIQUE), slice_axis, 1)
     world = view.plane(_gradient(OBLIQUE, shape))
     nearest = {0: 1, 1: 0, 2: 2}  # array axis -> world axis, for this affine
     across, up = sorted(nearest[axis] for axis in range(3) if axis != slice_axis)
@@ -78,16 +78,16 @@ def test_moving_is_shown_at_the_same_world_points():
     affine = np.diag([-1.7, 2.3, 1.9, 1.0])
     affine[:3, 3] = (40.0, -40.0, -40.0)
     moving = Image(_gradient(affine, (45, 40, 45)) @ weights, affine)
-    view = choose_view(fixed, 2, 3)
+    view = choose_view(fixed.grid, 2, 3)
     expected = view.plane(_gradient(OBLIQUE, shape) @ weights)
-    np.testing.assert_allclose(view.resample(moving, shape), expected, atol=1e-4)
+    np.testing.assert_allclose(view.resample(moving), expected, atol=1e-4)
 
 
 def test_own_grid_is_resampled_exactly_to_its_border():
     array = np.random.default_rng(0).uniform(1, 2, (7, 5, 3)).astype(np.float32)
     image = Image(array, OBLIQUE)
-    view = choose_view(image, -1, 2)
-    resampled = view.resample(image, image.shape)
+    view = choose_view(image.grid, -1, 2)
+    resampled = view.resample(image)
     np.testing.assert_allclose(resampled, view.plane(array), rtol=1e-5)
 
 

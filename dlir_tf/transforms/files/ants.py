@@ -17,7 +17,7 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing, write_together
-from dlir_tf.images import Image, write_displacement
+from dlir_tf.images import Grid, write_displacement
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.files.dense_form import (
@@ -74,7 +74,7 @@ def read_ants(path: Path) -> Transform:
     return affine.compose(warp)
 
 
-def write_ants(path: Path, transform: Transform, reference: Image | None) -> float:
+def write_ants(path: Path, transform: Transform, reference: Grid | None) -> float:
     """Writes a pair, both files or neither.
 
     The affine components at the end go into the affine file, exactly; all before them
@@ -112,9 +112,8 @@ def write_ants(path: Path, transform: Transform, reference: Image | None) -> flo
             save_itk(unfinished, affine)
         return 0.0
     field = dense_form(warp_path, deformations, reference)
-    shape = field.displacement.shape[:-1]
     written = affine.compose(Transform((field,)))
-    error = largest_error(transform, written, field.affine, shape)
+    error = largest_error(transform, written, field.grid)
     warp = without_single_axes(field)
     write_together(
         {

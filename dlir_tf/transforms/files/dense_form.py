@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
-from dlir_tf.images.saving import is_sheared
+from dlir_tf.images import Grid
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.dense_field import DenseField
@@ -30,12 +29,12 @@ def plain(component: Component) -> Component:
     return component
 
 
-def grid_for(path: Path, reference: Image | None) -> Image:
+def grid_for(path: Path, reference: Grid | None) -> Grid:
     """The grid of a dense form.
 
     Args:
         path: The file to be written, for the message.
-        reference: The image that has the grid, if one was given.
+        reference: The grid, if one was given.
 
     Raises:
         InputError: If none was given.
@@ -49,32 +48,32 @@ def grid_for(path: Path, reference: Image | None) -> Image:
 
 
 def dense_form(
-    path: Path, components: Sequence[Component], reference: Image | None
+    path: Path, components: Sequence[Component], reference: Grid | None
 ) -> DenseField:
     """One field for several components, in the precision of a NIfTI file.
 
-    A single `DenseField` keeps its own grid, so that nothing is lost; the grid of the
-    reference counts only if its own is sheared, which NIfTI files of fields can't be.
+    A single `DenseField` keeps its own grid, so that nothing is lost; the reference
+    counts only if its own is sheared, which NIfTI files of fields can't be.
 
     Args:
         path: The file to be written, for the message.
         components: What the field stands for; none for a field of zeros.
-        reference: Its grid.
+        reference: The grid.
 
     Raises:
         InputError: If a grid is needed and there is none.
     """
     first = components[0] if len(components) == 1 else None
     if isinstance(first, DenseField) and (
-        reference is None or not is_sheared(first.affine)
+        reference is None or not first.grid.is_sheared
     ):
-        field, affine = first.displacement, first.affine
+        field, grid = first.displacement, first.grid
     else:
-        reference = grid_for(path, reference)
-        nothing = (Affine(np.eye(reference.ndim + 1)),)
-        field = Transform(tuple(components) or nothing).displacement(reference)
-        affine = reference.affine
-    return DenseField(field.astype(np.float32, copy=False), affine.astype(np.float32))
+        grid = grid_for(path, reference)
+        nothing = (Affine(np.eye(grid.ndim + 1)),)
+        field = Transform(tuple(components) or nothing).displacement(grid)
+    affine = grid.affine.astype(np.float32)
+    return DenseField(field.astype(np.float32, copy=False), affine)
 
 
 def without_single_axes(field: DenseField) -> DenseField:
@@ -91,16 +90,13 @@ def without_single_axes(field: DenseField) -> DenseField:
     return DenseField(displacement, field.affine)
 
 
-def largest_error(
-    transform: Transform, written: Transform, affine: np.ndarray, shape: tuple[int, ...]
-) -> float:
+def largest_error(transform: Transform, written: Transform, grid: Grid) -> float:
     """Measures the error of a written form.
 
     Args:
         transform: What should have been written.
         written: What was.
-        affine: Voxel-to-world matrix of a grid, RAS+ mm.
-        shape: Its shape.
+        grid: Where.
 
     Returns:
         The largest distance, in mm, between where the two take a point, among 20 000
@@ -108,8 +104,7 @@ def largest_error(
         voxel centres.
     """
     generator = np.random.default_rng(0)
-    last = np.asarray(shape) - 1.0
-    voxels = last * generator.uniform(size=(_NUM_POINTS, len(shape)))
-    points = Affine(affine).map_points(voxels)
+    last = np.asarray(grid.shape) - 1.0
+    points = grid.to_world(last * generator.uniform(size=(_NUM_POINTS, grid.ndim)))
     apart = written.map_points(points) - transform.map_points(points)
     return float(np.linalg.norm(apart, axis=-1).max())

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image, grid_of
 from dlir_tf.transforms.files.ants import (
     AFFINE,
     WARP,
@@ -74,7 +74,7 @@ def write_transform(
     path: str | os.PathLike[str],
     transform: Transform,
     *,
-    reference: Image | None = None,
+    reference: Grid | Image | None = None,
 ) -> float:
     """Writes a transform, and says how exactly.
 
@@ -83,7 +83,7 @@ def write_transform(
             is replaced, once the new one is complete.
         transform: What to write.
         reference: The grid for what can only be written as a dense displacement
-            field, most often the fixed image; only its grid counts.
+            field, or an image that has it, most often the fixed one.
 
     Returns:
         The largest error in mm that what was written makes against `transform`: 0.0
@@ -94,14 +94,14 @@ def write_transform(
         InputError: If the name ends otherwise, a reference is needed and there is
             none, it has another rank, or the folder or the disk don't allow it.
     """
-    path = Path(path)
-    if reference is not None and reference.ndim != transform.ndim:
+    path, grid = Path(path), None if reference is None else grid_of(reference)
+    if grid is not None and grid.ndim != transform.ndim:
         raise InputError(
             f"{path}: the reference must be {transform.ndim}-d like the transform, but "
-            f"its shape is {reference.shape}; give an image of the same rank"
+            f"its shape is {grid.shape}; give an image of the same rank"
         )
     try:
-        return _write(path, transform, reference)
+        return _write(path, transform, grid)
     except OSError as error:
         raise InputError(
             f"{path}: can't be written ({error.strerror or error}); choose a folder "
@@ -109,15 +109,15 @@ def write_transform(
         ) from error
 
 
-def _write(path: Path, transform: Transform, reference: Image | None) -> float:
+def _write(path: Path, transform: Transform, grid: Grid | None) -> float:
     if is_ants_name(path):
-        return write_ants(path, transform, reference)
+        return write_ants(path, transform, grid)
     if path.name.endswith(_OWN):
         return write_own(path, transform)
     if path.name.endswith(_ITK_SUFFIXES):
-        return write_itk(path, transform, reference)
+        return write_itk(path, transform, grid)
     if path.name.endswith(_FIELD_SUFFIXES):
-        return write_field(path, transform, reference)
+        return write_field(path, transform, grid)
     raise InputError(
         f"{path}: the name of a transform's file to write must end with "
         f"{_listed(TRANSFORM_SUFFIXES)}"

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.images import Image, write_displacement
+from dlir_tf.images import Grid, write_displacement
 from dlir_tf.images.displacement import read_field_file
 from dlir_tf.images.itk_files import quiet_itk, reason
-from dlir_tf.images.saving import is_sheared
 from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import (
     dense_form,
@@ -35,7 +34,7 @@ def read_field(path: Path) -> Transform:
     return Transform((field.inverse() if maps_back else field,))
 
 
-def write_field(path: Path, transform: Transform, reference: Image | None) -> float:
+def write_field(path: Path, transform: Transform, reference: Grid | None) -> float:
     """Writes the total displacement, as float32, LPS+ mm.
 
     Args:
@@ -52,8 +51,7 @@ def write_field(path: Path, transform: Transform, reference: Image | None) -> fl
     """
     components = [plain(component) for component in transform.components]
     field = dense_form(path, components, reference)
-    shape = field.displacement.shape[:-1]
-    error = largest_error(transform, Transform((field,)), field.affine, shape)
+    error = largest_error(transform, Transform((field,)), field.grid)
     field = without_single_axes(field)
     if path.name.endswith(NIFTI_SUFFIXES):
         write_displacement(path, field.displacement, field.affine)
@@ -65,7 +63,7 @@ def write_field(path: Path, transform: Transform, reference: Image | None) -> fl
 def _write_with_itk(path: Path, field: DenseField) -> None:
     import SimpleITK as sitk
 
-    if is_sheared(field.affine):
+    if field.grid.is_sheared:
         raise InputError(
             f"{path}: a displacement field must lie on perpendicular axes to be read "
             "again, but the grid is sheared; give it on the grid of another image"

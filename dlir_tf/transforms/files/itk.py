@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.images import Image
+from dlir_tf.images import Grid
 from dlir_tf.images.itk_files import quiet_itk, reason
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
@@ -46,7 +44,7 @@ def read_itk(path: Path) -> Transform:
     return Transform(tuple(from_itk(path, stored)))
 
 
-def write_itk(path: Path, transform: Transform, reference: Image | None) -> float:
+def write_itk(path: Path, transform: Transform, reference: Grid | None) -> float:
     """Writes a composite transform, exactly as far as ITK can express it.
 
     Affine components, splines and dense fields are written as they are. ITK can't
@@ -72,7 +70,7 @@ def write_itk(path: Path, transform: Transform, reference: Image | None) -> floa
         grid = grid_for(path, reference)
         components = _with_dense_part(components, inexact[-1] + 1, grid)
         written = Transform(tuple(components))
-        error = largest_error(transform, written, grid.affine, grid.shape)
+        error = largest_error(transform, written, grid)
     with replacing(path) as unfinished:
         save_itk(unfinished, Transform(tuple(components)))
     return error
@@ -97,15 +95,13 @@ def save_itk(path: Path, transform: Transform) -> None:
 
 
 def _with_dense_part(
-    components: list[Component], stop: int, reference: Image
+    components: list[Component], stop: int, grid: Grid
 ) -> list[Component]:
     """Puts one field in the place of all from the first deformation up to `stop`."""
-    affine, start = reference.affine, 0
+    start = 0
     for component in components:
         if not isinstance(component, Affine):
             break
-        affine, start = component.matrix @ affine, start + 1
-    # Only the grid counts; its voxels take no memory.
-    grid = Image(np.broadcast_to(np.float32(0), reference.shape), affine)
+        grid, start = grid.mapped(component.matrix), start + 1
     field = Transform(tuple(components[start:stop])).displacement(grid)
-    return [*components[:start], DenseField(field, affine), *components[stop:]]
+    return [*components[:start], DenseField(field, grid.affine), *components[stop:]]
