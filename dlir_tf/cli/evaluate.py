@@ -1,6 +1,5 @@
 """`dlir-tf evaluate`."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -48,6 +47,7 @@ def command(
     from rich.console import Console
 
     from dlir_tf.cli.main import check_output_file
+    from dlir_tf.cli.progress import counting
     from dlir_tf.evaluation.evaluate import check_pairs
     from dlir_tf.models.loading import check_model
     from dlir_tf.pairs.manifest import read_manifest
@@ -67,19 +67,15 @@ def command(
     from dlir_tf.evaluation.evaluate import evaluate
     from dlir_tf.evaluation.report import summary_table, write_csv
 
-    def show_progress(done: int) -> None:
-        # On a terminal, one line that changes; in a log, a line per pair.
-        end = "\r" if sys.stderr.isatty() and done < len(listed) else "\n"
-        click.echo(f"{done} of {len(listed)} pairs evaluated{end}", err=True, nl=False)
-
-    evaluations = evaluate(
-        listed,
-        loaded,
-        show_progress,
-        config=config,
-        refine=refine,
-        checked=True,
-    )
+    with counting(len(listed), "pairs evaluated") as show_progress:
+        evaluations = evaluate(
+            listed,
+            loaded,
+            show_progress,
+            config=config,
+            refine=refine,
+            checked=True,
+        )
     write_csv(output, evaluations)
     console = Console(highlight=False)
     console.print(summary_table(evaluations, plain=not console.is_terminal))

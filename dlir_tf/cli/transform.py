@@ -1,6 +1,5 @@
 """`dlir-tf transform`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -181,6 +180,7 @@ def _transform_images(
     from functools import partial
 
     from dlir_tf.apply import ImageCarrier, naming, write_results
+    from dlir_tf.cli.progress import counting
     from dlir_tf.images import read_frames, write_frames
 
     grid = None
@@ -200,7 +200,11 @@ def _transform_images(
     def write(draft: Path, path: Path) -> None:
         # One image at a time is in memory.
         frames = read_frames(path, spacing_source=spacing_source)
-        moved = carrier.carry(path, frames, _show_progress(path, len(frames)))
+        if len(frames) == 1:
+            moved = carrier.carry(path, frames)
+        else:
+            with counting(len(frames), "frames", f"{path}: ", every=10) as show:
+                moved = carrier.carry(path, frames, show)
         with naming(results[path], draft):
             write_frames(
                 draft, moved, time_step=moved.time_step, time_unit=moved.time_unit
@@ -213,17 +217,3 @@ def _transform_images(
 
 def _tell(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _show_progress(path: Path, total: int) -> Callable[[int], None]:
-    """On a terminal, one line that changes; in a log, every tenth frame."""
-    import sys
-
-    def show(done: int) -> None:
-        terminal = sys.stderr.isatty()
-        if total == 1 or not (terminal or done % 10 == 0 or done == total):
-            return
-        end = "\r" if terminal and done < total else "\n"
-        click.echo(f"{path}: {done} of {total} frames{end}", err=True, nl=False)
-
-    return show
