@@ -15,7 +15,7 @@ import numpy as np
 
 from comparison.methods import Prepared
 from dlir_tf.images import Image
-from dlir_tf.images.worlds import flip_affine
+from dlir_tf.images.frame import flip_affine
 from dlir_tf.transforms import Transform, read_transform
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from comparison.methods import Prepared
 from dlir_tf.images import Image, flip_ras_lps
-from dlir_tf.images.worlds import flip_affine
+from dlir_tf.images.frame import flip_affine
 from dlir_tf.transforms import Affine, BSpline, Component, Transform
 
 # Of Par0011: mm between control points, multiples of it, shrinking, iterations.

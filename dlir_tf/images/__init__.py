@@ -11,6 +11,7 @@ from dlir_tf.images.displacement import write_displacement as write_displacement
 from dlir_tf.images.formats import WRITABLE_SUFFIXES as WRITABLE_SUFFIXES
 from dlir_tf.images.frame import SpacingSource as SpacingSource
 from dlir_tf.images.frame import SpacingWarning as SpacingWarning
+from dlir_tf.images.frame import flip_ras_lps as flip_ras_lps
 from dlir_tf.images.frames import Frames as Frames
 from dlir_tf.images.frames import read_frames as read_frames
 from dlir_tf.images.frames import write_frames as write_frames
@@ -21,5 +22,4 @@ from dlir_tf.images.label_images import is_label_image as is_label_image
 from dlir_tf.images.points import read_points as read_points
 from dlir_tf.images.reading import read_image as read_image
 from dlir_tf.images.reading import read_labels as read_labels
-from dlir_tf.images.worlds import flip_ras_lps as flip_ras_lps
 from dlir_tf.images.writing import write_image as write_image

@@ -14,9 +14,9 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.dicom_folder import only_series, read_header, tag_of
+from dlir_tf.images.frame import flip_affine
 from dlir_tf.images.grid import column_norms
 from dlir_tf.images.itk_files import quiet_itk, reason, to_array
-from dlir_tf.images.worlds import flip_affine
 
 _POSITION, _ORIENTATION, _THICKNESS = "0020|0032", "0020|0037", "0018|0050"
 _LARGEST_MISPLACEMENT = 0.1  # of the distance between slices

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents, check_finite
 from dlir_tf.images.field_meaning import meaning_of
-from dlir_tf.images.frame import mm_per_unit
+from dlir_tf.images.frame import flip_ras_lps, mm_per_unit
 from dlir_tf.images.grid import (
     PLANE,
     column_norms,
@@ -22,9 +22,8 @@ from dlir_tf.images.grid import (
     is_sheared,
     is_upright,
 )
-from dlir_tf.images.loading import load
+from dlir_tf.images.reading import load
 from dlir_tf.images.saving import affine_4x4, save_nifti
-from dlir_tf.images.worlds import flip_ras_lps
 
 
 def write_displacement(

@@ -17,6 +17,7 @@ import nibabel as nib
 import numpy as np
 
 from dlir_tf.errors import InputError
+from dlir_tf.images.contents import Contents
 from dlir_tf.images.grid import PLANE, column_norms, is_invertible, is_upright
 
 SpacingSource = Literal["auto", "affine", "pixdim"]
@@ -28,10 +29,16 @@ class SpacingWarning(UserWarning):
     """A file's affine and its pixdim state different spacings."""
 
 
-def frame(
-    path: Path, matrix: np.ndarray, zooms: np.ndarray, source: SpacingSource
-) -> np.ndarray:
-    """The image's own matrix, from the file's 4x4 one and its pixdim."""
+def place(path: Path, contents: Contents, source: SpacingSource) -> np.ndarray:
+    """The affine of the 2-d or 3-d images in a file, by the rules of this module."""
+    header, matrix = contents.header, contents.matrix
+    zooms = contents.zooms[: min(contents.array.ndim, 3)]
+    if header is not None and not (header["qform_code"] or header["sform_code"]):
+        warnings.warn(
+            f"{path}: the header states no orientation (qform and sform are "
+            "unset); took nibabel's guess, other programs may guess differently",
+            stacklevel=4,
+        )
     affine = matrix
     if len(zooms) == 2 and is_upright(matrix):
         affine = matrix[PLANE]
@@ -39,7 +46,7 @@ def frame(
         warnings.warn(
             f"{path}: a 2-d image whose plane is tilted in the world; its place is "
             "left out and only its spacing kept",
-            stacklevel=5,
+            stacklevel=4,
         )
         affine = np.diag([*column_norms(matrix)[:2], 1.0])
     norms = column_norms(affine)
@@ -73,7 +80,7 @@ def _choose_spacing(
         f"took {taken} (--spacing-source, or spacing_source in Python, forces "
         "either)",
         SpacingWarning,
-        stacklevel=6,
+        stacklevel=5,
     )
     return zooms if filled_in else norms
 
@@ -96,3 +103,24 @@ def in_mm(matrix: np.ndarray, header: nib.Nifti1Header) -> np.ndarray:
     """
     scale = mm_per_unit(header)
     return np.asarray(matrix * [[scale], [scale], [scale], [1.0]])
+
+
+def flip_ras_lps(vectors: np.ndarray) -> np.ndarray:
+    """Turns RAS+ points or displacements into LPS+ ones, or back.
+
+    Args:
+        vectors: `(..., 2)` or `(..., 3)`; it isn't changed.
+    """
+    signs = np.array([-1, -1, 1][: vectors.shape[-1]], dtype=vectors.dtype)
+    return np.asarray(vectors * signs)
+
+
+def flip_affine(affine: np.ndarray) -> np.ndarray:
+    """Turns a voxel-to-world matrix from RAS+ to LPS+, or back.
+
+    Args:
+        affine: `(ndim + 1, ndim + 1)`; it isn't changed.
+    """
+    flipped = np.array(affine)
+    flipped[:-1] = flip_ras_lps(affine[:-1].T).T
+    return flipped

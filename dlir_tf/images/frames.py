@@ -18,10 +18,10 @@ import numpy.typing as npt
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.formats import writable_suffix
-from dlir_tf.images.frame import SpacingSource
+from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.grid import in_space
 from dlir_tf.images.image import Image
-from dlir_tf.images.loading import load, place
+from dlir_tf.images.reading import load
 from dlir_tf.images.saving import save_image
 from dlir_tf.images.writing import cast_voxels, write_image
 

@@ -15,9 +15,9 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
+from dlir_tf.images.frame import flip_affine
 from dlir_tf.images.grid import column_norms, in_space
 from dlir_tf.images.headers.nrrd import NrrdHeader, read_nrrd_header
-from dlir_tf.images.worlds import flip_affine
 
 if TYPE_CHECKING:
     import SimpleITK as sitk

@@ -10,9 +10,12 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
-from dlir_tf.images.frame import SpacingSource
+from dlir_tf.images.dicom import load_dicom_series
+from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
+from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.image import Image
-from dlir_tf.images.loading import load, place
+from dlir_tf.images.itk_files import load_with_itk
+from dlir_tf.images.nibabel_files import load_with_nibabel
 
 
 def read_image(
@@ -84,6 +87,39 @@ def read_labels(
     return image.with_array(labels.astype(np.int32 if fits else np.int64))
 
 
+def load(path: str | os.PathLike[str], spacing_source: SpacingSource) -> Contents:
+    """Loads a file, or the DICOM series in a folder, completely.
+
+    Args:
+        path: The file or the folder.
+        spacing_source: As in `read_image`; only checked here, for `place` to use.
+
+    Raises:
+        InputError: If there is no such file, or it can't be read.
+    """
+    if spacing_source not in ("auto", "affine", "pixdim"):
+        raise InputError(
+            "spacing_source: must be auto, affine or pixdim. "
+            f"Received: {spacing_source!r}"
+        )
+    path = Path(path)
+    if path.is_dir():
+        return load_dicom_series(path)
+    if not path.is_file():
+        raise InputError(
+            f"no such file: {path}; give the path of an image or of a folder that "
+            "holds a DICOM series"
+        )
+    if _is_dicom_file(path):
+        raise InputError(
+            f"{path}: is a single DICOM file; give the folder that holds the files of "
+            "its series, and no others"
+        )
+    if suffix_of(path, ITK_SUFFIXES):
+        return load_with_itk(path)
+    return load_with_nibabel(path)
+
+
 def _read(
     path: Path,
     spacing_source: SpacingSource,
@@ -123,3 +159,12 @@ def _check_axes(path: Path, array: np.ndarray, contents: Contents) -> None:
             f"{path}: must have 2 or 3 spatial axes, but its shape is {shape}"
             f"{channels}; extract the one volume that is meant into its own file"
         )
+
+
+def _is_dicom_file(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(128)
+            return stream.read(4) == b"DICM"
+    except OSError:
+        return False  # what is wrong with the file, its reader will say

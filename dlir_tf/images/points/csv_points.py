@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
-from dlir_tf.images.worlds import flip_ras_lps
+from dlir_tf.images.frame import flip_ras_lps
 
 _DECIMALS = 6  # a millionth of a mm
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
-from dlir_tf.images.worlds import flip_ras_lps
+from dlir_tf.images.frame import flip_ras_lps
 
 # What a markup that isn't given by its points alone states besides them.
 _OWN_GEOMETRY = {"center", "normal", "objectToBase", "orientation", "size"}

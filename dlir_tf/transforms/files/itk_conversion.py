@@ -12,9 +12,9 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import flip_ras_lps
+from dlir_tf.images.frame import flip_affine
 from dlir_tf.images.grid import column_norms
 from dlir_tf.images.itk_files import affine_of, to_array
-from dlir_tf.images.worlds import flip_affine
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
