@@ -11,7 +11,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure
 from dlir_tf.export.savedmodel import export_savedmodel
 from dlir_tf.figures.panels import registration_figure
-from dlir_tf.files import replacing
+from dlir_tf.files import make_folder, replacing
 from dlir_tf.images import write_displacement, write_image
 from dlir_tf.metrics import dice
 from dlir_tf.models.folder import load_model
@@ -54,7 +54,7 @@ def run_demo(
         )
     images = output / "images"
     say(f"1/5 making {NUM_TRAIN + NUM_TEST} beating hearts in {images}")
-    images.mkdir(parents=True, exist_ok=True)
+    make_folder(images)
     train_csv, test_csv = write_phantoms(images, num_train=NUM_TRAIN, num_test=NUM_TEST)
 
     say(f"2/5 training the preset 'demo' into {output / 'model'}")
@@ -75,7 +75,7 @@ def run_demo(
 
     say("4/5 comparing with the true motion")
     measured = _compare(unseen, result)
-    (output / "unseen").mkdir()
+    make_folder(output / "unseen")
     _write_results(output, unseen, result, measured)
 
     say(f"5/5 exporting to {output / 'export'} and checking the reloaded model")

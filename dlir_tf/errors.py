@@ -1,4 +1,11 @@
-"""The one exception that stands for "what you gave me can't be used"."""
+"""The exceptions that stand for "this can't be done as you asked"."""
+
+import errno
+import os
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_FOLDER = (errno.ENOENT, errno.ENOTDIR)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class InputError(ValueError):
@@ -7,4 +14,76 @@ class InputError(ValueError):
     The message is one sentence for the person who gave it: where, what was
     expected, what came, and how to mend it. The command line prints it without
     a traceback and exits with code 1.
+
+    Args:
+        problem: The sentence.
+        place: Where, such as a file or a line of it, if that isn't in the sentence.
+
+    Attributes:
+        problem: As given.
+        place: As given.
     """
+
+    def __init__(self, problem: str, *, place: object = None) -> None:
+        super().__init__(problem if place is None else f"{place}: {problem}")
+        self.problem = problem
+        self.place = place
+
+    def at(self, place: object) -> "InputError":
+        """The same problem, at a place by which the user knows it better."""
+        return InputError(self.problem, place=place)
+
+    def within(self, place: object) -> "InputError":
+        """The same error, told as one of a larger place that holds its own."""
+        return InputError(str(self), place=place)
+
+
+class WriteError(InputError, OSError):
+    """A file or a folder that the disk, or its rights, don't let be written.
+
+    Args:
+        place: What was to be written.
+        error: What the operating system said.
+    """
+
+    def __init__(self, place: str | os.PathLike[str], error: OSError) -> None:
+        super().__init__(_why_not_written(error), place=place)
+        self.errno, self.strerror = error.errno, error.strerror
+        self.filename = os.fspath(place)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}"
+
+    def at(self, place: object) -> "WriteError":
+        """The same problem, of a file that the user knows better."""
+        return WriteError(str(place), self)
+
+
+def describe(error: OSError) -> str:
+    """What to say of an error that the operating system raised, not by writing."""
+    place = f"{error.filename}: " if error.filename else ""
+    if error.errno in _FULL:
+        return place + _why_not_written(error)
+    if error.errno in _FORBIDDEN:
+        return (
+            f"{place}can't be read: {error.strerror}; ask for the right to read it, "
+            "or copy it to a folder of your own"
+        )
+    return f"{place}{error.strerror or error}"
+
+
+def _why_not_written(error: OSError) -> str:
+    if error.errno in _FULL:
+        why = (
+            ": the disk is full; make room and try again, the files that are there are "
+            "whole"
+        )
+    elif error.errno in _NO_FOLDER:
+        why = ": its folder doesn't exist; make it first"
+    elif error.errno == errno.EISDIR:
+        why = ": it is a folder; choose another name"
+    elif error.errno in _FORBIDDEN:
+        why = "; choose another folder"
+    else:
+        why = "; choose a folder that exists, is writable and has space"
+    return f"can't be written ({error.strerror or error}){why}"

@@ -7,7 +7,6 @@ with the arrow: from the fixed to the moving world. The inverse swaps the two.
 
 from dlir_tf.apply.images import ImageCarrier as ImageCarrier
 from dlir_tf.apply.outputs import check_distinct as check_distinct
-from dlir_tf.apply.outputs import naming as naming
 from dlir_tf.apply.outputs import output_paths as output_paths
 from dlir_tf.apply.outputs import write_results as write_results
 from dlir_tf.apply.points import carry_points as carry_points

@@ -1,13 +1,11 @@
 """Where results go: one file, or a folder for several; all of them or none."""
 
 import contextlib
-import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dlir_tf.errors import InputError
-from dlir_tf.files import write_together
+from dlir_tf.files import check_output, make_folder, write_together
 from dlir_tf.images import WRITABLE_SUFFIXES
 from dlir_tf.images.points import is_markups_name
 
@@ -43,15 +41,15 @@ def output_paths(
                 "name of a folder"
             )
     elif not several and not output.is_dir():
-        _check_suffix(inputs[0], output, of_points)
-        _check_folder(output, output.parent)
+        _check_name(inputs[0], output, of_points)
         return {inputs[0]: output}
-    _check_folder(output, output if output.is_dir() else output.parent)
+    if not output.is_dir():
+        check_output(output)  # it's made beside what is there
     taken: dict[Path, Path] = {}
     for path in inputs:
         name = path.name if of_points else _image_name(path)
-        if (output / name).is_dir():
-            raise InputError(f"{output / name}: is a folder; choose another one")
+        if output.is_dir():
+            check_output(output / name)
         other = taken.setdefault(output / name, path)
         if other is not path:
             raise InputError(
@@ -76,7 +74,7 @@ def check_distinct(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
             )
 
 
-def write_results(writers: Mapping[Path, Callable[[Path], None]]) -> None:
+def write_results(writers: Mapping[Path, Callable[[Path], object]]) -> None:
     """Writes the results of one command: all of them or, if one fails, none.
 
     Their folder is made if it isn't there, and goes again if nothing comes into it.
@@ -86,13 +84,12 @@ def write_results(writers: Mapping[Path, Callable[[Path], None]]) -> None:
             it is called with.
 
     Raises:
+        WriteError: What the disk refuses, of the file.
         InputError: If a writer raises it; the message names the file.
-        OSError: What the disk refuses; of the file, too.
     """
     folder = next(iter(writers)).parent
     made = not folder.exists()
-    if made:
-        folder.mkdir()
+    make_folder(folder)
     try:
         write_together(writers)
     except BaseException:
@@ -100,21 +97,6 @@ def write_results(writers: Mapping[Path, Callable[[Path], None]]) -> None:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise
-
-
-@contextlib.contextmanager
-def naming(path: Path, draft: Path) -> Iterator[None]:
-    """Lets warnings name the file that the user knows instead of its draft.
-
-    Args:
-        path: The file that is written.
-        draft: What it's called as long as it is unfinished.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        yield
-    for one in caught:
-        text = str(one.message).replace(str(draft), str(path))
-        warnings.warn_explicit(text, one.category, one.filename, one.lineno)
 
 
 def _image_name(path: Path) -> str:
@@ -126,20 +108,10 @@ def _image_name(path: Path) -> str:
     return f"{path.name.removesuffix('.gz').rpartition('.')[0]}.nii.gz"
 
 
-def _check_suffix(path: Path, output: Path, of_points: bool) -> None:
-    expected = WRITABLE_SUFFIXES
+def _check_name(path: Path, output: Path, of_points: bool) -> None:
+    """Refuses a result that can't be written, or not in the format of its input."""
+    expected: tuple[str, ...] = WRITABLE_SUFFIXES
     if of_points:
         own = () if path.suffix in ("", ".csv") else (path.suffix,)
         expected = (".mrk.json", ".json") if is_markups_name(path) else (".csv", *own)
-    if not output.name.endswith(expected):
-        kept = f", like {path}" if of_points else ""
-        raise InputError(
-            f"{output}: expected a name that ends in {' or '.join(expected)}{kept}"
-        )
-
-
-def _check_folder(output: Path, folder: Path) -> None:
-    if not folder.is_dir():
-        raise InputError(f"{output}: its folder doesn't exist; make it first")
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{output}: its folder can't be written; choose another one")
+    check_output(output, expected, note=f", like {path}" if of_points else "")

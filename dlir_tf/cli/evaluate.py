@@ -46,13 +46,13 @@ def command(
     """
     from rich.console import Console
 
-    from dlir_tf.cli.main import check_output_file
     from dlir_tf.cli.progress import counting
     from dlir_tf.evaluation.evaluate import check_pairs
+    from dlir_tf.files import check_output
     from dlir_tf.models.loading import check_model
     from dlir_tf.pairs.manifest import read_manifest
 
-    check_output_file(output, (".csv",))
+    check_output(output, (".csv",))
     listed = read_manifest(pairs)
     config = chosen_preset(preset)
     check_pairs(listed, config or check_model(model))

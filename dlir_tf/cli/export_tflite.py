@@ -51,8 +51,10 @@ def export_file(
 ) -> None:
     """Exports a model folder to one file and says how exact it is."""
     from dlir_tf.config import read_config
-    from dlir_tf.export.tflite.options import check_new_file, check_shape, parse_shape
+    from dlir_tf.export.tflite.options import check_shape, parse_shape
+    from dlir_tf.files import check_output
     from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
+    from dlir_tf.models.litert_file import SUFFIX
 
     _refuse_options_of_a_savedmodel()
     if shape is None:
@@ -63,7 +65,7 @@ def export_file(
     size = parse_shape(shape)
     check_model_folder(model)
     check_shape(size, read_config(model / CONFIG_FILE))
-    check_new_file(output)
+    check_output(output, (SUFFIX,), new=True)
 
     from dlir_tf.cli.quiet import load_keras, silence_warnings
 

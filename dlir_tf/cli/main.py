@@ -1,6 +1,5 @@
 """The group of commands, and what happens when one of them fails."""
 
-import errno
 import importlib
 import os
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from dlir_tf._version import __version__
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, describe
 from dlir_tf.export import ExportError
 
 # In the order in which a newcomer needs them; each is in the module of its name.
@@ -81,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (InputError, MemoryError) as error:
         _fail(str(error) or "not enough memory for these images")
     except OSError as error:
-        _fail(_describe(error))
+        _fail(describe(error))
     except ExportError as error:
         _fail(f"{error}; no export was written")
     except ModuleNotFoundError as error:
@@ -108,15 +107,6 @@ def _fail(message: str) -> None:
     sys.exit(1)
 
 
-def _describe(error: OSError) -> str:
-    place = f"{error.filename}: " if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{place}the disk is full; the files that are there are whole"
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return f"{place}can't be written: {error.strerror}; choose another folder"
-    return f"{place}{error.strerror or error}"
-
-
 def _is_out_of_device_memory(error: Exception) -> bool:
     """Whether it's TensorFlow's error for that, which must not be imported for it."""
     tensorflow = sys.modules.get("tensorflow")
@@ -141,22 +131,3 @@ def _show_warning(
         click.echo(f"Warning: {message}", err=True)
     elif _shown[category] == MAX_SHOWN + 1:
         click.echo("Warning: further ones of this kind aren't shown", err=True)
-
-
-def check_output_file(path: Path, suffixes: tuple[str, ...]) -> None:
-    """Refuses an output file that can't be written, before any work is done.
-
-    Raises:
-        InputError: If its folder doesn't exist or its name doesn't end in one of
-            the suffixes.
-    """
-    if not str(path).endswith(suffixes):
-        raise InputError(
-            f"{path}: expected a name that ends in {' or '.join(suffixes)}"
-        )
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; add the name of a file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: its folder doesn't exist; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: its folder can't be written; choose another one")

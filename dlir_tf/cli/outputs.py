@@ -56,7 +56,7 @@ class Outputs:
             InputError: If a name doesn't suit, a folder isn't there, or a file is
                 an input or would be written twice.
         """
-        from dlir_tf.cli.main import check_output_file
+        from dlir_tf.files import check_output
         from dlir_tf.images import WRITABLE_SUFFIXES
         from dlir_tf.images.formats import NIFTI_SUFFIXES
         from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
@@ -71,7 +71,7 @@ class Outputs:
         for names, paths in suffixes.items():
             for path in paths:
                 if path is not None:
-                    check_output_file(path, names)
+                    check_output(path, names)
         self._check_distinct(inputs)
 
     def write(
@@ -123,9 +123,7 @@ class Outputs:
             writers[self.figure] = _figure_writer(result, fixed, moving)
         if self.report is not None:
             writers[self.report] = partial(write_report, report=result.report)
-        write_together(
-            {path: partial(_naming, path, write) for path, write in writers.items()}
-        )
+        write_together(writers)
         return notes
 
     def _transform_writers(
@@ -181,14 +179,6 @@ class Outputs:
             for end, other in (_BESIDE_TRANSFORMS if pair else _BESIDE_IMAGES).items():
                 if path.name.endswith(end):
                     yield path.with_name(path.name.removesuffix(end) + other), path
-
-
-def _naming(path: Path, write: Writer, draft: Path) -> None:
-    """Writes a draft; warnings name the file."""
-    from dlir_tf.apply.outputs import naming
-
-    with naming(path, draft):
-        write(draft)
 
 
 def _write_transform(

@@ -151,7 +151,7 @@ def command(
     except ServerError:
         raise
     except InputError as error:  # it knows images, not their files
-        raise InputError(f"{fixed} and {moving}: {error}") from error
+        raise error.within(f"{fixed} and {moving}") from error
     for note in outputs.write(result, fixed_image, moving_image, label_image):
         click.echo(note, err=True)
     click.echo(outputs.moved)

@@ -126,6 +126,7 @@ def _phantoms(output: Path, seed: int, *, resume: bool) -> tuple[Path, Path]:
     from dlir_tf.cli.quiet import load_keras
 
     load_keras()  # which dlir_tf.training needs
+    from dlir_tf.files import make_folder
     from dlir_tf.phantoms import write_phantoms
     from dlir_tf.training.output import check_output_folder
 
@@ -139,6 +140,6 @@ def _phantoms(output: Path, seed: int, *, resume: bool) -> tuple[Path, Path]:
         err=True,
     )
     if not found:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_phantoms(folder, num_train=16, num_test=4, seed=seed)
     return train_csv, test_csv

@@ -179,7 +179,7 @@ def _transform_images(
 ) -> None:
     from functools import partial
 
-    from dlir_tf.apply import ImageCarrier, naming, write_results
+    from dlir_tf.apply import ImageCarrier, write_results
     from dlir_tf.cli.progress import counting
     from dlir_tf.images import read_frames, write_frames
 
@@ -205,10 +205,7 @@ def _transform_images(
         else:
             with counting(len(frames), "frames", f"{path}: ", every=10) as show:
                 moved = carrier.carry(path, frames, show)
-        with naming(results[path], draft):
-            write_frames(
-                draft, moved, time_step=moved.time_step, time_unit=moved.time_unit
-            )
+        write_frames(draft, moved, time_step=moved.time_step, time_unit=moved.time_unit)
 
     write_results(
         {result: partial(write, path=path) for path, result in results.items()}

@@ -2,15 +2,13 @@
 
 import contextlib
 import json
-import os
 import re
-import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
+from dlir_tf.files import check_folder, make_folder, replacing
 
 # Written into every version by an export; a folder without it isn't ours.
 DESCRIPTION_FILE = "signature.json"
@@ -37,9 +35,7 @@ def check_version_folder(output: Path, name: str, version: int, config: Config) 
             f"`.` or `-`. Received: {name!r}"
         )
     home = Path(output) / name
-    existing = next(path for path in (home, *home.parents) if path.exists())
-    if not existing.is_dir():
-        raise InputError(f"{existing}: is a file; choose another folder by --output")
+    check_folder(home)
     for folder in (Path(output), home):
         _check_no_model(folder)
     taken = _versions(home)
@@ -50,8 +46,6 @@ def check_version_folder(output: Path, name: str, version: int, config: Config) 
         )
     if taken:
         _check_same_model(home / str(max(taken)), config)
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"{existing}: can't be written; choose another --output")
     return home / str(version)
 
 
@@ -71,15 +65,15 @@ def new_version(
         config: Of the model.
     """
     target = check_version_folder(output, name, version, config)
-    # A server takes no notice of folders whose name isn't a number.
-    unfinished = target.parent / f".{version}-{secrets.token_hex(4)}"
-    missing = [path for path in (unfinished, *unfinished.parents) if not path.exists()]
+    home = target.parent
+    missing = [path for path in (home, *home.parents) if not path.exists()]
     try:
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        unfinished.rename(target)
+        make_folder(home)
+        # A server takes no notice of folders whose name isn't a number.
+        with replacing(target) as unfinished:
+            unfinished.mkdir()
+            yield unfinished
     except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
         for folder in missing:
             # Another process may use it by now.
             with contextlib.suppress(OSError):

@@ -5,8 +5,6 @@ patient's left is on the right, the head or the front is up. Letters at the edge
 name these directions in 3-d.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from dlir_tf.errors import InputError
 from dlir_tf.figures.planes import View, choose_view
+from dlir_tf.files import check_output, replacing
 from dlir_tf.images import Image
 
 Array = NDArray[np.floating]
@@ -191,16 +190,6 @@ def _write_caption(ax: Axes, caption: str) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    if path.suffix.lower() != ".png":
-        raise InputError(f"{path}: a figure's name must end with .png")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
-    handle, name = tempfile.mkstemp(suffix=".png", dir=path.parent)
-    os.close(handle)
-    try:
-        figure.savefig(name, dpi=120, facecolor=BACKGROUND)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    check_output(path, (".png",))
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=120, facecolor=BACKGROUND)

@@ -48,8 +48,9 @@ def write_displacement(
         )
     if is_sheared(affine):
         raise InputError(
-            f"{path}: a displacement field must lie on perpendicular axes for ITK to "
-            "read it, but the grid is sheared; give it on the grid of another image"
+            "a displacement field must lie on perpendicular axes for ITK to read it, "
+            "but the grid is sheared; give it on the grid of another image",
+            place=Path(path),
         )
     vectors = flip_ras_lps(ddf_mm).astype(np.float32, copy=False)
     shape = (*ddf_mm.shape[:-1], *(1,) * (4 - ndim), ndim)  # five axes: i, j, k, t, v

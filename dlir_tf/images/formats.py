@@ -36,7 +36,8 @@ def writable_suffix(path: Path, suffixes: tuple[str, ...] = WRITABLE_SUFFIXES) -
     names = ", ".join(suffixes[:-1]) + " or " + suffixes[-1]
     if suffix_of(path, (".img", ".hdr")):
         raise InputError(
-            f"{path}: Analyze files can't say where an image lies, so none are "
-            f"written; choose a name that ends with {names}"
+            "Analyze files can't say where an image lies, so none are written; choose "
+            f"a name that ends with {names}",
+            place=path,
         )
-    raise InputError(f"{path}: the name of a file to write must end with {names}")
+    raise InputError(f"the name of a file to write must end with {names}", place=path)

@@ -5,6 +5,7 @@ MetaImage and NRRD keep axes that aren't perpendicular, both ways.
 """
 
 import contextlib
+import errno
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -152,6 +153,20 @@ def quiet_itk() -> Iterator[None]:
         yield
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(before)
+
+
+@contextlib.contextmanager
+def itk_writing() -> Iterator[None]:
+    """Raises what ITK can't write as the operating system would, without warnings.
+
+    Raises:
+        OSError: With the reason that ITK gives.
+    """
+    try:
+        with quiet_itk():
+            yield
+    except RuntimeError as error:
+        raise OSError(errno.EIO, reason(error)) from error
 
 
 def reason(error: RuntimeError) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from dlir_tf.files import known_as, replacing
 from dlir_tf.images.formats import NIFTI_SUFFIXES, writable_suffix
 from dlir_tf.images.frame import in_mm
 from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
-from dlir_tf.images.itk_files import quiet_itk, to_itk
-from dlir_tf.images.whole import written_whole
+from dlir_tf.images.itk_files import itk_writing, to_itk
 
 
 def save_image(
@@ -38,8 +38,8 @@ def save_image(
         affine = affine_4x4(affine, header)
         if is_sheared(affine):
             warnings.warn(
-                f"{path}: the axes aren't perpendicular, and ITK, ANTs and Slicer "
-                "refuse such NIfTI files; they read it as .nrrd",
+                f"{known_as(path)}: the axes aren't perpendicular, and ITK, ANTs and "
+                "Slicer refuse such NIfTI files; they read it as .nrrd",
                 stacklevel=4,
             )
         save_nifti(path, array, affine, header, time=time)
@@ -47,7 +47,7 @@ def save_image(
     import SimpleITK as sitk
 
     image = to_itk(array, affine, time[0] if time else 0.0)
-    with written_whole(path) as draft, quiet_itk():
+    with replacing(path) as draft, itk_writing():
         sitk.WriteImage(image, str(draft), useCompression=True)
 
 
@@ -97,7 +97,7 @@ def save_nifti(
     if time is not None:
         image.header["pixdim"][4] = time[0]
         image.header.set_xyzt_units("mm", time[1])
-    with written_whole(path) as draft:
+    with replacing(path) as draft:
         image.to_filename(draft)
 
 

@@ -70,8 +70,9 @@ def cast_voxels(array: np.ndarray, dtype: np.dtype[Any], path: Path) -> np.ndarr
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
             raise InputError(
-                f"{path}: NaN or infinite voxels can't be written as {dtype}; choose "
-                "a floating-point dtype"
+                f"NaN or infinite voxels can't be written as {dtype}; choose a "
+                "floating-point dtype",
+                place=path,
             )
         # float64 holds every limit exactly, apart from those of 64-bit integers.
         high = min(limits.max, 2**63 - 1024)

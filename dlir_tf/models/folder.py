@@ -25,7 +25,7 @@ from keras import ops
 from dlir_tf.compute.compilation import compiled_graph
 from dlir_tf.config import Config, dump_config, read_config
 from dlir_tf.errors import InputError
-from dlir_tf.files import replacing
+from dlir_tf.files import make_folder, replacing
 from dlir_tf.models.folder_files import (
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -95,7 +95,7 @@ def make_model(
 def save_model(folder: Path, model: Model) -> None:
     """Writes a model into a folder, which is made if it isn't there."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_config(folder, model.config)
     save_weights(folder / WEIGHTS_FILE, model.network)
     provenance = {

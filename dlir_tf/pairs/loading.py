@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, WriteError
 from dlir_tf.images import (
     Image,
     read_image,
@@ -100,6 +100,8 @@ def for_each_pair(
         try:
             with located(pairs[index]):
                 action(index)
+        except WriteError:
+            raise  # no fault of this pair
         except InputError as error:
             return str(error)
         return None
@@ -118,8 +120,10 @@ def located(pair: Pair) -> Iterator[None]:
     """Puts the pair's place in its manifest before the message of an error."""
     try:
         yield
+    except WriteError:
+        raise  # no fault of the pair
     except InputError as error:
-        raise InputError(f"{pair.place}: {error}") from error
+        raise error.within(pair.place) from error
 
 
 def _read_mask(path: Path | None, image: Image) -> Image | None:

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import make_folder, replacing
 from dlir_tf.images import write_displacement, write_image
 from dlir_tf.phantoms.heart import Phantom, beating_heart
 
@@ -37,7 +38,7 @@ def write_phantoms(
             f"Received: {num_train}, {num_test}"
         )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     manifests = []
     for part, count in (("train", num_train), ("test", num_test)):
         rows = []
@@ -67,7 +68,10 @@ def _write_subject(folder: Path, name: str, phantom: Phantom) -> dict[str, str]:
 
 
 def _write_manifest(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -1,9 +1,9 @@
 """The folder that a training writes to: free, or its own from before."""
 
-import os
 from pathlib import Path
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import check_folder
 from dlir_tf.models.folder_files import CHECKPOINT_FILE, PROVENANCE_FILE
 
 # Preprocessed pairs are no result: a training that was stopped while it prepared
@@ -22,12 +22,7 @@ def check_output_folder(folder: Path, *, resume: bool) -> None:
         InputError: If it is in use, can't be written, or has nothing to resume.
     """
     cure = "choose another --output"
-    parents = folder.absolute().parents
-    nearest = next(path for path in (folder, *parents) if path.exists())
-    if not nearest.is_dir():
-        raise InputError(f"{folder}: {nearest} is a file; {cure}")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"{folder}: {nearest} can't be written; {cure}")
+    check_folder(folder)
     interrupted = (folder / CHECKPOINT_FILE).is_file()
     if resume and not interrupted:
         if (folder / PROVENANCE_FILE).is_file():
@@ -38,7 +33,7 @@ def check_output_folder(folder: Path, *, resume: bool) -> None:
             f"{folder}: there is no interrupted training to go on with; leave "
             "--resume out to start one"
         )
-    if resume or nearest != folder:
+    if resume or not folder.exists():
         return
     if any(entry.name != CACHE_FOLDER for entry in folder.iterdir()):
         if interrupted:

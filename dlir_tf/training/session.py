@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from dlir_tf.files import make_folder
 from dlir_tf.models.folder import (
     Model,
     make_model,
@@ -72,7 +73,7 @@ class Session:
         first = Progress(0, 0, math.inf, 0, 0.0, self._recipe.identity)
         self._state = stored or Checkpoint(first, weights, best=weights)
         self._network.set_weights(self._state.weights)
-        self._output.mkdir(parents=True, exist_ok=True)
+        make_folder(self._output)
         # Before all other files: whatever is interrupted from here on can go on.
         save_checkpoint(self._output / CHECKPOINT_FILE, self._state)
         write_config(self._output, self._config)

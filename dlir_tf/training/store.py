@@ -12,7 +12,7 @@ import numpy as np
 from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.files import replacing
+from dlir_tf.files import make_folder, replacing
 from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.losses.masks import MASKS, check_mask
 from dlir_tf.pairs.loading import for_each_pair, load_pair
@@ -186,7 +186,7 @@ class PairStore:
                 return Sample(**stored)
         sample = self._read(index)
         arrays = {k: v for k, v in vars(sample).items() if v is not None}
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         with replacing(path) as unfinished, unfinished.open("wb") as stream:
             np.savez(stream, **arrays)
         return sample

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlir_tf.apply import naming, output_paths, write_results
+from dlir_tf.apply import output_paths, write_results
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, write_image
 
@@ -97,8 +97,7 @@ def test_warnings_name_the_file_that_the_user_knows(here):
 
     def write(draft):
         assert draft != path
-        with naming(path, draft):
-            write_image(draft, image)
+        write_image(draft, image)
 
     with pytest.warns(UserWarning, match="the axes aren't") as caught:
         write_results({path: write})

@@ -143,7 +143,8 @@ def test_disk_that_fills_up_is_one_sentence(
     monkeypatch.setattr(savedmodel, "write_card", full)
     assert exit_code("--format", "savedmodel", "--name", "other") == 1
     assert capfd.readouterr().err == (
-        "Error: export/other: the disk is full; the files that are there are whole\n"
+        "Error: export/other: can't be written (No space left on device): the disk is "
+        "full; make room and try again, the files that are there are whole\n"
     )
     assert not (here / "export" / "other").exists()
 

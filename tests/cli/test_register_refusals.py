@@ -117,8 +117,8 @@ def test_a_bad_output_is_refused_before_any_work(here, capsys, monkeypatch):
     start = PAIR[:3]
     for output, message in {
         "none/moved.nii.gz": "its folder doesn't exist",
-        "out/moved.png": "ends in .nii.gz or .nii or .mha",
-        "out": "ends in .nii.gz or .nii or .mha",
+        "out/moved.png": "ends in .nii.gz, .nii, .mha",
+        "out": "ends in .nii.gz, .nii, .mha",
         "fixed.nii.gz": "is an input or another output already",
         "out/../moving.nii.gz": "is an input or another output already",
     }.items():
@@ -137,7 +137,7 @@ def test_a_bad_output_is_refused_before_any_work(here, capsys, monkeypatch):
     warp = ("--displacement", "out/a1Warp.nii.gz")
     error = refused(capsys, here, *PAIR, *pair, *warp)
     assert "out/a1Warp.nii.gz: comes with out/a0GenericAffine.mat, but is" in error
-    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
+    monkeypatch.setattr("os.access", lambda _, mode: not mode & os.W_OK)
     assert "can't be written" in refused(capsys, here, *PAIR)
 
 
@@ -153,7 +153,8 @@ def test_if_the_last_output_fails_the_first_is_not_there(here, capsys, monkeypat
     more = ("--transform", "out/a0GenericAffine.mat", "--jacobian", "out/j.mhd")
     error = refused(capsys, here, *ALL, *more)
     assert error == (
-        "Error: out/figure.png: the disk is full; the files that are there are whole"
+        "Error: out/figure.png: can't be written (No space left on device): the disk "
+        "is full; make room and try again, the files that are there are whole"
     )
     assert outputs(here) == ["moved.nii.gz"]
     assert (here / "out" / "moved.nii.gz").read_bytes() == b"from before"

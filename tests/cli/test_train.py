@@ -199,4 +199,4 @@ def test_a_full_disk_is_said_to_be_full(run, fake_train):
     fake_train(error)
     code, _, err = run()
     assert code == 1
-    assert err.startswith("Error: model/checkpoint.npz: the disk is full")
+    assert err.startswith("Error: model/checkpoint.npz: can't be written (No space")

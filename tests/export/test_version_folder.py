@@ -113,5 +113,5 @@ def test_folder_that_cant_be_written_is_refused(
     """Pretended, because root may write everywhere."""
     monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / "locked")
     (tmp_path / "locked").mkdir()
-    with pytest.raises(InputError, match="locked: can't be written"):
+    with pytest.raises(InputError, match="locked can't be written"):
         check_version_folder(tmp_path / "locked" / "export", "dlir", 1, HEARTS)

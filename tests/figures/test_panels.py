@@ -130,8 +130,8 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path):
         registration_figure(path, fixed, fixed, fixed, slice_index=5)
     with pytest.raises(InputError, match="slice_axis must be"):
         registration_figure(path, fixed, fixed, fixed, slice_axis=3)
-    with pytest.raises(InputError, match=r"must end with \.png"):
+    with pytest.raises(InputError, match=r"ends in \.png"):
         registration_figure(tmp_path / "a.jpg", fixed, fixed, fixed)
-    with pytest.raises(InputError, match="there is no folder"):
+    with pytest.raises(InputError, match="its folder doesn't exist"):
         registration_figure(tmp_path / "none" / "a.png", fixed, fixed, fixed)
     assert not list(tmp_path.iterdir())

@@ -1,11 +1,7 @@
 """Checks of the options of an export to TFLite, before TensorFlow is loaded."""
 
-import os
-from pathlib import Path
-
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.models.litert_file import SUFFIX
 
 
 def check_shape(shape: tuple[int, ...], config: Config) -> None:
@@ -43,22 +39,3 @@ def parse_shape(text: str) -> tuple[int, ...]:
             "--shape: must be whole numbers with commas between them, such as "
             f"160,192,160. Received: {text!r}"
         ) from error
-
-
-def check_new_file(path: Path) -> None:
-    """Refuses the name of a file that can't be made.
-
-    Raises:
-        InputError: If it doesn't end in `.tflite`, is there already, or its folder
-            isn't there or can't be written.
-    """
-    if path.suffix != SUFFIX:
-        raise InputError(f"--output: must be a name that ends in {SUFFIX}: {path}")
-    if path.exists():
-        raise InputError(
-            f"{path}: is there already; choose another name by --output, or delete it"
-        )
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: its folder doesn't exist; make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path}: its folder can't be written; choose another one")

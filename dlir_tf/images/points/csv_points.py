@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import replacing
 from dlir_tf.images.frame import flip_ras_lps
 
 _DECIMALS = 6  # a millionth of a mm
@@ -44,7 +45,10 @@ class CsvPoints:
         for row, point in zip(rows[1:], numbers, strict=True):
             for column, number in zip(self.columns, point, strict=True):
                 row[column] = repr(float(number) + 0.0)  # never -0.0
-        with path.open("w", newline="", encoding="utf-8") as stream:
+        with (
+            replacing(path) as unfinished,
+            unfinished.open("w", newline="", encoding="utf-8") as stream,
+        ):
             csv.writer(stream, lineterminator="\n").writerows(rows)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import replacing
 from dlir_tf.images.frame import flip_ras_lps
 
 # What a markup that isn't given by its points alone states besides them.
@@ -52,7 +53,8 @@ class MarkupPoints:
             position = flip_ras_lps(point) if lps else point
             control_point["position"] = (position + 0.0).tolist()  # never -0.0
         text = json.dumps(document, indent=4, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        with replacing(path) as unfinished:
+            unfinished.write_text(text + "\n", encoding="utf-8")
 
 
 def read_markup_points(path: Path) -> MarkupPoints:

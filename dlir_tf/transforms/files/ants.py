@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dlir_tf.errors import InputError
-from dlir_tf.files import replacing, write_together
+from dlir_tf.files import known_as, replacing
 from dlir_tf.images import Grid, write_displacement
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.component import Component
@@ -96,33 +96,31 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
     """
     if path.name.endswith(INVERSE_WARP):
         raise InputError(
-            f"{path}: an inverse warp can't be written by itself; choose a name that "
-            f"ends with {AFFINE} and write the inverse transform"
+            "an inverse warp can't be written by itself; choose a name that ends with "
+            f"{AFFINE} and write the inverse transform",
+            place=path,
         )
     affine_path, warp_path = _partner(path, AFFINE), _partner(path, WARP)
     deformations, affine = _split(transform)
     if not deformations and reference is None:
-        if warp_path.exists():
+        if known_as(warp_path).exists():
             raise InputError(
-                f"{affine_path}: an affine alone must have no warp beside it, but "
-                f"there is {warp_path.name}, which ANTs' users would take for its "
-                "partner; remove it, choose another name or give a reference"
+                "an affine alone must have no warp beside it, but there is "
+                f"{warp_path.name}, which ANTs' users would take for its partner; "
+                "remove it, choose another name or give a reference",
+                place=affine_path,
             )
-        with replacing(affine_path) as unfinished:
-            save_itk(unfinished, affine)
+        save_itk(affine_path, affine)
         return 0.0
     field = dense_form(warp_path, deformations, reference)
     written = affine.compose(Transform((field,)))
     error = largest_error(transform, written, field.grid)
     warp = without_single_axes(field)
-    write_together(
-        {
-            warp_path: lambda draft: write_displacement(
-                draft, warp.displacement, warp.affine
-            ),
-            affine_path: lambda draft: save_itk(draft, affine),
-        }
-    )
+    # The affine comes last: a warp without it isn't read, but it is without a warp.
+    with replacing(affine_path) as unfinished:
+        beside = unfinished.with_name(warp_path.name)
+        write_displacement(beside, warp.displacement, warp.affine)
+        save_itk(unfinished, affine)
     return error
 
 

@@ -41,8 +41,9 @@ def grid_for(path: Path, reference: Grid | None) -> Grid:
     """
     if reference is None:
         raise InputError(
-            f"{path}: such a file holds this transform as displacements at the voxels "
-            "of a grid, but no grid was given; give the fixed image as the reference"
+            "such a file holds this transform as displacements at the voxels of a "
+            "grid, but no grid was given; give the fixed image as the reference",
+            place=path,
         )
     return reference
 

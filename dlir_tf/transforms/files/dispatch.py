@@ -97,19 +97,10 @@ def write_transform(
     path, grid = Path(path), None if reference is None else grid_of(reference)
     if grid is not None and grid.ndim != transform.ndim:
         raise InputError(
-            f"{path}: the reference must be {transform.ndim}-d like the transform, but "
-            f"its shape is {grid.shape}; give an image of the same rank"
+            f"the reference must be {transform.ndim}-d like the transform, but its "
+            f"shape is {grid.shape}; give an image of the same rank",
+            place=path,
         )
-    try:
-        return _write(path, transform, grid)
-    except OSError as error:
-        raise InputError(
-            f"{path}: can't be written ({error.strerror or error}); choose a folder "
-            "that exists, is writable and has space"
-        ) from error
-
-
-def _write(path: Path, transform: Transform, grid: Grid | None) -> float:
     if is_ants_name(path):
         return write_ants(path, transform, grid)
     if path.name.endswith(_OWN):
@@ -119,8 +110,9 @@ def _write(path: Path, transform: Transform, grid: Grid | None) -> float:
     if path.name.endswith(_FIELD_SUFFIXES):
         return write_field(path, transform, grid)
     raise InputError(
-        f"{path}: the name of a transform's file to write must end with "
-        f"{_listed(TRANSFORM_SUFFIXES)}"
+        "the name of a transform's file to write must end with "
+        f"{_listed(TRANSFORM_SUFFIXES)}",
+        place=path,
     )
 
 

@@ -6,7 +6,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.images import Grid, write_displacement
 from dlir_tf.images.displacement import read_field_file
-from dlir_tf.images.itk_files import quiet_itk, reason
+from dlir_tf.images.itk_files import itk_writing
 from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import (
     dense_form,
@@ -65,15 +65,9 @@ def _write_with_itk(path: Path, field: DenseField) -> None:
 
     if field.grid.is_sheared:
         raise InputError(
-            f"{path}: a displacement field must lie on perpendicular axes to be read "
-            "again, but the grid is sheared; give it on the grid of another image"
+            "a displacement field must lie on perpendicular axes to be read again, "
+            "but the grid is sheared; give it on the grid of another image",
+            place=path,
         )
-    with replacing(path) as unfinished:
-        try:
-            with quiet_itk():
-                sitk.WriteImage(field_to_itk(field), str(unfinished), True)
-        except RuntimeError as error:
-            raise InputError(
-                f"{path}: can't be written ({reason(error)}); choose a folder that is "
-                "writable and has space"
-            ) from error
+    with replacing(path) as unfinished, itk_writing():
+        sitk.WriteImage(field_to_itk(field), str(unfinished), True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.images import Grid
-from dlir_tf.images.itk_files import quiet_itk, reason
+from dlir_tf.images.itk_files import itk_writing, quiet_itk, reason
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
@@ -71,27 +71,20 @@ def write_itk(path: Path, transform: Transform, reference: Grid | None) -> float
         components = _with_dense_part(components, inexact[-1] + 1, grid)
         written = Transform(tuple(components))
         error = largest_error(transform, written, grid)
-    with replacing(path) as unfinished:
-        save_itk(unfinished, Transform(tuple(components)))
+    save_itk(path, Transform(tuple(components)))
     return error
 
 
 def save_itk(path: Path, transform: Transform) -> None:
-    """Writes an exact form to a file of any of ITK's formats.
+    """Writes an exact form to a file of any of ITK's formats, whole or not at all.
 
     Raises:
-        InputError: If ITK fails to.
+        WriteError: If ITK fails to.
     """
     import SimpleITK as sitk
 
-    try:
-        with quiet_itk():
-            sitk.WriteTransform(to_itk(transform), str(path))
-    except RuntimeError as error:
-        raise InputError(
-            f"{path}: can't be written ({reason(error)}); choose a folder that is "
-            "writable and has space"
-        ) from error
+    with replacing(path) as unfinished, itk_writing():
+        sitk.WriteTransform(to_itk(transform), str(unfinished))
 
 
 def _with_dense_part(

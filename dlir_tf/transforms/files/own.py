@@ -99,8 +99,9 @@ def _describe(path: Path, component: Component) -> tuple[str, dict[str, np.ndarr
             names = [field.name for field in dataclasses.fields(known)]
             return kind, {name: _smallest(getattr(component, name)) for name in names}
     raise InputError(
-        f"{path}: components must be of the kinds {', '.join(_KINDS)} or their "
-        f"inverses, but one is {type(component).__name__}; write a displacement field"
+        f"components must be of the kinds {', '.join(_KINDS)} or their inverses, but "
+        f"one is {type(component).__name__}; write a displacement field",
+        place=path,
     )
 
 

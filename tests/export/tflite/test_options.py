@@ -1,12 +1,10 @@
 """Options of an export to TFLite, and what can be wrong with them."""
 
-from pathlib import Path
-
 import pytest
 
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
-from dlir_tf.export.tflite.options import check_new_file, check_shape, parse_shape
+from dlir_tf.export.tflite.options import check_shape, parse_shape
 
 
 def test_shapes_are_read() -> None:
@@ -26,14 +24,3 @@ def test_says_the_next_multiple() -> None:
         check_shape((250, 224, 0), config)
     with pytest.raises(InputError, match=r"3-d, so the shape has 3 numbers"):
         check_shape((256, 224), config)
-
-
-def test_files_that_cant_be_made(tmp_path: Path) -> None:
-    check_new_file(tmp_path / "model.tflite")
-    with pytest.raises(InputError, match=r"ends in \.tflite"):
-        check_new_file(tmp_path / "model.lite")
-    with pytest.raises(InputError, match="folder doesn't exist"):
-        check_new_file(tmp_path / "no" / "model.tflite")
-    (tmp_path / "model.tflite").write_text("kept")
-    with pytest.raises(InputError, match="is there already"):
-        check_new_file(tmp_path / "model.tflite")

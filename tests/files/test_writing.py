@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dlir_tf.errors import InputError
-from dlir_tf.files import replacing, write_together
+from dlir_tf.errors import InputError, WriteError
+from dlir_tf.files import known_as, replacing, write_together
 
 
 def _names(folder):
@@ -49,9 +49,10 @@ def test_a_result_is_as_readable_as_any_other_file(tmp_path):
 
 def test_a_missing_folder_is_named_not_the_draft(tmp_path):
     path = tmp_path / "none" / "a.txt"
-    with pytest.raises(FileNotFoundError) as caught, replacing(path):
+    with pytest.raises(WriteError) as caught, replacing(path):
         pass
-    assert caught.value.filename == str(path)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(path))
+    assert str(caught.value).endswith("its folder doesn't exist; make it first")
 
 
 @pytest.mark.parametrize("names_the_draft", [False, True])
@@ -94,11 +95,11 @@ def test_if_one_of_several_fails_none_is_there(tmp_path):
 
     def fail(path):
         path.write_text("half")
-        raise InputError(f"{path}: the disk is full")
+        raise InputError("is no good", place=path)
 
     with pytest.raises(InputError) as caught:
         write_together({first: lambda path: path.write_text("new"), second: fail})
-    assert str(caught.value) == f"{second}: the disk is full"
+    assert str(caught.value) == f"{second}: is no good"
     assert first.read_text() == "old"
     assert _names(tmp_path) == ["a.txt"]
 
@@ -135,11 +136,95 @@ def test_what_the_disk_refuses_names_the_file(tmp_path, monkeypatch, filename):
     with pytest.raises(OSError) as caught:  # noqa: PT011
         write_together({Path("a.txt"): Path.touch, Path("b.txt"): fail})
     assert caught.value.filename == "b.txt"
-    with pytest.raises(FileNotFoundError) as caught:
+    with pytest.raises(WriteError) as caught:
         write_together({Path("a.txt"): Path.touch, Path("none/b.txt"): Path.touch})
-    assert caught.value.filename == "none/b.txt"
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, "none/b.txt")
     (tmp_path / "b.txt").mkdir()
-    with pytest.raises(IsADirectoryError) as caught:
+    with pytest.raises(WriteError) as caught:
         write_together({Path("a.txt"): Path.touch, Path("b.txt"): Path.touch})
-    assert caught.value.filename == "b.txt"
+    assert (caught.value.errno, caught.value.filename) == (errno.EISDIR, "b.txt")
     assert _names(tmp_path) == ["b.txt"]
+
+
+def test_what_is_written_inside_is_not_drafted_again(tmp_path):
+    """It goes straight to its path, and takes its place with all others."""
+    path, beside = tmp_path / "pair.mat", tmp_path / "pair.nii"
+    path.write_text("old")
+    with replacing(path) as unfinished:
+        with replacing(unfinished.with_name("pair.nii")) as inner:
+            assert inner.parent == unfinished.parent
+            inner.write_text("warp")
+        write_together({unfinished: lambda draft: draft.write_text(str(draft))})
+        assert known_as(unfinished) == path
+        assert known_as(inner) == beside
+        assert _names(unfinished.parent) == ["pair.mat", "pair.nii"]
+        assert _names(tmp_path)[1:] == ["pair.mat"]
+        assert path.read_text() == "old"
+    assert path.read_text() == str(unfinished)
+    assert _names(tmp_path) == ["pair.mat", "pair.nii"]
+    assert known_as(unfinished) == unfinished
+
+
+def test_a_failure_inside_is_told_of_the_file_that_fails(tmp_path):
+    path, beside = tmp_path / "pair.mat", tmp_path / "pair.nii"
+    with (
+        pytest.raises(WriteError) as caught,
+        replacing(path) as unfinished,
+        replacing(unfinished.with_name(beside.name)),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(beside)
+    with pytest.raises(InputError) as refused, replacing(path) as unfinished:
+        raise InputError("is no good", place=unfinished.with_name(beside.name))
+    assert str(refused.value) == f"{beside}: is no good"
+    assert _names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a.mat", "a.nii"])
+def test_a_kill_between_renames_leaves_no_mixture(tmp_path, monkeypatch, name):
+    """What makes the others readable is away before they are replaced."""
+    head, beside = tmp_path / "a.mat", tmp_path / "a.nii"
+
+    def write(path):
+        with replacing(path.with_name(head.name)) as unfinished:
+            with replacing(unfinished.with_name(beside.name)) as inner:
+                inner.write_text(text)
+            unfinished.write_text(text)
+
+    text = "old"
+    write_together({tmp_path / name: write})
+    text, seen, replace = "new", [], Path.replace
+
+    def look(draft, target):
+        for action in (lambda: None, lambda: replace(draft, target)):
+            action()
+            found = {p: p.read_text() for p in (head, beside) if p.exists()}
+            seen.append(found)
+
+    monkeypatch.setattr(Path, "replace", look)
+    write_together({tmp_path / name: write})
+    assert seen[0] == {head: "old", beside: "old"}
+    assert seen[-1] == {head: "new", beside: "new"}
+    readable = [set(found.values()) for found in seen if head in found]
+    assert all(len(texts) == 1 for texts in readable), readable
+
+
+def test_if_the_first_rename_fails_all_old_files_stay(tmp_path, monkeypatch):
+    def write(path):
+        path.with_suffix(".raw").write_text("voxels")
+        path.write_text("header")
+
+    path = tmp_path / "a.mhd"
+    path.write_text("old")
+    replace = Path.replace
+
+    def refuse(draft, target):
+        if target.suffix == ".raw":
+            raise OSError(errno.EIO, "Input/output error")
+        return replace(draft, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(WriteError, match="Input/output error"):
+        write_together({path: write})
+    assert path.read_text() == "old"
+    assert _names(tmp_path) == ["a.mhd"]

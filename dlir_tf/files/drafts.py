@@ -1,0 +1,113 @@
+"""Folders of drafts: where files are written before they take their places."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PREFIX = ".unfinished-"
+_BEFORE = ".before"
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A file that is being written.
+
+    Attributes:
+        path: Its place.
+        folder: A new folder beside that, which is there only meanwhile. The file is
+            called in it as it will be called; what is written beside it, such as the
+            voxels of a header, comes with it.
+        finished: Names of files that are whole, in the order in which they became so.
+    """
+
+    path: Path
+    folder: Path
+    finished: list[str] = field(default_factory=list)
+
+    @property
+    def file(self) -> Path:
+        """What to write to."""
+        return self.folder / self.path.name
+
+    def moves(self) -> list[tuple[Path, Path]]:
+        """From where to where, in order.
+
+        The last is the one without which the others can't be read: a header comes
+        after its voxels, of a pair the one that was finished last.
+        """
+        names = {entry.name for entry in self.folder.iterdir()}
+        order = [*self.finished, self.path.name]
+        drafts = sorted(
+            names, key=lambda name: (name in order and 1 + order.index(name), name)
+        )
+        return [(self.folder / name, self.path.with_name(name)) for name in drafts]
+
+    def take_places(self) -> None:
+        """Moves all files to their places; a kill in between leaves no mixture."""
+        moves = self.moves()
+        # What makes old files readable goes before the first of them is replaced.
+        before, moved = self.folder / _BEFORE, False
+        if len(moves) > 1 and moves[-1][1].exists():
+            moves[-1][1].replace(before)
+        try:
+            for draft, target in moves:
+                draft.replace(target)
+                moved = True
+        except BaseException:
+            if before.exists() and not moved:
+                before.replace(moves[-1][1])
+            raise
+
+
+_open: ContextVar[tuple[Draft, ...]] = ContextVar("open drafts", default=())
+
+
+@contextlib.contextmanager
+def drafting(paths: list[Path]) -> Iterator[list[Draft]]:
+    """Gives a draft for every file; their folders go at the end of the block."""
+    with contextlib.ExitStack() as folders:
+        drafts = [Draft(p, folders.enter_context(_folder_beside(p))) for p in paths]
+        token = _open.set((*_open.get(), *drafts))
+        folders.callback(_open.reset, token)
+        yield drafts
+
+
+def draft_of(path: Path) -> Draft | None:
+    """The draft that a file which is to be written is already a part of."""
+    return next((d for d in _open.get() if d.folder == path.parent), None)
+
+
+def known_as(path: Path) -> Path:
+    """The name by which the user knows a file: its place, if `path` is a draft."""
+    draft = draft_of(path)
+    return path if draft is None else draft.path.with_name(path.name)
+
+
+def settle(path: Path) -> None:
+    """Waits until the disk has taken a file, or a folder with all in it.
+
+    Raises:
+        OSError: If it can't; some file systems find out no sooner.
+    """
+    for each in (path, *path.rglob("*")) if path.is_dir() else (path,):
+        if each.is_file():
+            with each.open("rb+" if os.name == "nt" else "rb") as stream:
+                os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A folder that is there only within the block."""
+    try:
+        name = Path(tempfile.mkdtemp(prefix=PREFIX, dir=path.parent)).name
+    except OSError as error:  # which names a folder that nobody has heard of
+        raise OSError(error.errno, error.strerror) from error
+    try:
+        yield path.parent / name
+    finally:
+        shutil.rmtree(path.parent / name, ignore_errors=True)
