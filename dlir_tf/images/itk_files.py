@@ -18,7 +18,8 @@ from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
 from dlir_tf.images.frame import flip_affine
 from dlir_tf.images.grid import column_norms, in_space
-from dlir_tf.images.headers.nrrd import NrrdHeader, read_nrrd_header
+from dlir_tf.images.headers.metaimage import check_metaimage
+from dlir_tf.images.headers.nrrd import NrrdHeader, check_nrrd, read_nrrd_header
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -40,7 +41,12 @@ def load_with_itk(path: Path) -> Contents:
     import SimpleITK as sitk
 
     suffix = suffix_of(path, ITK_SUFFIXES) or ""
-    nrrd = read_nrrd_header(path) if _READERS[suffix] == "NrrdImageIO" else None
+    nrrd = None
+    if _READERS[suffix] == "NrrdImageIO":
+        nrrd = read_nrrd_header(path)
+        check_nrrd(path, nrrd)
+    else:
+        check_metaimage(path)
     try:
         with quiet_itk():
             image = sitk.ReadImage(str(path), imageIO=_READERS[suffix])
