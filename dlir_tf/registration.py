@@ -10,6 +10,7 @@ import numpy as np
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
 from dlir_tf.numerics import Numerics
 from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair
@@ -37,6 +38,7 @@ class Registration:
             `transform.resample` to move labels or further images at no cost.
         seconds: How long it took.
         report: How it went, with a verdict.
+        fill_value: What the moved image has where nothing of the moving image is.
     """
 
     moved: Image
@@ -44,6 +46,7 @@ class Registration:
     displacement: np.ndarray
     seconds: float
     report: Report
+    fill_value: float
 
 
 def register(
@@ -54,7 +57,7 @@ def register(
     config: Config | None = None,
     refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,
-    fill_value: float = 0.0,
+    fill_value: FillValue = "auto",
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
     do_no_harm: bool = True,
@@ -80,7 +83,8 @@ def register(
             model none, without one `refinement.steps` of the config.
         initial_alignment: `"header"`, `"centers"` or `"mass"`, instead of what the
             config says: see `dlir_tf.pairs.preprocessing.initial_alignment`.
-        fill_value: Given to voxels that come from outside the moving image.
+        fill_value: Given to voxels that come from outside the moving image; `"auto"`
+            chooses by that image: see `dlir_tf.images.background`.
         fixed_mask: Which voxels of the fixed image count in refinement and when stages
             are judged, bool, on its grid; the model itself sees whole images.
         moving_mask: Likewise, of the moving image.
@@ -97,8 +101,9 @@ def register(
         InputError: If there is neither model nor config, or both; if an image doesn't
             fit the model, is constant, or the two don't overlap; if slices aren't
             parallel; if the initial alignment is none of those; if a mask doesn't fit
-            its image or leaves nothing to compare; if `refine` isn't at least 1; or if
-            the model's weights lead to numbers that aren't finite.
+            its image or leaves nothing to compare; if `refine` isn't at least 1; if the
+            fill value isn't one of the moving image's type; or if the model's weights
+            lead to numbers that aren't finite.
 
     Example: an untrained model, in the place of a loaded one, moves nothing but what
     the initial alignment does.
@@ -125,6 +130,7 @@ def register(
     'WARN'
     """
     start = time.perf_counter()
+    outside = chosen_fill_value(fill_value, moving)
     config = _with_alignment(chosen_config(model, config), initial_alignment)
     slices = as_slices(fixed, moving, config.ndim)
     images = (fixed, moving) if slices is None else (slices.fixed, slices.moving)
@@ -150,7 +156,7 @@ def register(
     transform = in_world(selection.parameters)
     displacement = transform.displacement(fixed)
     moved = transform.resample(
-        moving, fixed, displacement=displacement, fill_value=fill_value
+        moving, fixed, displacement=displacement, fill_value=outside
     )
     report = make_report(
         selection,
@@ -165,7 +171,7 @@ def register(
     )
     seconds = time.perf_counter() - start
     report = replace(report, seconds=seconds)
-    return Registration(moved, transform, displacement, seconds, report)
+    return Registration(moved, transform, displacement, seconds, report, outside)
 
 
 def chosen_config(model: Predictor | None, config: Config | None) -> Config:

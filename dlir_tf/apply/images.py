@@ -11,6 +11,7 @@ import numpy as np
 from dlir_tf.apply.trust import is_solved_for, points_with_values, report_inverse
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Grid, Image, is_label_image
+from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.transforms import DenseField, Transform
 
 # A field kept for the next image or frame; 3-d, this is about 180 million voxels.
@@ -33,7 +34,8 @@ class ImageCarrier:
             field lies on, if the transform is one, or else each image's own.
         interpolation: `"linear"`, `"nearest"` or `"cubic"`; `None` is linear, but
             nearest for labels.
-        fill_value: Given to voxels that come from outside an image.
+        fill_value: Given to voxels that come from outside an image; `"auto"` chooses by
+            the image (see `dlir_tf.images.background`), and 0 for labels.
         num_images: How many will come.
         tell: Is called with what the user should know, a line at a time.
     """
@@ -41,7 +43,7 @@ class ImageCarrier:
     transform: Transform
     reference: Image | None = None
     interpolation: str | None = None
-    fill_value: float = 0.0
+    fill_value: FillValue = "auto"
     num_images: int = 1
     tell: Callable[[str], None] = lambda line: None
     _grid: Grid | None = field(default=None, init=False)
@@ -70,7 +72,7 @@ class ImageCarrier:
                 from inside it.
         """
         first = self._fitting(path, frames[0])
-        self._check_fill_value(path, first.array.dtype)
+        outside = self._outside(path, frames)
         chosen = self._grid is None
         grid = self._grid or self._choose_grid(path, frames[0].grid)
         plain = grid.plane() if self._is_stored_as_slice(grid) else grid
@@ -85,6 +87,7 @@ class ImageCarrier:
             self._forewarn(path, points, plain)
         displacement = self._compute_displacement(plain, len(frames))
         interpolation = self._interpolation(path, frames)
+        self._tell_background(path, outside)
         like = self.reference or (frames[0] if self._grid is None else None)
         header = like.header if like is not None else None
         results = []
@@ -94,7 +97,7 @@ class ImageCarrier:
                 plain,
                 displacement=displacement,
                 interpolation=interpolation,
-                fill_value=self.fill_value,
+                fill_value=outside,
             )
             array = moved.array.reshape(grid.shape)
             results.append(Image(array, grid.affine, header))
@@ -176,12 +179,19 @@ class ImageCarrier:
         """Whether it's of a 2-d image, for the transform, that is stored as 3-d."""
         return self.transform.ndim == 2 and grid.is_flat
 
-    def _check_fill_value(self, path: Path, dtype: np.dtype) -> None:
-        if dtype.kind not in "iu":
-            return
-        limits, value = np.iinfo(dtype), self.fill_value
-        if not (limits.min <= value <= limits.max and value == int(value)):
-            raise InputError(
-                f"{path}: a fill value of {value:g} doesn't exist in its type {dtype}, "
-                f"whole numbers from {limits.min} to {limits.max}; choose another one"
+    def _outside(self, path: Path, frames: Frames) -> float:
+        """The value of voxels from outside an image."""
+        automatic = self.fill_value == "auto"
+        if automatic and all(is_label_image(frame, path) for frame in frames):
+            return 0.0
+        try:
+            return chosen_fill_value(self.fill_value, frames[0])
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    def _tell_background(self, path: Path, value: float) -> None:
+        if self.fill_value == "auto" and value:
+            self.tell(
+                f"{path}: what comes from outside it is {value:g}, by its own "
+                "background (--fill-value chooses another value)"
             )

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -58,4 +59,30 @@ spacing_source_option = click.option(
     default="auto",
     show_default=True,
     help="Where voxel sizes are read if a file states two; auto decides and warns.",
+)
+
+
+class _FillValueType(click.ParamType[Any]):
+    """A number, or the word auto."""
+
+    name = "number|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Takes the option's text for a number, or for `auto`."""
+        if value == "auto" or isinstance(value, float):
+            return value
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor auto.", param, ctx)
+
+
+fill_value_option = click.option(
+    "--fill-value",
+    type=_FillValueType(),
+    metavar="V|auto",
+    help="Given to voxels that come from outside an image. auto takes what surrounds "
+    "the image on its own faces, -1000 for a CT without any, else 0.  [default: auto]",
 )

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from dlir_tf.cli.judgement import report_options, tell
-from dlir_tf.cli.options import FILE, Command, model_option, spacing_source_option
+from dlir_tf.cli.options import (
+    FILE,
+    Command,
+    fill_value_option,
+    model_option,
+    spacing_source_option,
+)
 from dlir_tf.cli.refinement import chosen_preset, refinement_options
 from dlir_tf.cli.server import chosen_server, server_options
 
 if TYPE_CHECKING:
     from dlir_tf.config import Config
     from dlir_tf.images import SpacingSource
+    from dlir_tf.images.background import FillValue
     from dlir_tf.registration import InitialAlignment, Registration
     from dlir_tf.serving import Server
 
@@ -68,6 +75,7 @@ if TYPE_CHECKING:
 @click.option(
     "--moved-labels", type=FILE, help="Where the moved labels go (with --labels)."
 )
+@fill_value_option
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
 @report_options
 @spacing_source_option
@@ -82,6 +90,7 @@ def command(
     timeout: float | None,
     initial_alignment: "InitialAlignment | None",
     labels: Path | None,
+    fill_value: "FillValue | None",
     spacing_source: "SpacingSource",
     all_stages: bool,
     strict: bool,
@@ -145,6 +154,7 @@ def command(
                 fixed_image,
                 moving_image,
                 refine=refine,
+                fill_value="auto" if fill_value is None else fill_value,
                 do_no_harm=not all_stages,
                 on_progress=progress.stepped,
             )
@@ -154,6 +164,12 @@ def command(
         raise error.within(f"{fixed} and {moving}") from error
     for note in outputs.write(result, fixed_image, moving_image, label_image):
         click.echo(note, err=True)
+    if fill_value in (None, "auto") and result.fill_value:
+        click.echo(
+            f"{moving}: what comes from outside it is {result.fill_value:g}, by its "
+            "own background (--fill-value chooses another value)",
+            err=True,
+        )
     click.echo(outputs.moved)
     tell(result.report, strict=strict)
 

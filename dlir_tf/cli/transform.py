@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlir_tf.cli.options import FILE, Command, spacing_source_option
+from dlir_tf.cli.options import FILE, Command, fill_value_option, spacing_source_option
 
 if TYPE_CHECKING:
     from dlir_tf.images import SpacingSource
+    from dlir_tf.images.background import FillValue
     from dlir_tf.images.points import Space
     from dlir_tf.transforms import Transform
 
@@ -59,13 +60,7 @@ if TYPE_CHECKING:
     help="For all inputs; by default linear, but nearest for labels, which are "
     "recognised by their values and names.",
 )
-@click.option(
-    "--fill-value",
-    type=float,
-    metavar="V",
-    help="Given to voxels that come from outside an image (0 by default; -1024, say, "
-    "for CT).",
-)
+@fill_value_option
 @click.option(
     "--space",
     type=click.Choice(["RAS", "LPS"]),
@@ -81,7 +76,7 @@ def command(
     reference: Path | None,
     inverse: bool,
     interpolation: str | None,
-    fill_value: float | None,
+    fill_value: "FillValue | None",
     space: "Space | None",
     spacing_source: "SpacingSource",
 ) -> None:
@@ -174,7 +169,7 @@ def _transform_images(
     transform: "Transform",
     reference: Path | None,
     interpolation: str | None,
-    fill_value: float | None,
+    fill_value: "FillValue | None",
     spacing_source: "SpacingSource",
 ) -> None:
     from functools import partial
@@ -190,7 +185,7 @@ def _transform_images(
         transform,
         grid,
         interpolation=interpolation,
-        fill_value=fill_value or 0.0,
+        fill_value="auto" if fill_value is None else fill_value,
         num_images=len(results),
         tell=_tell,
     )

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 from dlir_tf.images import Image
+from dlir_tf.images.background import FillValue
 from dlir_tf.pairs.slices import in_plane
 from dlir_tf.registration import OnProgress, Registration, register
 from dlir_tf.serving.answer import ServedModel
@@ -16,7 +17,7 @@ def register_remotely(
     *,
     server: Server,
     refine: int | None = None,
-    fill_value: float = 0.0,
+    fill_value: FillValue = "auto",
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
     do_no_harm: bool = True,
@@ -35,7 +36,7 @@ def register_remotely(
             also takes two 3-d images of one slice.
         server: Where the model is.
         refine: As for `dlir_tf.register`; the refinement happens here.
-        fill_value: Given to voxels that come from outside the moving image.
+        fill_value: As for `dlir_tf.register`.
         fixed_mask: As for `dlir_tf.register`; the server doesn't see it.
         moving_mask: Likewise.
         do_no_harm: As for `dlir_tf.register`.
