@@ -131,7 +131,7 @@ def register(
     """
     start = time.perf_counter()
     outside = chosen_fill_value(fill_value, moving)
-    config = _with_alignment(chosen_config(model, config), initial_alignment)
+    config = with_alignment(chosen_config(model, config), initial_alignment)
     slices = as_slices(fixed, moving, config.ndim)
     images = (fixed, moving) if slices is None else (slices.fixed, slices.moving)
     masks = {"fixed_mask": fixed_mask, "moving_mask": moving_mask}
@@ -241,8 +241,12 @@ def chosen_numerics(model: Predictor | None) -> Numerics:
     return COMPILED
 
 
-def _with_alignment(config: Config, method: InitialAlignment | None) -> Config:
-    """The config with another initial alignment, if one is asked for."""
+def with_alignment(config: Config, method: InitialAlignment | None) -> Config:
+    """The config with another initial alignment, if one is asked for.
+
+    Raises:
+        InputError: If there is no such alignment.
+    """
     if method is None:
         return config
     if method not in get_args(InitialAlignment):

@@ -1,11 +1,15 @@
 """`dlir-tf evaluate`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dlir_tf.cli.options import FILE, Command, model_option
+from dlir_tf.cli.options import FILE, Command, initial_alignment_option, model_option
 from dlir_tf.cli.refinement import chosen_preset, refinement_options
+
+if TYPE_CHECKING:
+    from dlir_tf.registration import InitialAlignment
 
 
 @click.command("evaluate", cls=Command)
@@ -21,6 +25,7 @@ from dlir_tf.cli.refinement import chosen_preset, refinement_options
 )
 @model_option
 @refinement_options
+@initial_alignment_option
 @click.option(
     "--output",
     type=FILE,
@@ -30,7 +35,12 @@ from dlir_tf.cli.refinement import chosen_preset, refinement_options
     help="Where the numbers go, one row per pair.",
 )
 def command(
-    pairs: Path, model: Path, refine: int | None, preset: str | None, output: Path
+    pairs: Path,
+    model: Path,
+    refine: int | None,
+    preset: str | None,
+    initial_alignment: "InitialAlignment | None",
+    output: Path,
 ) -> None:
     """Measure how well pairs of images are registered.
 
@@ -39,7 +49,8 @@ def command(
     registration takes. Labels are moved by nearest neighbour, and all is measured
     on the fixed image's own grid. A label that only one image of a pair has counts
     with a Dice of 0 and without distances. Means go to stdout, one row per pair to
-    the CSV file.
+    the CSV file. A pair that can't be evaluated doesn't stop the others: its row has
+    the verdict ERROR and says why, and the exit code is 1.
 
     Example:
     dlir-tf evaluate --pairs test.csv --model model --refine 60
@@ -47,15 +58,20 @@ def command(
     from rich.console import Console
 
     from dlir_tf.cli.progress import counting
-    from dlir_tf.evaluation.evaluate import check_pairs
+    from dlir_tf.errors import InputError
+    from dlir_tf.evaluation.evaluate import PairEvaluation, PairFailure, find_faults
     from dlir_tf.files import check_output
     from dlir_tf.models.loading import check_model
     from dlir_tf.pairs.manifest import read_manifest
+    from dlir_tf.registration import with_alignment
 
     check_output(output, (".csv",))
     listed = read_manifest(pairs)
     config = chosen_preset(preset)
-    check_pairs(listed, config or check_model(model))
+    chosen = with_alignment(config or check_model(model), initial_alignment)
+    faults = find_faults(listed, chosen)
+    if len(faults) == len(listed):
+        raise InputError("\n".join(faults.values()))
 
     from dlir_tf.cli.quiet import load_keras, load_quietly
 
@@ -64,19 +80,24 @@ def command(
     else:
         load_keras()
         loaded = None
-    from dlir_tf.evaluation.evaluate import evaluate
+    from dlir_tf.evaluation.evaluate import evaluate_each
     from dlir_tf.evaluation.report import summary_table, write_csv
 
     with counting(len(listed), "pairs evaluated") as show_progress:
-        evaluations = evaluate(
+        outcomes = evaluate_each(
             listed,
             loaded,
             show_progress,
             config=config,
             refine=refine,
-            checked=True,
+            initial_alignment=initial_alignment,
+            faults=faults,
         )
-    write_csv(output, evaluations)
+    write_csv(output, outcomes)
+    failures = [each.problem for each in outcomes if isinstance(each, PairFailure)]
+    evaluations = [each for each in outcomes if isinstance(each, PairEvaluation)]
+    if not evaluations:
+        raise InputError("\n".join(failures))
     console = Console(highlight=False)
     console.print(summary_table(evaluations, plain=not console.is_terminal))
     click.echo(
@@ -84,3 +105,6 @@ def command(
         "pair was registered once before."
     )
     click.echo(output)
+    if failures:
+        told = f"{len(failures)} of {len(listed)} pairs couldn't be evaluated"
+        raise InputError("\n".join([f"{told}; the others are in {output}", *failures]))

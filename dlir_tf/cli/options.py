@@ -62,6 +62,15 @@ spacing_source_option = click.option(
 )
 
 
+initial_alignment_option = click.option(
+    "--initial-alignment",
+    type=click.Choice(["header", "centers", "mass"]),
+    help="How the two are laid onto each other before the model sees them: as their "
+    "headers say, centre on centre, or by their centres of intensity.  [default: what "
+    "the model's config says]",
+)
+
+
 class _FillValueType(click.ParamType[Any]):
     """A number, or the word auto."""
 

@@ -12,6 +12,7 @@ from dlir_tf.cli.options import (
     FILE,
     Command,
     fill_value_option,
+    initial_alignment_option,
     model_option,
     spacing_source_option,
 )
@@ -41,13 +42,7 @@ if TYPE_CHECKING:
 @model_option
 @refinement_options
 @server_options
-@click.option(
-    "--initial-alignment",
-    type=click.Choice(["header", "centers", "mass"]),
-    help="How the two are laid onto each other before the model sees them: as their "
-    "headers say, centre on centre, or by their centres of intensity.  [default: what "
-    "the model's config says]",
-)
+@initial_alignment_option
 @click.option(
     "--transform",
     type=FILE,

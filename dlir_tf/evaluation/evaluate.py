@@ -1,21 +1,28 @@
 """Measuring how well pairs are registered, against knowledge it never saw."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from dlir_tf.config import Config
+from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import Measures, measure
 from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.models.parameters import Predictor
-from dlir_tf.pairs.loading import for_each_pair, load_pair, located
+from dlir_tf.pairs.loading import faults_of_pairs, load_pair, located
 from dlir_tf.pairs.manifest import Pair
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.pairs.slices import as_slices, in_plane, laid_out
 from dlir_tf.quality import Report
-from dlir_tf.registration import chosen_config, register
+from dlir_tf.registration import (
+    InitialAlignment,
+    chosen_config,
+    register,
+    with_alignment,
+)
 from dlir_tf.transforms import Affine, Transform
 
 
@@ -41,14 +48,28 @@ class PairEvaluation:
         return self.report.seconds
 
 
+@dataclass(frozen=True)
+class PairFailure:
+    """A pair that couldn't be registered or measured.
+
+    Attributes:
+        pair: Its files.
+        problem: Where it is listed, what is wrong, and how to mend it.
+    """
+
+    pair: Pair
+    problem: str
+
+
+Outcome = PairEvaluation | PairFailure
+
+
 def check_pairs(
     pairs: Sequence[Pair],
     config: Config,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Makes sure that all pairs can be read and suit the model, before any is used.
-
-    Needs no TensorFlow, so that faulty files show before it is loaded.
 
     Args:
         pairs: The files.
@@ -57,6 +78,28 @@ def check_pairs(
 
     Raises:
         InputError: If pairs are faulty; every one is named with its line.
+    """
+    faults = find_faults(pairs, config, on_progress)
+    if faults:
+        raise InputError("\n".join(faults.values()))
+
+
+def find_faults(
+    pairs: Sequence[Pair],
+    config: Config,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> dict[int, str]:
+    """Tells which pairs can't be read or don't suit the model.
+
+    Needs no TensorFlow, so that faulty files show before it is loaded.
+
+    Args:
+        pairs: The files.
+        config: The model's.
+        on_progress: Called with the number of pairs checked.
+
+    Returns:
+        For the index of every faulty pair, what is wrong with it and where.
     """
 
     def check(index: int) -> None:
@@ -69,7 +112,7 @@ def check_pairs(
             moving_mask=laid_out(loaded.moving_mask, slices),
         )
 
-    for_each_pair(pairs, check, on_progress)
+    return faults_of_pairs(pairs, check, on_progress)
 
 
 def evaluate(
@@ -79,12 +122,9 @@ def evaluate(
     *,
     config: Config | None = None,
     refine: int | None = None,
-    checked: bool = False,
+    initial_alignment: InitialAlignment | None = None,
 ) -> list[PairEvaluation]:
     """Registers all pairs, as `dlir_tf.register` does, and measures the results.
-
-    The first pair is registered once more beforehand, so that no time of a pair
-    holds what is only needed once, such as compiling the model.
 
     Args:
         pairs: From `dlir_tf.pairs.manifest.read_manifest`.
@@ -92,7 +132,7 @@ def evaluate(
         on_progress: Called with the number of pairs done.
         config: Instead of a model, as for `dlir_tf.register`.
         refine: As for `dlir_tf.register`.
-        checked: Whether `check_pairs` has passed already.
+        initial_alignment: As for `dlir_tf.register`.
 
     Returns:
         One evaluation per pair, in their order.
@@ -101,20 +141,70 @@ def evaluate(
         InputError: If pairs are faulty; all are checked before the first is
             registered, and every faulty one is named.
     """
-    if not checked:
-        check_pairs(pairs, chosen_config(model, config))
-    evaluations = []
+    chosen = with_alignment(chosen_config(model, config), initial_alignment)
+    check_pairs(pairs, chosen)
+    outcomes = evaluate_each(
+        pairs,
+        model,
+        on_progress,
+        config=config,
+        refine=refine,
+        initial_alignment=initial_alignment,
+    )
+    failures = [each.problem for each in outcomes if isinstance(each, PairFailure)]
+    if failures:
+        raise InputError("\n".join(failures))
+    return [each for each in outcomes if isinstance(each, PairEvaluation)]
+
+
+def evaluate_each(
+    pairs: Sequence[Pair],
+    model: Predictor | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+    *,
+    config: Config | None = None,
+    refine: int | None = None,
+    initial_alignment: InitialAlignment | None = None,
+    faults: Mapping[int, str] = MappingProxyType({}),
+) -> list[Outcome]:
+    """Registers and measures the pairs; one that can't be doesn't stop the others.
+
+    The first pair is registered once more beforehand, so that no time of a pair
+    holds what is only needed once, such as compiling the model.
+
+    Args:
+        pairs: As for `evaluate`, like the following.
+        model: Likewise.
+        on_progress: Likewise.
+        config: Likewise.
+        refine: Likewise.
+        initial_alignment: Likewise.
+        faults: Of pairs that are known not to work, from `find_faults`.
+
+    Returns:
+        What came of every pair, in their order.
+    """
+
+    def outcome(index: int) -> Outcome:
+        pair = pairs[index]
+        if index in faults:
+            return PairFailure(pair, faults[index])
+        try:
+            return evaluate_pair(pair, model, config, refine, initial_alignment)
+        except InputError as error:
+            return PairFailure(pair, str(error))
+        except MemoryError:
+            return PairFailure(pair, f"{pair.place}: not enough memory for this pair")
+
+    outcomes = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpacingWarning)  # the check has told already
-        for pair in pairs[:1]:
-            loaded = load_pair(pair)
-            register(
-                loaded.fixed, loaded.moving, model=model, config=config, refine=refine
-            )
-        for done, pair in enumerate(pairs, start=1):
-            evaluations.append(evaluate_pair(pair, model, config, refine))
-            on_progress(done)
-    return evaluations
+        for first in [index for index in range(len(pairs)) if index not in faults][:1]:
+            outcome(first)
+        for index in range(len(pairs)):
+            outcomes.append(outcome(index))
+            on_progress(index + 1)
+    return outcomes
 
 
 def evaluate_pair(
@@ -122,6 +212,7 @@ def evaluate_pair(
     model: Predictor | None = None,
     config: Config | None = None,
     refine: int | None = None,
+    initial_alignment: InitialAlignment | None = None,
 ) -> PairEvaluation:
     """Registers a pair, as `dlir_tf.register` does, and measures the result.
 
@@ -130,6 +221,7 @@ def evaluate_pair(
         model: From `dlir_tf.load_model`.
         config: Instead of a model.
         refine: The steps of a refinement.
+        initial_alignment: Instead of what the config says.
 
     Returns:
         What was measured before and after the registration.
@@ -145,6 +237,7 @@ def evaluate_pair(
             model=model,
             config=config,
             refine=refine,
+            initial_alignment=initial_alignment,
             fixed_mask=loaded.fixed_mask,
             moving_mask=loaded.moving_mask,
         )

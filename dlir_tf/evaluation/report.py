@@ -9,7 +9,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from dlir_tf.evaluation.evaluate import PairEvaluation
+from dlir_tf.evaluation.evaluate import Outcome, PairEvaluation, PairFailure
 from dlir_tf.evaluation.measures import Measures
 from dlir_tf.files import replacing
 
@@ -74,7 +74,7 @@ def summary_table(evaluations: Sequence[PairEvaluation], *, plain: bool) -> Tabl
     return table
 
 
-def write_csv(path: Path, evaluations: Sequence[PairEvaluation]) -> None:
+def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
     """Writes one row per pair, completely or not at all.
 
     Columns: `fixed`, `moving`; `ncc_before`, `ncc_after` and likewise the means over
@@ -82,16 +82,18 @@ def write_csv(path: Path, evaluations: Sequence[PairEvaluation]) -> None:
     (mm); `folded_percent`, `std_log_jacobian`, `seconds`, `verdict`; and for each
     label L `dice_before_L`, `dice_after_L` and so on. A cell is empty where a pair
     has no such thing, and `nan` where it can't be measured. Where a pair has masks,
-    its `ncc` counts the voxels inside them, and all else the whole grid.
+    its `ncc` counts the voxels inside them, and all else the whole grid. A pair that
+    couldn't be evaluated has its `problem` and the verdict `ERROR`.
 
     Args:
         path: An existing file is replaced.
-        evaluations: From `dlir_tf.evaluation.evaluate`.
+        outcomes: From `dlir_tf.evaluation.evaluate`.
     """
-    rows = [_row(evaluation) for evaluation in evaluations]
+    evaluations = [each for each in outcomes if isinstance(each, PairEvaluation)]
+    rows = [_row(outcome) for outcome in outcomes]
     means = _columns(None)
     by_label = [name for label in _labels(evaluations) for name in _columns(label)]
-    wanted = [*means, *_AFTER, "verdict", *by_label]
+    wanted = [*means, *_AFTER, "verdict", "problem", *by_label]
     columns = [name for name in wanted if any(name in row for row in rows)]
     with (
         replacing(path) as unfinished,
@@ -102,9 +104,11 @@ def write_csv(path: Path, evaluations: Sequence[PairEvaluation]) -> None:
         writer.writerows(rows)
 
 
-def _row(evaluation: PairEvaluation) -> dict[str, str]:
-    pair = evaluation.pair
-    row = {"fixed": str(pair.fixed), "moving": str(pair.moving)}
+def _row(outcome: Outcome) -> dict[str, str]:
+    row = {"fixed": str(outcome.pair.fixed), "moving": str(outcome.pair.moving)}
+    if isinstance(outcome, PairFailure):
+        return row | {"verdict": "ERROR", "problem": outcome.problem}
+    evaluation = outcome
     row["verdict"] = evaluation.report.verdict
     for side in ("before", "after"):
         numbers = _numbers(getattr(evaluation, side))

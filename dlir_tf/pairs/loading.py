@@ -95,6 +95,26 @@ def for_each_pair(
     Raises:
         InputError: If pairs are faulty; every one is named with its line.
     """
+    faults = faults_of_pairs(pairs, action, on_progress)
+    if faults:
+        raise InputError("\n".join(faults.values()))
+
+
+def faults_of_pairs(
+    pairs: Sequence[Pair],
+    action: Callable[[int], object],
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> dict[int, str]:
+    """Does something with all pairs, several at a time.
+
+    Args:
+        pairs: As for `for_each_pair`, like the others.
+        action: Likewise.
+        on_progress: Likewise.
+
+    Returns:
+        For the index of every faulty pair, what is wrong with it and where.
+    """
 
     def problem(index: int) -> str | None:
         try:
@@ -106,13 +126,13 @@ def for_each_pair(
             return str(error)
         return None
 
-    problems = []
+    faults = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done, message in enumerate(pool.map(problem, range(len(pairs))), start=1):
-            problems += [message] if message else []
-            on_progress(done)
-    if problems:
-        raise InputError("\n".join(problems))
+        for index, message in enumerate(pool.map(problem, range(len(pairs)))):
+            if message is not None:
+                faults[index] = message
+            on_progress(index + 1)
+    return faults
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """`dlir-tf evaluate`, from a manifest to a table and a CSV file."""
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 from dlir_tf.cli.main import group
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image, write_image
+from dlir_tf.images import Image, read_image, write_image
 from dlir_tf.models.folder import make_model, save_model
 from dlir_tf.models.model import build_model
 
@@ -109,6 +110,55 @@ def test_failure_leaves_the_old_results_alone(pairs, tmp_path):
     assert not list(tmp_path.glob(".numbers*"))
 
 
+def move_far_away(path: Path) -> None:
+    image = read_image(path)
+    far = image.affine + 400 * np.eye(4, k=3)
+    write_image(path, Image(image.array, far))
+
+
+def test_a_pair_that_cannot_be_registered_does_not_stop_the_others(
+    pairs, model, tmp_path
+):
+    folder, output = pairs.parent, tmp_path / "numbers.csv"
+    shutil.copy(folder / "moving_image.nii", folder / "far.nii")
+    move_far_away(folder / "far.nii")
+    (folder / "damaged.nii").write_bytes(b"no image")
+    header, *lines = pairs.read_text().splitlines()
+    bad = [f"fixed_image.nii,{name}.nii,,,," for name in ("far", "damaged")]
+    pairs.write_text("\n".join([header, bad[0], lines[0], bad[1], lines[1]]))
+    result = run(pairs, model, output)
+    assert isinstance(result.exception, InputError)
+    told = str(result.exception).splitlines()
+    assert told[0] == f"2 of 4 pairs couldn't be evaluated; the others are in {output}"
+    assert told[1].startswith(f"{pairs}, line 2: ")
+    assert told[2].startswith(f"{pairs}, line 4: ")
+    with output.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["verdict"] for row in rows] == ["ERROR", "WARN", "ERROR", "WARN"]
+    assert [row["problem"] for row in rows] == [told[1], "", told[2], ""]
+    assert rows[0]["ncc_after"] == rows[0]["seconds"] == ""
+    assert float(rows[1]["dice_before_7"]) == pytest.approx(5 * 6 / (6 * 8), 1e-4)
+    assert "2 pairs: mean" in result.stdout
+    assert "4 of 4 pairs" in result.stderr
+
+
+def test_the_cure_that_is_named_is_an_option(pairs, model, tmp_path):
+    folder, output = pairs.parent, tmp_path / "numbers.csv"
+    move_far_away(folder / "moving_image.nii")
+    pairs.write_text("fixed,moving\nfixed_image.nii,moving_image.nii\n")
+    result = run(pairs, model, output)
+    assert isinstance(result.exception, InputError)
+    assert "initial_alignment" in str(result.exception)
+    assert not output.exists()
+    arguments = ["--pairs", pairs, "--model", model, "--output", output]
+    arguments += ["--initial-alignment", "centers"]
+    result = CliRunner().invoke(group, ["evaluate", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    with output.open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert float(row["ncc_after"]) > 0.3
+
+
 @pytest.mark.parametrize(
     ("output", "model_name", "message"),
     [
@@ -127,6 +177,8 @@ def test_what_cannot_work_is_refused(
 
 def test_faulty_files_show_before_tensorflow_is_loaded(pairs, model):
     (pairs.parent / "moving.csv").write_text("x,y,z\n1,2,three\n")
+    first = pairs.read_text().splitlines()[:2]
+    pairs.write_text("\n".join([*first, first[-1]]))
     code = (
         "import sys\n"
         "from dlir_tf.cli.main import group\n"
