@@ -20,6 +20,9 @@ def test_a_failure_leaves_nothing(desk3, capsys):
     assert "broken.nii" in refused(capsys, desk3, *arguments, "--output", "out")
 
 
+OUT = ("--output", "out/a.nii")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -42,8 +45,11 @@ def test_a_failure_leaves_nothing(desk3, capsys):
         (("--points", "flat.csv", *T, "--output", "a.csv"), "landmarks are 2-d, but"),
         (("--points", "no.mrk.json", *T, "--output", "a.json"), "no such file"),
         (("flat.nii", *T, *REFERENCE, "--output", "out/a.nii"), "the image is 2-d"),
-        ((*MOVE, "out/a.nii", "--reference", "flat.nii"), "flat.nii: the image is 2-d"),
-        ((*MOVE, "out/a.nii", "--reference", "far.nii"), "doesn't overlap with"),
+        (
+            ("moving.nii.gz", *T, "--reference", "flat.nii", *OUT),
+            "flat.nii: the image is",
+        ),
+        (("moving.nii.gz", *T, "--reference", "far.nii", *OUT), "doesn't overlap with"),
         (("moving.nii.gz", "--transform", "t.xyz", "--output", "out/a.nii"), "t.xyz"),
         (("moving.nii.gz", "--transform", "no.npz", "--output", "out/a.nii"), "no.npz"),
     ],
