@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 
-from dlir_tf.config import Config
+from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue, chosen_fill_value
@@ -21,7 +20,6 @@ from dlir_tf.quality.selection import select_stages
 from dlir_tf.transforms import Affine, BSpline, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
-InitialAlignment = Literal["header", "centers", "mass"]
 # Takes the name of what is going on, the steps done, the steps to do and the loss.
 OnProgress = Callable[[str, int, int, float], object]
 
@@ -131,7 +129,7 @@ def register(
     """
     start = time.perf_counter()
     outside = chosen_fill_value(fill_value, moving)
-    config = with_alignment(chosen_config(model, config), initial_alignment)
+    config = chosen_config(model, config).with_alignment(initial_alignment)
     slices = as_slices(fixed, moving, config.ndim)
     images = (fixed, moving) if slices is None else (slices.fixed, slices.moving)
     masks = {"fixed_mask": fixed_mask, "moving_mask": moving_mask}
@@ -239,22 +237,6 @@ def chosen_numerics(model: Predictor | None) -> Numerics:
     from dlir_tf.numerics.compiled import COMPILED
 
     return COMPILED
-
-
-def with_alignment(config: Config, method: InitialAlignment | None) -> Config:
-    """The config with another initial alignment, if one is asked for.
-
-    Raises:
-        InputError: If there is no such alignment.
-    """
-    if method is None:
-        return config
-    if method not in get_args(InitialAlignment):
-        raise InputError(
-            f"initial_alignment: must be {', '.join(get_args(InitialAlignment))}. "
-            f"Received: {method!r}"
-        )
-    return config.model_copy(update={"initial_alignment": method})
 
 
 def _check_masks(masks: dict[str, Image | None], fixed: Image, moving: Image) -> None:

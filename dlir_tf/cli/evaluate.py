@@ -9,7 +9,7 @@ from dlir_tf.cli.options import FILE, Command, initial_alignment_option, model_o
 from dlir_tf.cli.refinement import chosen_preset, refinement_options
 
 if TYPE_CHECKING:
-    from dlir_tf.registration import InitialAlignment
+    from dlir_tf.config import InitialAlignment
 
 
 @click.command("evaluate", cls=Command)
@@ -63,12 +63,11 @@ def command(
     from dlir_tf.files import check_output
     from dlir_tf.models.loading import check_model
     from dlir_tf.pairs.manifest import read_manifest
-    from dlir_tf.registration import with_alignment
 
     check_output(output, (".csv",))
     listed = read_manifest(pairs)
     config = chosen_preset(preset)
-    chosen = with_alignment(config or check_model(model), initial_alignment)
+    chosen = (config or check_model(model)).with_alignment(initial_alignment)
     faults = find_faults(listed, chosen)
     if len(faults) == len(listed):
         raise InputError("\n".join(faults.values()))

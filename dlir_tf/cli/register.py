@@ -20,10 +20,10 @@ from dlir_tf.cli.refinement import chosen_preset, refinement_options
 from dlir_tf.cli.server import chosen_server, server_options
 
 if TYPE_CHECKING:
-    from dlir_tf.config import Config
+    from dlir_tf.config import Config, InitialAlignment
     from dlir_tf.images import SpacingSource
     from dlir_tf.images.background import FillValue
-    from dlir_tf.registration import InitialAlignment, Registration
+    from dlir_tf.registration import Registration
     from dlir_tf.serving import Server
 
 

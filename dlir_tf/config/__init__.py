@@ -8,6 +8,7 @@ from dlir_tf.config.reading import preset_text as preset_text
 from dlir_tf.config.reading import read_config as read_config
 from dlir_tf.config.schema import Augmentation as Augmentation
 from dlir_tf.config.schema import Config as Config
+from dlir_tf.config.schema import InitialAlignment as InitialAlignment
 from dlir_tf.config.schema import Intensity as Intensity
 from dlir_tf.config.schema import Similarity as Similarity
 from dlir_tf.config.schema import Supervision as Supervision

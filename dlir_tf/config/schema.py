@@ -1,7 +1,7 @@
 """The settings of a model: frozen, validated, with defaults."""
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,7 @@ from dlir_tf.config.stages import (
     Stage,
     Weight,
 )
+from dlir_tf.errors import InputError
 
 # Where one number may stand for all axes.
 PER_AXIS = (
@@ -109,6 +110,9 @@ class Training(Frozen):
     supervision: Supervision = Supervision()
 
 
+InitialAlignment = Literal["header", "centers", "mass"]
+
+
 class Config(Frozen):
     """A registration model: the working grid, the chain of stages, the training."""
 
@@ -116,7 +120,7 @@ class Config(Frozen):
     ndim: Literal[2, 3]
     spacing: tuple[Positive | None, ...]
     axes: Literal["ras", "slices_last"] = "ras"
-    initial_alignment: Literal["header", "centers", "mass"] = "header"
+    initial_alignment: InitialAlignment = "header"
     intensity: Intensity = Intensity()
     similarity: Similarity = Similarity()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
@@ -143,6 +147,21 @@ class Config(Frozen):
             if isinstance(stage, BSplineStage)
         )
         return next(spacings, None)
+
+    def with_alignment(self, method: InitialAlignment | None) -> "Config":
+        """The config with another initial alignment, if one is asked for.
+
+        Raises:
+            InputError: If there is no such alignment.
+        """
+        if method is None:
+            return self
+        if method not in get_args(InitialAlignment):
+            raise InputError(
+                f"initial_alignment: must be {', '.join(get_args(InitialAlignment))}. "
+                f"Received: {method!r}"
+            )
+        return self.model_copy(update={"initial_alignment": method})
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dlir_tf.config import Config
+from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import Measures, measure
 from dlir_tf.images import Image, SpacingWarning
@@ -18,10 +18,8 @@ from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.pairs.slices import as_slices, in_plane, laid_out
 from dlir_tf.quality import Report
 from dlir_tf.registration import (
-    InitialAlignment,
     chosen_config,
     register,
-    with_alignment,
 )
 from dlir_tf.transforms import Affine, Transform
 
@@ -141,7 +139,7 @@ def evaluate(
         InputError: If pairs are faulty; all are checked before the first is
             registered, and every faulty one is named.
     """
-    chosen = with_alignment(chosen_config(model, config), initial_alignment)
+    chosen = chosen_config(model, config).with_alignment(initial_alignment)
     check_pairs(pairs, chosen)
     outcomes = evaluate_each(
         pairs,
