@@ -1,4 +1,4 @@
-"""The exceptions that stand for "this can't be done as you asked"."""
+"""Errors that a person can do something about."""
 
 import errno
 import os
@@ -36,6 +36,10 @@ class InputError(ValueError):
     def within(self, place: object) -> "InputError":
         """The same error, told as one of a larger place that holds its own."""
         return InputError(str(self), place=place)
+
+
+class ExportError(RuntimeError):
+    """The exported model isn't the model that it was made from."""
 
 
 class WriteError(InputError, OSError):

@@ -146,6 +146,29 @@ def test_modules_import_each_other_without_cycles() -> None:
     graphlib.TopologicalSorter(graph).prepare()
 
 
+@pytest.mark.parametrize(
+    "path", inner_modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix()
+)
+def test_no_module_imports_through_the_face_of_its_own_package(path: Path) -> None:
+    """A package's `__init__` is for those outside; it may import any of its modules."""
+    name = name_of(path)
+    names = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    faces = {".".join(names[: n + 1]) for n in range(len(names))}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    origins = [
+        module
+        for node in ast.walk(tree)
+        for module in (
+            [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else []
+        )
+    ]
+    assert not faces & set(origins)
+
+
 def test_networks_layers_and_losses_know_no_tensorflow() -> None:
     offenders = []
     for path in MODULES:

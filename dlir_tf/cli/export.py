@@ -88,7 +88,7 @@ def command(
     from dlir_tf.cli.quiet import load_keras
 
     load_keras()
-    from dlir_tf.export import ExportError
+    from dlir_tf.errors import ExportError
     from dlir_tf.export.savedmodel import export_savedmodel
     from dlir_tf.models.folder import load_model
 

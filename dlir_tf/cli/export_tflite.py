@@ -71,7 +71,7 @@ def export_file(
 
     load_keras()
     silence_warnings()
-    from dlir_tf.export import ExportError
+    from dlir_tf.errors import ExportError
     from dlir_tf.export.tflite.file import export_tflite
     from dlir_tf.models.folder import load_model
 

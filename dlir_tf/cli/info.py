@@ -121,7 +121,7 @@ def _say_whether_exportable(
 
     load_keras()
     silence_warnings()
-    from dlir_tf.export import ExportError
+    from dlir_tf.errors import ExportError
     from dlir_tf.export.tflite.convert import check_convertible
 
     try:

@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from dlir_tf._version import __version__
-from dlir_tf.errors import InputError, describe
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError, InputError, describe
 
 # In the order in which a newcomer needs them; each is in the module of its name.
 COMMANDS = {

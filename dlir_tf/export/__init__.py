@@ -3,7 +3,3 @@
 TensorFlow isn't imported here: the command line looks at its options with the help
 of `version_folder` before anybody waits for it.
 """
-
-
-class ExportError(RuntimeError):
-    """The exported model isn't the model that it was made from."""

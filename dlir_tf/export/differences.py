@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError
 from dlir_tf.export.fresh_process import Arrays
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError
 
 Arrays = dict[str, np.ndarray]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError
 from dlir_tf.export.comparison import TOLERANCE, compare, expected_outputs
 from dlir_tf.export.differences import Differences, worst
 from dlir_tf.export.fresh_process import Answer, Arrays, Call, run_in_fresh_process

@@ -33,9 +33,9 @@ def load_model(path: str | Path) -> Union["Model", "LiteRTModel"]:
         from dlir_tf.models.litert import load_litert
 
         return load_litert(path)
-    from dlir_tf.models import folder
+    from dlir_tf.models.folder import load_model as load_folder
 
-    return folder.load_model(path)
+    return load_folder(path)
 
 
 def check_model(path: str | Path) -> Config:

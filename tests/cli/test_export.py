@@ -116,7 +116,8 @@ def test_parity_failure_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    from dlir_tf.export import ExportError, savedmodel
+    from dlir_tf.errors import ExportError
+    from dlir_tf.export import savedmodel
 
     def differ(*_: object) -> None:
         raise ExportError("the exported model doesn't give what the model gives")

@@ -10,8 +10,7 @@ import pytest
 
 import dlir_tf
 from dlir_tf.cli.main import COMMANDS, MAX_SHOWN, group, main
-from dlir_tf.errors import InputError, WriteError
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError, InputError, WriteError
 
 FULL = (
     "Error: a.nii: can't be written (No space left on device): the disk is full; make "

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError
 from dlir_tf.export.comparison import Arrays, compare
 from dlir_tf.export.pairs import TrialPair
 from dlir_tf.export.parity import Parity

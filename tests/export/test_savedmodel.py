@@ -14,8 +14,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from dlir_tf.errors import InputError
-from dlir_tf.export import ExportError, fresh_process, parity, savedmodel
+from dlir_tf.errors import ExportError, InputError
+from dlir_tf.export import fresh_process, parity, savedmodel
 from dlir_tf.export.description import describe_signatures
 from dlir_tf.export.fresh_process import Answer, Call
 from dlir_tf.export.parity import Parity

@@ -11,7 +11,7 @@ import tensorflow as tf
 from dlir_tf.compute.compilation import without_islands
 from dlir_tf.compute.silence import silence
 from dlir_tf.config import Config
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError
 from dlir_tf.export.saving import check_backend, save_graphs
 from dlir_tf.export.tflite.graph import signatures
 from dlir_tf.models.model import build_model

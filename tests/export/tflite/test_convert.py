@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from dlir_tf.config import Config
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError
 from dlir_tf.export.tflite import convert as module
 from dlir_tf.export.tflite.convert import NotBuiltInError, check_convertible, convert
 from dlir_tf.models.model import build_model

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlir_tf.export import ExportError
+from dlir_tf.errors import ExportError
 from dlir_tf.export.tflite import file as module
 from dlir_tf.export.tflite.file import export_tflite
 from dlir_tf.export.tflite.parity import TFLiteParity, compare, example_pairs
