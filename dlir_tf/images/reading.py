@@ -15,6 +15,7 @@ from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
 from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import load_with_itk
+from dlir_tf.images.label_images import is_whole
 from dlir_tf.images.nibabel_files import load_with_nibabel
 
 
@@ -59,6 +60,9 @@ def read_labels(
 ) -> Image:
     """Reads a label image; its array has an integer dtype, whatever the file has.
 
+    Labels that a slope in the file's header has moved from whole numbers by at most
+    0.01 are the whole numbers.
+
     Of a file with several volumes of 0 and 1, which hold one structure each and may
     overlap, the first is read, with a warning: structures that overlap are no labels.
 
@@ -77,11 +81,12 @@ def read_labels(
     if np.issubdtype(image.array.dtype, np.integer):
         return image
     labels = np.rint(image.array)
-    wrong = image.array[labels != image.array]
+    wrong = image.array[~is_whole(image.array)]
     if wrong.size:
         raise InputError(
             f"{path}: labels must be integers, but {wrong.size} voxels aren't, such as "
-            f"{wrong[0]:g}; resample label images with nearest neighbour"
+            f"{wrong[0]:g}; resample label images with nearest neighbour, and store "
+            "them as integers without a slope"
         )
     fits = np.abs(labels).max() <= np.iinfo(np.int32).max
     return image.with_array(labels.astype(np.int32 if fits else np.int64))

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import scipy.ndimage as ndi
 
-from dlir_tf.images import Image, is_label_image, read_frames, read_image
+from dlir_tf.errors import InputError
+from dlir_tf.images import (
+    Image,
+    is_label_image,
+    read_frames,
+    read_image,
+    read_labels,
+)
 
 
 def _image(array):
@@ -47,6 +54,34 @@ def test_regions_are_labels(dtype, shape, num_labels):
 )
 def test_scans_are_not(shape, levels, dtype):
     assert not is_label_image(_image(_scan(shape, levels).astype(dtype)))
+
+
+def _stretched(path, array):
+    """Stores floats as int16 as nibabel does it: stretched over the whole range."""
+    image = nib.Nifti1Image(array.astype(np.float64), np.diag([2.0, 2.0, 3.0, 1.0]))
+    image.set_data_dtype(np.int16)
+    nib.save(image, path)
+    assert nib.load(path).dataobj.slope not in (1.0, None)
+    return path
+
+
+@pytest.mark.parametrize("num_labels", [3, 40, 1000])
+def test_labels_that_a_slope_has_stretched_are_the_labels(tmp_path, num_labels):
+    labels = _blobs(num_labels, (40, 33, 12))
+    path = _stretched(tmp_path / "stretched.nii.gz", labels)
+    seen = nib.load(path).get_fdata()
+    assert 0 < np.abs(seen - labels).max() < 0.01
+    assert is_label_image(read_image(path), path)
+    read = read_labels(path)
+    assert read.array.dtype == np.int32
+    np.testing.assert_array_equal(read.array, labels)
+
+
+def test_a_scan_that_a_slope_has_stretched_is_no_label_image(tmp_path):
+    path = _stretched(tmp_path / "scan.nii.gz", _scan((40, 33, 12)) / 7)
+    assert not is_label_image(read_image(path), path)
+    with pytest.raises(InputError, match="labels must be integers, but"):
+        read_labels(path)
 
 
 def test_thin_and_sparse_labels():
