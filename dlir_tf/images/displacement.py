@@ -157,7 +157,14 @@ def _check_header(path: Path, header: nib.Nifti1Header) -> None:
             f"{path}: a displacement field must be in mm, but its header names another "
             "unit of length; convert it"
         )
-    sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+    sform = header.get_sform(coded=True)[0]
+    try:
+        qform = header.get_qform(coded=True)[0]
+    except ValueError as error:
+        raise InputError(
+            f"{path}: the qform of a displacement field must be a rotation, but its "
+            f"quaternion isn't ({error}); write it again with the program that made it"
+        ) from error
     if sform is None or qform is None:
         return
     size = (*header.get_data_shape(), 1, 1)[:3]

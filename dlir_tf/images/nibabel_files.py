@@ -15,6 +15,11 @@ from nibabel.spatialimages import SpatialImage
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.frame import in_mm, mm_per_unit
+from dlir_tf.images.headers.nibabel_claims import (
+    check_claims,
+    check_end,
+    check_partners,
+)
 
 
 def load_with_nibabel(path: Path) -> Contents:
@@ -32,6 +37,8 @@ def load_with_nibabel(path: Path) -> Contents:
             source, array = _load(path)
             matrix = np.asarray(source.affine, dtype=np.float64)
             zooms = np.array(source.header.get_zooms(), dtype=np.float64)
+    except InputError:
+        raise
     except Exception as error:  # damaged headers let nibabel raise nearly anything
         raise InputError(
             f"{path}: can't be read as an image ({error}); it's damaged, incomplete or "
@@ -82,17 +89,18 @@ def _quiet_nibabel() -> Iterator[None]:
 
 def _load(path: Path) -> tuple[SpatialImage, np.ndarray]:
     """Reads all voxels now, so that a damaged file shows here and not later."""
+    check_partners(path)
     image = nib.load(path, mmap=False)
     if not isinstance(image, SpatialImage):
         raise ImageFileError("no voxels on a grid in it")
+    check_claims(path, image)
     compressed = path.suffix.lower() in (".gz", ".mgz")
     if not compressed or not isinstance(image, SerializableImage):
         return image, _voxels(image)
     with gzip.open(path) as stream:
         image = type(image).from_stream(stream)
         array = _voxels(image)
-        while stream.read(1 << 20):  # gzip compares the checksum at its very end
-            pass
+        check_end(image, stream)
     return image, array
 
 

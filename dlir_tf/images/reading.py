@@ -17,6 +17,7 @@ from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import load_with_itk
 from dlir_tf.images.label_images import is_whole
 from dlir_tf.images.nibabel_files import load_with_nibabel
+from dlir_tf.plain_files import check_plain
 
 
 def read_image(
@@ -110,11 +111,9 @@ def load(path: str | os.PathLike[str], spacing_source: SpacingSource) -> Content
     path = Path(path)
     if path.is_dir():
         return load_dicom_series(path)
-    if not path.is_file():
-        raise InputError(
-            f"no such file: {path}; give the path of an image or of a folder that "
-            "holds a DICOM series"
-        )
+    check_plain(
+        path, "give the path of an image or of a folder that holds a DICOM series"
+    )
     if _is_dicom_file(path):
         raise InputError(
             f"{path}: is a single DICOM file; give the folder that holds the files of "

@@ -126,6 +126,7 @@ def _sheared():
             "is not invertible",
         ),
         ({"srow_x": [np.nan, 0, 0, 1], "sform_code": 1, "qform_code": 0}, "invertible"),
+        ({"quatern_b": 7.5, "qform_code": 1}, "quaternion"),
         ({"qoffset_y": 14.5, "qform_code": 1}, "sform and qform place it 2 mm apart"),
         ({"ddf": _field()}, r"\(5, 7, 4, 3\)"),
         ({"ddf": np.zeros((*SHAPE, 1, 2))}, r"\(5, 7, 4, 1, 2\)"),

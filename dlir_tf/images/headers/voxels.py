@@ -20,6 +20,11 @@ _ZLIB_OR_GZIP = 47
 _NUMBER = frozenset(b"0123456789+-.eE \t\r\n\f\v")
 
 
+def padding_of(claimed: int, longest: int) -> int:
+    """How many bytes after the voxels may be padding, by `check_raw`."""
+    return max(0, min(MOST_PADDING, claimed // longest - 1))
+
+
 def check_raw(path: Path, available: int, claimed: int, longest: int = 1) -> None:
     """Whether as many bytes are there as the header claims, apart from padding.
 
@@ -34,8 +39,7 @@ def check_raw(path: Path, available: int, claimed: int, longest: int = 1) -> Non
         InputError: If there are fewer, or so many more that the header claims another
             image than was written.
     """
-    padding = min(MOST_PADDING, claimed // longest - 1)
-    if not claimed <= available <= claimed + max(padding, 0):
+    if not claimed <= available <= claimed + padding_of(claimed, longest):
         raise unreadable(
             path,
             f"its header claims {claimed} bytes of voxels, but {available} are there",

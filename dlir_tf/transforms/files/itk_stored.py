@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from dlir_tf.images.headers.hdf5 import check_dataset, member
+
 _TAGS = ("Transform", "Parameters", "FixedParameters")
 _MOST_FIXED = 100  # numbers; a spline in 3-d has 18
 _MATLAB_TYPES = {0: "<f8", 10: "<f4", 1000: ">f8", 1010: ">f4"}
-_MOST_PACKED = 1032  # bytes that one byte of deflate can stand for
 # ITK misspelt the names until version 4.
 _HDF5_NAMES = ("TransformParameters", "TranformParameters")
 _HDF5_FIXED = ("TransformFixedParameters", "TranformFixedParameters")
@@ -131,46 +132,27 @@ def in_hdf5(path: Path) -> list[Stored]:
     import h5py  # type: ignore[import-untyped]
 
     with h5py.File(path, "r") as file:
-        group = _member(file, "TransformGroup")
+        group = member(file, "TransformGroup")
         names = [str(index) for index in range(len(group))]
-        return [_from_hdf5(_member(group, name)) for name in names]
+        return [_from_hdf5(member(group, name)) for name in names]
 
 
 def _from_hdf5(group: Any) -> Stored:
-    kind_data = _member(group, "TransformType")
-    if kind_data.size != 1 or kind_data.external or kind_data.is_virtual:
+    kind_data = check_dataset(group, "TransformType")
+    if kind_data.size != 1:
         raise ValueError("expected the name of one transform")
     kind = str(kind_data.asstr()[0])
     parameters, fixed = (
-        next((_member(group, name) for name in names if name in group), None)
+        next((name for name in names if name in group), "")
         for names in (_HDF5_NAMES, _HDF5_FIXED)
     )
-    if parameters is None or fixed is None:
+    if not parameters or not fixed:
         if kind.startswith("Composite"):
             return Stored(kind, 0, np.zeros(0))
         raise ValueError("expected the parameters of each transform")
-    for data in (parameters, fixed):
-        _check_dataset(data)
-    if fixed.size > _MOST_FIXED:
-        raise ValueError(f"expected no {fixed.size} fixed parameters")
-    return Stored(kind, int(parameters.size), np.asarray(fixed[:], np.float64))
-
-
-def _member(group: Any, name: str) -> Any:
-    """What a group itself holds; other files' aren't its own."""
-    import h5py
-
-    link = group.get(name, getlink=True)
-    if link is not None and not isinstance(link, h5py.HardLink):
-        raise ValueError(f"expected {name} in the file itself, not a link")
-    return group[name]
-
-
-def _check_dataset(data: Any) -> None:
-    if data.external or data.is_virtual:
-        raise ValueError("expected numbers in the file itself, not in another one")
-    if data.ndim != 1 or data.dtype.kind != "f":
+    numbers, few = check_dataset(group, parameters), check_dataset(group, fixed)
+    if any(data.ndim != 1 or data.dtype.kind != "f" for data in (numbers, few)):
         raise ValueError("expected rows of real numbers")
-    claimed = data.size * data.dtype.itemsize
-    if claimed > _MOST_PACKED * data.id.get_storage_size():
-        raise ValueError(f"expected {claimed} bytes of numbers where there are fewer")
+    if few.size > _MOST_FIXED:
+        raise ValueError(f"expected no {few.size} fixed parameters")
+    return Stored(kind, int(numbers.size), np.asarray(few[:], np.float64))
