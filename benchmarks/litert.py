@@ -70,7 +70,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> int:
     write_image(folder / "fixed.nii.gz", heart.fixed)
     write_image(folder / "moving.nii.gz", heart.moving)
     save_model(folder / "model", model)
-    grid = working_grid(heart.fixed, config.spacing, config.multiple, config.axes)
+    grid = working_grid(heart.fixed.grid, config.spacing, config.multiple, config.axes)
     path = folder / "model.tflite"
     parity = export_tflite(model, path, shape=grid.shape, precision=options.precision)
     print(f"working grid {grid.shape}; largest differences: {parity}")

@@ -62,7 +62,7 @@ def compare(model: Any, pair: Any, add: list[int]) -> tuple[float, float, float]
 
     config = model.config
     fixed, moving = read_image(pair.fixed), read_image(pair.moving)
-    own = working_grid(fixed, config.spacing, config.multiple, config.axes).shape
+    own = working_grid(fixed.grid, config.spacing, config.multiple, config.axes).shape
     shape = tuple(n + m for n, m in zip(own, add, strict=True))
     fields, scores = [], []
     for one in (model, Padded(model, shape)):

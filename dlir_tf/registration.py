@@ -12,13 +12,12 @@ from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
 from dlir_tf.numerics import Numerics
-from dlir_tf.pairs.preprocessing import WorkingPair, prepare_pair
-from dlir_tf.pairs.slices import as_slices, laid_out
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality import RefinementOutcome, Report
 from dlir_tf.quality.making import make_report
 from dlir_tf.quality.selection import select_stages
-from dlir_tf.transforms import Affine, BSpline, Component, Transform
-from dlir_tf.transforms.bspline import stage_bspline
+from dlir_tf.transforms import BSpline, Transform
 
 # Takes the name of what is going on, the steps done, the steps to do and the loss.
 OnProgress = Callable[[str, int, int, float], object]
@@ -130,28 +129,20 @@ def register(
     start = time.perf_counter()
     outside = chosen_fill_value(fill_value, moving)
     config = chosen_config(model, config).with_alignment(initial_alignment)
-    slices = as_slices(fixed, moving, config.ndim)
-    images = (fixed, moving) if slices is None else (slices.fixed, slices.moving)
-    masks = {"fixed_mask": fixed_mask, "moving_mask": moving_mask}
-    _check_masks(masks, fixed, moving)
     pair = prepare_pair(
-        *images,
+        fixed,
+        moving,
         config,
-        fixed_mask=laid_out(fixed_mask, slices),
-        moving_mask=laid_out(moving_mask, slices),
-        shape=getattr(model, "shape", None),
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
+        shape=None if model is None else model.shape,
     )
     parameters, refinement = find_parameters(pair, config, model, refine, on_progress)
     numerics = chosen_numerics(model)
-
-    def in_world(kept: Parameters) -> Transform:
-        found = build_transform(pair, kept, config, numerics.bspline)
-        return found if slices is None else slices.to_world(found)
-
     selection = select_stages(
         pair, parameters, config, do_no_harm=do_no_harm, numerics=numerics
     )
-    transform = in_world(selection.parameters)
+    transform = build_transform(pair, selection.parameters, config, numerics.bspline)
     displacement = transform.displacement(fixed)
     moved = transform.resample(
         moving, fixed, displacement=displacement, fill_value=outside
@@ -162,10 +153,10 @@ def register(
         fixed,
         moving,
         config=config,
-        initial=in_world({"affine": np.eye(config.ndim + 1)[:-1]}),
-        provenance=getattr(model, "provenance", {}),
+        initial=pair.alignment(),
+        provenance={} if model is None else model.provenance,
         refinement=refinement,
-        masks=masks,
+        masks={"fixed_mask": fixed_mask, "moving_mask": moving_mask},
     )
     seconds = time.perf_counter() - start
     report = replace(report, seconds=seconds)
@@ -239,15 +230,6 @@ def chosen_numerics(model: Predictor | None) -> Numerics:
     return COMPILED
 
 
-def _check_masks(masks: dict[str, Image | None], fixed: Image, moving: Image) -> None:
-    for (name, mask), image in zip(masks.items(), (fixed, moving), strict=True):
-        if mask is not None and mask.shape != image.shape:
-            raise InputError(
-                f"{name}: must be on its image's grid, of shape {image.shape}. "
-                f"Received: {mask.shape}"
-            )
-
-
 def build_transform(
     pair: WorkingPair,
     parameters: Parameters,
@@ -266,19 +248,10 @@ def build_transform(
         InputError: If the parameters aren't finite.
     """
     check_finite(parameters)
-    grid, ndim = pair.grid.affine, config.ndim
-    matrix = np.vstack([parameters["affine"], np.eye(ndim + 1)[-1:]])
-    in_world = grid @ matrix @ np.linalg.inv(grid)
-    in_world[-1] = matrix[-1]
-    components: list[Component] = [
-        stage_bspline(parameters[name], stage.cell_spacing, grid, bspline)
-        for number, stage in reversed(list(enumerate(config.all_stages, start=1)))
+    stages = reversed(list(enumerate(config.all_stages, start=1)))
+    splines = [
+        (parameters[name], stage.cell_spacing)
+        for number, stage in stages
         if (name := f"control_points_{number}") in parameters
     ]
-    # What moves nothing is left out, so that files hold no empty words; and an
-    # identity taken to the world and back would no longer be exactly one.
-    if not np.array_equal(matrix, np.eye(ndim + 1)):
-        components.append(Affine(in_world))
-    if not np.array_equal(pair.initial, np.eye(ndim + 1)) or not components:
-        components.append(Affine(pair.initial))
-    return Transform(tuple(components))
+    return pair.to_world(parameters["affine"], splines, bspline)

@@ -345,7 +345,7 @@ def test_an_image_of_another_rank_is_refused(rng, models):
 class _Known:
     """A predictor that no network is behind."""
 
-    numerics = PLAIN
+    numerics, shape, provenance = PLAIN, None, {}
 
     def __init__(self, config, parameters):
         self.config = config

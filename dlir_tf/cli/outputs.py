@@ -205,5 +205,5 @@ def _figure_writer(result: "Registration", fixed: "Image", moving: "Image") -> W
         moving=moving,
         moved=result.moved,
         displacement=result.displacement,
-        slice_axis=slice_axis(fixed) if is_slice(fixed) else -1,
+        slice_axis=slice_axis(fixed.grid) if is_slice(fixed.grid) else -1,
     )

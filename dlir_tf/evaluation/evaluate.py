@@ -14,8 +14,6 @@ from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.pairs.loading import faults_of_pairs, load_pair, located
 from dlir_tf.pairs.manifest import Pair
-from dlir_tf.pairs.preprocessing import prepare_pair
-from dlir_tf.pairs.slices import as_slices, in_plane, laid_out
 from dlir_tf.quality import Report
 from dlir_tf.registration import (
     chosen_config,
@@ -101,14 +99,7 @@ def find_faults(
     """
 
     def check(index: int) -> None:
-        loaded = load_pair(pairs[index])
-        slices = as_slices(loaded.fixed, loaded.moving, config.ndim)
-        prepare_pair(
-            *in_plane(loaded.fixed, loaded.moving, config.ndim),
-            config,
-            fixed_mask=laid_out(loaded.fixed_mask, slices),
-            moving_mask=laid_out(loaded.moving_mask, slices),
-        )
+        load_pair(pairs[index]).on_working_grid(config)
 
     return faults_of_pairs(pairs, check, on_progress)
 

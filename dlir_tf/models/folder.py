@@ -36,7 +36,7 @@ from dlir_tf.models.folder_files import (
 from dlir_tf.models.model import build_model, parameters_model
 from dlir_tf.numerics import Numerics
 from dlir_tf.numerics.compiled import COMPILED
-from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.pairs.working_pair import WorkingPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +55,10 @@ class Model:
     network: keras.Model
     provenance: dict[str, Any]
     predict_parameters: Any
+
+    @property
+    def shape(self) -> None:
+        """A network takes working grids of any shape."""
 
     @property
     def numerics(self) -> Numerics:

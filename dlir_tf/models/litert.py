@@ -14,7 +14,7 @@ from dlir_tf.models.litert_file import PARAMETERS, Card, read_model_file
 # What only registering needs is imported then: a service is ready sooner.
 if TYPE_CHECKING:
     from dlir_tf.numerics import Numerics
-    from dlir_tf.pairs.preprocessing import WorkingPair
+    from dlir_tf.pairs.working_pair import WorkingPair
 
 
 class LiteRTModel:

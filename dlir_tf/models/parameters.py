@@ -1,13 +1,14 @@
 """The parameters of a pair's transform, and what finds them."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.numerics import Numerics
-from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.pairs.working_pair import WorkingPair
 
 # `affine`, `(ndim, ndim + 1)`, and `control_points_N`, `(*lattice_shape, ndim)`, of
 # the deformable stages, N counting all stages from 1; in voxels of the working grid.
@@ -15,16 +16,19 @@ Parameters = dict[str, np.ndarray]
 
 
 class Predictor(Protocol):
-    """What finds the parameters of a pair's transform: a model, however it runs.
-
-    If it has an attribute `provenance`, a mapping like that of a model folder, reports
-    name the `weights_sha256` in it. If it has an attribute `shape`, ints, working grids
-    are padded to that shape.
-    """
+    """What finds the parameters of a pair's transform: a model, however it runs."""
 
     @property
     def config(self) -> Config:
         """What the model was built from."""
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """The only shape of working grids that it takes; `None` if it takes any."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Like that of a model folder; reports name the `weights_sha256` in it."""
 
     @property
     def numerics(self) -> Numerics:

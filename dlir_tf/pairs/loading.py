@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlir_tf.config import Config
 from dlir_tf.errors import InputError, WriteError
 from dlir_tf.images import (
     Image,
@@ -18,6 +19,8 @@ from dlir_tf.images import (
     read_points,
 )
 from dlir_tf.pairs.manifest import Pair
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.working_pair import WorkingPair
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,16 @@ class LoadedPair:
     points: tuple[np.ndarray, np.ndarray] | None = None
     fixed_mask: Image | None = None
     moving_mask: Image | None = None
+
+    def on_working_grid(self, config: Config) -> WorkingPair:
+        """Brings images and masks to their working grid; see `prepare_pair`."""
+        return prepare_pair(
+            self.fixed,
+            self.moving,
+            config,
+            fixed_mask=self.fixed_mask,
+            moving_mask=self.moving_mask,
+        )
 
 
 def load_pair(

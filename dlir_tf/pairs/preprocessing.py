@@ -1,6 +1,4 @@
-"""A pair of images on its working grid, as the model takes them."""
-
-from dataclasses import dataclass
+"""From a pair of images to their working grid."""
 
 import numpy as np
 from scipy import ndimage
@@ -8,34 +6,12 @@ from scipy import ndimage
 from dlir_tf.compute.threads import in_threads
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
+from dlir_tf.images.grid import is_within
 from dlir_tf.pairs.parallel_grids import resample_along_axes
-from dlir_tf.pairs.working_grid import WorkingGrid, working_grid
-
-
-@dataclass(frozen=True, eq=False)
-class WorkingPair:
-    """A pair on its working grid.
-
-    Attributes:
-        fixed: Intensities in [0, 1], float32, `grid.shape`.
-        moving: The same, resampled through the initial alignment.
-        mask: Where both images have voxels, bool.
-        grid: The working grid.
-        initial: World-to-world matrix of the initial alignment, from fixed to
-            moving, `(ndim + 1, ndim + 1)`.
-        fixed_mask: Which fixed voxels count, bool; `None` for all.
-        moving_mask: Which moving voxels count, bool, through the initial alignment;
-            `None` for all.
-    """
-
-    fixed: np.ndarray
-    moving: np.ndarray
-    mask: np.ndarray
-    grid: WorkingGrid
-    initial: np.ndarray
-    fixed_mask: np.ndarray | None = None
-    moving_mask: np.ndarray | None = None
+from dlir_tf.pairs.slices import slice_plane
+from dlir_tf.pairs.working_grid import to_working_grid, working_grid
+from dlir_tf.pairs.working_pair import WorkingPair
 
 
 def prepare_pair(
@@ -65,16 +41,13 @@ def prepare_pair(
             two, or their masks, don't overlap after the initial alignment; or if the
             fixed image needs a larger grid than `shape`.
     """
-    for name, image in (("fixed", fixed), ("moving", moving)):
-        if image.ndim != config.ndim:
-            cure = f"use a {image.ndim}-d model"
-            if config.ndim == 2 and 1 in image.shape:
-                cure = "save it as a 2-d image, without its axis of length 1"
-            raise InputError(
-                f"the {name} image is {image.ndim}-d, of shape {image.shape}, but the "
-                f"model registers {config.ndim}-d images; {cure}"
-            )
-    grid = working_grid(fixed, config.spacing, config.multiple, config.axes, shape)
+    masks = _fitting_masks((fixed_mask, moving_mask), (fixed, moving))
+    plane = slice_plane(fixed.grid, moving.grid, config.ndim)
+    if plane is not None:
+        fixed, moving = plane.flatten(fixed), plane.flatten(moving)
+        masks = {name: plane.flatten(mask) for name, mask in masks.items()}
+    _check_ranks(fixed, moving, config.ndim)
+    grid = working_grid(fixed.grid, config.spacing, config.multiple, config.axes, shape)
     scaled_fixed, scaled_moving = in_threads(
         lambda image, name: scale_intensities(image.array, config.intensity, name),
         (fixed, moving),
@@ -85,27 +58,15 @@ def prepare_pair(
         moving.with_array(scaled_moving),
         config.initial_alignment,
     )
-    fixed_matrix = np.linalg.inv(fixed.affine) @ grid.affine
-    moving_matrix = np.linalg.inv(moving.affine) @ initial @ grid.affine
+    fixed_matrix = fixed.grid.inverse @ grid.affine
+    moving_matrix = moving.grid.inverse @ initial @ grid.affine
     inside_fixed = _inside(fixed.shape, fixed_matrix, grid.shape)
     inside_moving = _inside(moving.shape, moving_matrix, grid.shape)
-    mask = inside_fixed & inside_moving
-    if not mask.any():
-        raise InputError(
-            "the fixed and the moving image don't overlap in the world: their centres "
-            f"are {_centre_distance(fixed, moving):.0f} mm apart; if their headers "
-            "can't be trusted, set initial_alignment (--initial-alignment) to centers "
-            "or mass"
-        )
-    masks = {
-        name: to_working_grid(own, grid, matrix)
-        for name, own, matrix in (
-            ("fixed_mask", fixed_mask, np.eye(fixed.ndim + 1)),
-            ("moving_mask", moving_mask, initial),
-        )
-        if own is not None
-    }
-    _check_masks(mask, masks)
+    covered = inside_fixed & inside_moving
+    _check_overlap(covered, fixed.grid, moving.grid)
+    placed = {"fixed_mask": np.eye(len(initial)), "moving_mask": initial}
+    on_grid = {n: to_working_grid(m, grid, placed[n]) for n, m in masks.items()}
+    _check_masks(covered, on_grid)
     fixed_on_grid, moving_on_grid = in_threads(
         _to_grid,
         (scaled_fixed, scaled_moving),
@@ -113,36 +74,7 @@ def prepare_pair(
         (inside_fixed, inside_moving),
     )
     return WorkingPair(
-        fixed=fixed_on_grid,
-        moving=moving_on_grid,
-        mask=mask,
-        grid=grid,
-        initial=initial,
-        **masks,
-    )
-
-
-def to_working_grid(
-    labels: Image, grid: WorkingGrid, initial: np.ndarray
-) -> np.ndarray:
-    """Resamples labels on a working grid, nearest neighbour.
-
-    Args:
-        labels: On any grid.
-        grid: The working grid.
-        initial: World-to-world matrix from the grid's world to the labels'.
-
-    Returns:
-        `grid.shape`, the labels' dtype, 0 outside.
-    """
-    matrix = np.linalg.inv(labels.affine) @ initial @ grid.affine
-    return ndimage.affine_transform(
-        labels.array,
-        matrix[:-1, :-1],
-        matrix[:-1, -1],
-        grid.shape,
-        order=0,
-        mode="grid-constant",
+        fixed_on_grid, moving_on_grid, covered, grid, initial, **on_grid, plane=plane
     )
 
 
@@ -195,17 +127,11 @@ def initial_alignment(fixed: Image, moving: Image, method: str) -> np.ndarray:
 
 
 def _centre(image: Image) -> np.ndarray:
-    middle = (np.asarray(image.shape) - 1) / 2
-    return image.affine[:-1, :-1] @ middle + image.affine[:-1, -1]
+    return image.grid.centre
 
 
 def _centre_of_mass(image: Image) -> np.ndarray:
-    centre = np.asarray(ndimage.center_of_mass(image.array))
-    return image.affine[:-1, :-1] @ centre + image.affine[:-1, -1]
-
-
-def _centre_distance(fixed: Image, moving: Image) -> float:
-    return float(np.linalg.norm(_centre(fixed) - _centre(moving)))
+    return image.grid.to_world(np.asarray(ndimage.center_of_mass(image.array)))
 
 
 def _to_grid(array: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -225,6 +151,42 @@ def _to_grid(array: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.nd
             array, matrix[:-1, :-1], matrix[:-1, -1], shape, order=1, mode="nearest"
         )
     return np.where(inside, np.clip(resampled, 0, 1), 0).astype(np.float32)
+
+
+def _fitting_masks(
+    masks: tuple[Image | None, Image | None], images: tuple[Image, Image]
+) -> dict[str, Image]:
+    """Names the masks that there are; refuses those that don't fit their images."""
+    named = {}
+    for side, mask, image in zip(("fixed", "moving"), masks, images, strict=True):
+        if mask is None:
+            continue
+        if mask.shape != image.shape:
+            raise InputError(
+                f"{side}_mask: must be on its image's grid, of shape {image.shape}. "
+                f"Received: {mask.shape}"
+            )
+        named[f"{side}_mask"] = mask
+    return named
+
+
+def _check_ranks(fixed: Image, moving: Image, ndim: int) -> None:
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        if image.ndim != ndim:
+            raise InputError(
+                f"the {name} image is {image.ndim}-d, of shape {image.shape}, but the "
+                f"model registers {ndim}-d images; use a {image.ndim}-d model"
+            )
+
+
+def _check_overlap(covered: np.ndarray, fixed: Grid, moving: Grid) -> None:
+    if not covered.any():
+        distance = np.linalg.norm(fixed.centre - moving.centre)
+        raise InputError(
+            "the fixed and the moving image don't overlap in the world: their centres "
+            f"are {distance:.0f} mm apart; if their headers can't be trusted, set "
+            "initial_alignment (--initial-alignment) to centers or mass"
+        )
 
 
 def _check_masks(covered: np.ndarray, masks: dict[str, np.ndarray]) -> None:
@@ -251,6 +213,5 @@ def _inside(
             for step, along in zip(row[:-1], coordinates, strict=True)
             if step
         )
-        # A millionth of a voxel forgives what the matrix inverse rounds.
-        inside &= (position >= -0.5 - 1e-6) & (position <= size - 0.5 + 1e-6)
+        inside &= is_within(size, position)
     return inside

@@ -10,19 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
+from dlir_tf.images.grid import apply_affine
 from dlir_tf.transforms import Affine, BSpline, Component, Transform
 
 MAX_TILT_DEGREES = 5.0
 
 
 @dataclass(frozen=True, eq=False)
-class SlicePair:
-    """Two slices as 2-d images with common coordinates.
+class SlicePlane:
+    """The plane in which two slices are registered: that of the fixed one.
 
     Attributes:
-        fixed: The fixed slice, 2-d.
-        moving: The moving slice, 2-d, as it is seen from straight above the fixed one.
         frame: From plane coordinates in mm (two in the fixed plane, the third across
             it) to the world, `(4, 4)`, RAS+ mm; lengths and angles are kept.
         rise: World-to-world matrix `(4, 4)` that takes each point of the fixed plane
@@ -30,11 +29,22 @@ class SlicePair:
         thickness: Of the thicker slice, in mm.
     """
 
-    fixed: Image
-    moving: Image
     frame: np.ndarray
     rise: np.ndarray
     thickness: float
+
+    def flatten(self, image: Image) -> Image:
+        """A slice as a 2-d image, as it is seen from straight above the plane.
+
+        Args:
+            image: One of the two, or labels or a mask of one.
+        """
+        array = image.array.take(0, slice_axis(image.grid))
+        return Image(array, _flat(image.grid, self.frame).affine)
+
+    def flatten_points(self, points: np.ndarray) -> np.ndarray:
+        """World points, `(num_points, 3)`, in plane coordinates, `(num_points, 2)`."""
+        return apply_affine(np.linalg.inv(self.frame), points)[:, :2]
 
     def to_world(self, in_plane: Transform) -> Transform:
         """Takes a 2-d transform of the pair to the world.
@@ -43,7 +53,7 @@ class SlicePair:
         each point goes straight to the moving plane.
 
         Args:
-            in_plane: In the coordinates of `fixed` and `moving`.
+            in_plane: In plane coordinates.
 
         Returns:
             The 3-d transform; points of the fixed slice come to lie in the moving one.
@@ -73,26 +83,28 @@ class SlicePair:
         return type(component)(repeated, self.frame @ lattice)
 
 
-def is_slice(image: Image) -> bool:
+def is_slice(grid: Grid) -> bool:
     """Whether an image is a slice: 3-d, but one voxel across."""
-    return image.ndim == 3 and 1 in image.shape
+    return grid.ndim == 3 and 1 in grid.shape
 
 
-def slice_axis(image: Image) -> int:
+def slice_axis(grid: Grid) -> int:
     """The axis across a slice; the last one, if there are several of length 1."""
-    return max(axis for axis, size in enumerate(image.shape) if size == 1)
+    return max(axis for axis, size in enumerate(grid.shape) if size == 1)
 
 
-def as_slices(fixed: Image, moving: Image, ndim: int) -> SlicePair | None:
-    """Lays a pair out in 2-d, if it's two slices and a 2-d model is to see them.
+def slice_plane(fixed: Grid, moving: Grid, ndim: int) -> SlicePlane | None:
+    """Finds the plane of two slices, if a 2-d model is to see them.
+
+    Only where the voxels lie decides.
 
     Args:
-        fixed: Any image.
+        fixed: Of any image.
         moving: Likewise.
         ndim: Rank of the images that the model takes.
 
     Returns:
-        The pair; `None` if the images are to be taken as they are.
+        Where to lay the pair out; `None` if the images are to be taken as they are.
 
     Raises:
         InputError: If one image is a slice and the other isn't, or their planes
@@ -100,21 +112,18 @@ def as_slices(fixed: Image, moving: Image, ndim: int) -> SlicePair | None:
     """
     if ndim != 2 or not (is_slice(fixed) or is_slice(moving)):
         return None
-    for name, image in (("fixed", fixed), ("moving", moving)):
-        if not is_slice(image):
+    for name, grid in (("fixed", fixed), ("moving", moving)):
+        if not is_slice(grid):
             raise InputError(
-                f"the {name} image has the shape {image.shape}, but the other one is a "
+                f"the {name} image has the shape {grid.shape}, but the other one is a "
                 "3-d image of one slice, and the model is 2-d; give two slices, or two "
                 "2-d images"
             )
-    return slice_pair(fixed, moving)
+    return common_plane(fixed, moving)
 
 
 def in_plane(fixed: Image, moving: Image, ndim: int) -> tuple[Image, Image]:
     """Returns a pair in the rank that a model takes: slices laid out in 2-d.
-
-    Only where the voxels lie decides how, so images, labels and masks of the same
-    grids come to lie on each other.
 
     Args:
         fixed: Any image.
@@ -122,14 +131,16 @@ def in_plane(fixed: Image, moving: Image, ndim: int) -> tuple[Image, Image]:
         ndim: Rank of the images that the model takes.
 
     Raises:
-        InputError: As `as_slices`.
+        InputError: As `slice_plane`.
     """
-    slices = as_slices(fixed, moving, ndim)
-    return (fixed, moving) if slices is None else (slices.fixed, slices.moving)
+    plane = slice_plane(fixed.grid, moving.grid, ndim)
+    if plane is None:
+        return fixed, moving
+    return plane.flatten(fixed), plane.flatten(moving)
 
 
-def slice_pair(fixed: Image, moving: Image) -> SlicePair:
-    """Lays two slices out in the plane of the fixed one.
+def common_plane(fixed: Grid, moving: Grid) -> SlicePlane:
+    """Finds the plane of two slices.
 
     Their planes must be parallel, apart from a small tilt; they may be any distance
     from each other.
@@ -149,56 +160,33 @@ def slice_pair(fixed: Image, moving: Image) -> SlicePair:
             f"{tilt:.0f} degrees apart; choose slices of one direction, or check the "
             "headers"
         )
-    in_plane = flatten(moving, frame)
     # The moving plane's height above the fixed one, linear in the plane coordinates.
-    _, placed = _placed(moving, frame)
+    placed = np.delete(np.linalg.inv(frame) @ moving.affine, slice_axis(moving), axis=1)
     lift = np.eye(4)
-    lift[2, [0, 1, 3]] = placed[2] @ np.linalg.inv(in_plane.affine)
-    return SlicePair(
-        fixed=flatten(fixed, frame),
-        moving=in_plane,
+    lift[2, [0, 1, 3]] = placed[2] @ _flat(moving, frame).inverse
+    return SlicePlane(
         frame=frame,
         rise=_in_frame(frame, lift),
         thickness=max(_thickness(fixed), _thickness(moving)),
     )
 
 
-def laid_out(image: Image | None, slices: SlicePair | None) -> Image | None:
-    """Returns a mask or labels of a pair's image, in 2-d if the pair is laid out.
-
-    Args:
-        image: On the grid of one image of the pair, or none.
-        slices: The pair, if it's laid out; see `as_slices`.
-    """
-    if image is None or slices is None:
-        return image
-    return flatten(image, slices.frame)
-
-
-def flatten(image: Image, frame: np.ndarray) -> Image:
-    """Returns a slice as a 2-d image in the first two coordinates of a frame.
-
-    Args:
-        image: A slice, or labels or a mask of one.
-        frame: From `plane_frame`, of this or a parallel slice.
-    """
-    axis, placed = _placed(image, frame)
-    return Image(image.array.take(0, axis), placed[[0, 1, 3]])
-
-
-def plane_frame(image: Image) -> np.ndarray:
+def plane_frame(grid: Grid) -> np.ndarray:
     """The coordinates in which a slice is 2-d.
 
     They follow the two world axes that lie closest to the plane, in their order, so
     they don't depend on how the file stores the slice; in an axial plane they are the
     world's own x and y.
 
+    Args:
+        grid: Of a slice.
+
     Returns:
         From plane coordinates to the world, `(4, 4)`, RAS+ mm: columns of length 1 at
         right angles, the third across the plane, and the plane's point that is closest
         to the world's origin.
     """
-    normal = _normal(image)
+    normal = _normal(grid)
     # Rounding must not decide which axis is nearest, where two are as near.
     likeness = np.round(np.abs(normal), 6)
     across = int(np.argmax(likeness))
@@ -209,24 +197,23 @@ def plane_frame(image: Image) -> np.ndarray:
     up = np.cross(normal, right)
     frame = np.eye(4)
     frame[:3, :3] = np.stack([right, up * np.sign(up[second]), normal], axis=1)
-    frame[:3, 3] = normal * (normal @ image.affine[:3, 3])
+    frame[:3, 3] = normal * (normal @ grid.affine[:3, 3])
     return frame
 
 
-def _placed(image: Image, frame: np.ndarray) -> tuple[int, np.ndarray]:
-    """The axis across, and from the indices of the other two to frame coordinates."""
-    axis = slice_axis(image)
-    return axis, np.delete(np.linalg.inv(frame) @ image.affine, axis, axis=1)
+def _flat(grid: Grid, frame: np.ndarray) -> Grid:
+    """The 2-d grid of a slice in the first two coordinates of a frame."""
+    return grid.mapped(np.linalg.inv(frame)).plane(slice_axis(grid))
 
 
-def _normal(image: Image) -> np.ndarray:
-    columns = np.delete(image.affine[:3, :3], slice_axis(image), axis=1)
+def _normal(grid: Grid) -> np.ndarray:
+    columns = np.delete(grid.affine[:3, :3], slice_axis(grid), axis=1)
     normal = np.cross(columns[:, 0], columns[:, 1])
     return np.asarray(normal / np.linalg.norm(normal))
 
 
-def _thickness(image: Image) -> float:
-    return float(abs(image.affine[:3, slice_axis(image)] @ _normal(image)))
+def _thickness(grid: Grid) -> float:
+    return float(abs(grid.affine[:3, slice_axis(grid)] @ _normal(grid)))
 
 
 def _tilt_degrees(first: np.ndarray, second: np.ndarray) -> float:

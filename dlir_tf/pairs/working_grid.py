@@ -1,47 +1,27 @@
 """The grid on which a pair is registered."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from scipy import optimize
+from scipy import ndimage, optimize
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
-
-
-@dataclass(frozen=True, eq=False)
-class WorkingGrid:
-    """The grid on which a pair is registered.
-
-    It has the axes of the fixed image, in an order that doesn't depend on how the
-    file stores them (see `working_axes`), at the config's spacing, and is padded
-    evenly on both sides to a multiple that the model needs.
-
-    Attributes:
-        shape: Voxels per axis, padding included.
-        affine: Voxel-to-world matrix `(ndim + 1, ndim + 1)`, RAS+ mm.
-    """
-
-    shape: tuple[int, ...]
-    affine: np.ndarray
-
-    @property
-    def spacing(self) -> tuple[float, ...]:
-        """Voxel size in mm."""
-        return tuple(float(n) for n in np.linalg.norm(self.affine[:-1, :-1], axis=0))
+from dlir_tf.images import Grid, Image
 
 
 def working_grid(
-    fixed: Image,
+    fixed: Grid,
     spacing: tuple[float | None, ...],
     multiple: tuple[int, ...],
     order: str = "ras",
     shape: tuple[int, ...] | None = None,
-) -> WorkingGrid:
+) -> Grid:
     """Lays the working grid over the fixed image.
 
+    It has the image's axes, in an order that doesn't depend on how the file stores
+    them (see `working_axes`), at the config's spacing, and is padded evenly on both
+    sides to a multiple that the model needs.
+
     Args:
-        fixed: The image that the grid covers; the two share their centre.
+        fixed: The grid of the image that it covers; the two share their centre.
         spacing: In mm per axis of the grid; `None` keeps the image's own.
         multiple: The grid's shape becomes a multiple of it.
         order: Of the axes; see `working_axes`.
@@ -57,23 +37,41 @@ def working_grid(
     step = np.array(
         [own if s is None else s for s, own in zip(spacing, own_spacing, strict=True)]
     )
-    extent = np.asarray(fixed.shape)[axes] * own_spacing
     # A grid that is a hundredth of a voxel too short is not worth a voxel more.
-    unpadded = np.maximum(np.ceil(extent / step - 0.01), 1).astype(int)
+    unpadded = np.maximum(np.ceil(fixed.extent[axes] / step - 0.01), 1).astype(int)
     size = -(-unpadded // multiple) * multiple
     if shape is not None:
         _check_room(size, np.asarray(shape))
         size = np.asarray(shape)
-    directions = fixed.affine[:ndim, :ndim] / np.asarray(fixed.spacing)
-    linear = directions[:, axes] * signs * step
-    centre_voxel = (np.asarray(fixed.shape) - 1) / 2
-    centre = fixed.affine[:ndim, :ndim] @ centre_voxel + fixed.affine[:ndim, ndim]
+    linear = fixed.directions[:, axes] * signs * step
     # Padding by whole voxels: where spacings agree, so do the voxels.
     first = (size - unpadded) // 2
     affine = np.eye(ndim + 1)
     affine[:ndim, :ndim] = linear
-    affine[:ndim, ndim] = centre - linear @ (first + (unpadded - 1) / 2)
-    return WorkingGrid(tuple(int(n) for n in size), affine)
+    affine[:ndim, ndim] = fixed.centre - linear @ (first + (unpadded - 1) / 2)
+    return Grid(tuple(map(int, size)), affine)
+
+
+def to_working_grid(labels: Image, grid: Grid, initial: np.ndarray) -> np.ndarray:
+    """Resamples labels on a working grid, nearest neighbour.
+
+    Args:
+        labels: On any grid.
+        grid: The working grid.
+        initial: World-to-world matrix from the grid's world to the labels'.
+
+    Returns:
+        `grid.shape`, the labels' dtype, 0 outside.
+    """
+    matrix = labels.grid.inverse @ initial @ grid.affine
+    return ndimage.affine_transform(
+        labels.array,
+        matrix[:-1, :-1],
+        matrix[:-1, -1],
+        grid.shape,
+        order=0,
+        mode="grid-constant",
+    )
 
 
 def _check_room(size: np.ndarray, shape: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from dlir_tf.config import Config
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.metrics.similarity import similarity
 from dlir_tf.numerics import PLAIN, Numerics
-from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.splines.cubic import evaluate_on_grid
 
 # About 64³: a transform is judged on it in a few hundredths of a second.

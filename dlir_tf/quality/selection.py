@@ -8,7 +8,7 @@ import numpy as np
 from dlir_tf.config import AffineStage, BSplineStage, Config
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.numerics import PLAIN, Numerics
-from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality.comparison import Candidate, Comparison, Judgement
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 

@@ -12,7 +12,7 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.losses.masks import MASKS, check_mask, pool_mask
-from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.refinement.descent import Descent
 from dlir_tf.refinement.drift import leads_apart
 from dlir_tf.refinement.phases import Phase, plan_phases

@@ -8,7 +8,7 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import PLAIN
-from dlir_tf.pairs.preprocessing import WorkingPair
+from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.serving.checks import check_parameters, described_model, is_too_far
 from dlir_tf.serving.connection import Arrays
 from dlir_tf.serving.failures import AnswerError, ServerError, printable, unusable
@@ -24,10 +24,12 @@ class ServedModel:
     Attributes:
         config: What the model was built from.
         provenance: Where it comes from.
+        shape: `None`: it takes working grids of any shape.
         numerics: What computes what follows from its parameters.
     """
 
     numerics = PLAIN
+    shape = None
 
     def __init__(self, answer: Arrays, source: str) -> None:
         """Reads what came with the parameters.

@@ -5,10 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dlir_tf.images import Image
 from dlir_tf.layers.sampling import sample_linear
-from dlir_tf.pairs.preprocessing import WorkingPair
-from dlir_tf.pairs.slices import as_slices
 from dlir_tf.training.sample import Sample
 
 Tensor = Any
@@ -19,35 +16,6 @@ POINTS = ("fixed_points", "moving_points", "point_weights")
 
 # Leaves a thousandth of a voxel where control points are as far as they may go.
 _NUM_ITERATIONS = 30
-
-
-def to_working_voxels(
-    points: tuple[np.ndarray, np.ndarray],
-    images: tuple[Image, Image],
-    working: WorkingPair,
-) -> dict[str, np.ndarray]:
-    """Brings landmarks to where the images of a working pair show them.
-
-    Args:
-        points: Of the fixed and the moving image, world mm.
-        images: The images they belong to.
-        working: The pair that was made of these.
-
-    Returns:
-        `fixed_points` and `moving_points`, `(num_points, ndim)`, float32, in voxels.
-    """
-    ndim = working.fixed.ndim
-    slices = as_slices(*images, ndim)
-    if slices is not None:
-        to_plane = np.linalg.inv(slices.frame)
-        points = (_map(to_plane, points[0])[:, :2], _map(to_plane, points[1])[:, :2])
-    to_voxels = np.linalg.inv(working.grid.affine)
-    return {
-        "fixed_points": _map(to_voxels, points[0]).astype(np.float32),
-        "moving_points": _map(
-            to_voxels @ np.linalg.inv(working.initial), points[1]
-        ).astype(np.float32),
-    }
 
 
 def crop_points(
@@ -102,7 +70,3 @@ def undo_displacement(points: Tensor, ddf: Tensor) -> Tensor:
         # Half of the way: where a field compresses, whole steps would overshoot.
         found += 0.5 * (points - found - sample_linear(ddf, found))
     return found
-
-
-def _map(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return np.asarray(points @ matrix[:-1, :-1].T + matrix[:-1, -1])

@@ -17,9 +17,6 @@ from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.losses.masks import MASKS, check_mask
 from dlir_tf.pairs.loading import for_each_pair, load_pair
 from dlir_tf.pairs.manifest import Pair, data_digest
-from dlir_tf.pairs.preprocessing import prepare_pair, to_working_grid
-from dlir_tf.pairs.slices import as_slices, in_plane, laid_out
-from dlir_tf.training.landmarks import to_working_voxels
 from dlir_tf.training.sample import Sample, number_labels
 
 _SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
@@ -138,30 +135,18 @@ class PairStore:
             with_labels=self._with_labels,
             with_points=self._with_points,
         )
-        ndim = self._config.ndim
-        images = loaded.fixed, loaded.moving
-        slices = as_slices(*images, ndim)
-        working = prepare_pair(
-            *in_plane(*images, ndim),
-            self._config,
-            fixed_mask=laid_out(loaded.fixed_mask, slices),
-            moving_mask=laid_out(loaded.moving_mask, slices),
-        )
+        working = loaded.on_working_grid(self._config)
         for name in MASKS:
             if (mask := getattr(working, name)) is not None:
                 factors = [stage.downsample for stage in self._config.stages]
                 check_mask(mask, name, factors)
         more = {}
         if loaded.labels is not None:
-            placed = in_plane(*loaded.labels, ndim)
-            matrices = (np.eye(ndim + 1), working.initial)
-            fixed, moving = (
-                to_working_grid(labels, working.grid, matrix)
-                for labels, matrix in zip(placed, matrices, strict=True)
-            )
-            more = number_labels(fixed, moving)
+            more = number_labels(*working.labels_on_grid(loaded.labels))
         if loaded.points is not None:
-            more |= to_working_voxels(loaded.points, images, working)
+            fixed, moving = working.points_in_voxels(loaded.points)
+            more["fixed_points"] = fixed.astype(np.float32)
+            more["moving_points"] = moving.astype(np.float32)
         return Sample(
             working.fixed.astype(np.float16),
             working.moving.astype(np.float16),

@@ -6,8 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from dlir_tf.images import Image, flip_ras_lps
-from dlir_tf.pairs.working_grid import WorkingGrid
+from dlir_tf.images import Grid, Image, flip_ras_lps
 from dlir_tf.transforms import Affine, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
@@ -23,7 +22,7 @@ MOVING = {2: (19, 25), 3: (17, 15, 9)}
 class Parameters:
     """What a model would have predicted."""
 
-    grid: WorkingGrid
+    grid: Grid
     initial: np.ndarray
     matrix: np.ndarray
     splines: tuple[tuple[np.ndarray, tuple[int, ...]], ...]
@@ -61,9 +60,7 @@ def random_parameters(
     rng: np.random.Generator, ndim: int, num_splines: int, size: float = 1.0
 ) -> Parameters:
     shape = SHAPES[ndim]
-    grid = WorkingGrid(
-        shape, random_frame(rng, SPACINGS[ndim], 20.0 * np.arange(ndim), shape)
-    )
+    grid = Grid(shape, random_frame(rng, SPACINGS[ndim], 20.0 * np.arange(ndim), shape))
     initial = np.eye(ndim + 1)
     initial[:-1, -1] = rng.uniform(3, 9, ndim)
     matrix = np.eye(ndim, ndim + 1) + 0.08 * rng.normal(size=(ndim, ndim + 1))
@@ -108,7 +105,7 @@ def random_image(
 
 def reference_within(
     rng: np.random.Generator,
-    grid: WorkingGrid,
+    grid: Grid,
     spacing: tuple[float, ...] | np.ndarray,
     shape: tuple[int, ...],
 ) -> Image:
@@ -159,7 +156,7 @@ def sitk_affine(matrix: np.ndarray) -> sitk.AffineTransform:
 
 
 def sitk_spline(
-    control_points: np.ndarray, spacing: tuple[int, ...], grid: WorkingGrid
+    control_points: np.ndarray, spacing: tuple[int, ...], grid: Grid
 ) -> sitk.BSplineTransform:
     ndim = len(spacing)
     steps, lps = np.asarray(spacing), _flip(grid.affine)

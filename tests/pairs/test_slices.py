@@ -8,8 +8,8 @@ import SimpleITK as sitk
 from itk_judge import grid_of, random_image, sitk_affine, sitk_image
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image, flip_ras_lps
-from dlir_tf.pairs.slices import SlicePair, flatten, is_slice, plane_frame, slice_pair
+from dlir_tf.images import Grid, Image, flip_ras_lps
+from dlir_tf.pairs.slices import SlicePlane, common_plane, is_slice, plane_frame
 from dlir_tf.pairs.working_grid import working_grid
 from dlir_tf.transforms import Affine, BSpline, DenseField, Transform
 from dlir_tf.transforms.bspline import stage_bspline
@@ -67,9 +67,17 @@ def pair(rng, request):
     )
 
 
-def _in_plane(rng, slices: SlicePair) -> Transform:
+def _plane(fixed, moving) -> SlicePlane:
+    return common_plane(fixed.grid, moving.grid)
+
+
+def _flatten(image, frame):
+    return SlicePlane(frame, np.eye(4), 1.0).flatten(image)
+
+
+def _in_plane(rng, fixed: Image) -> Transform:
     """What a model would have found: two splines, then an affine."""
-    grid = working_grid(slices.fixed, (1.0, 1.0), (8, 8))
+    grid = working_grid(fixed.grid, (1.0, 1.0), (8, 8))
     splines = []
     for steps in ((4, 4), (8, 8)):
         shape = [n // s + 4 for n, s in zip(grid.shape, steps, strict=True)]
@@ -85,19 +93,19 @@ def _voxels(image, points):
 
 def test_the_fixed_slice_goes_to_the_moving_slice_as_in_the_plane(rng, pair):
     fixed, moving = pair
-    slices = slice_pair(fixed, moving)
-    in_plane = _in_plane(rng, slices)
+    plane = _plane(fixed, moving)
+    in_plane = _in_plane(rng, plane.flatten(fixed))
     points = grid_of(fixed).reshape(-1, 3)
-    voxels = _voxels(moving, slices.to_world(in_plane).map_points(points))
+    voxels = _voxels(moving, plane.to_world(in_plane).map_points(points))
     assert (fixed.shape, moving.shape) == ((1, 23, 17), (26, 1, 21))
     np.testing.assert_allclose(voxels[:, 1], 0, atol=1e-9)
     # The same in two dimensions: the array without its axis of length 1.
-    flat_points = grid_of(slices.fixed).reshape(-1, 2)
-    flat_voxels = _voxels(slices.moving, in_plane.map_points(flat_points))
+    flat_points = grid_of(plane.flatten(fixed)).reshape(-1, 2)
+    flat_voxels = _voxels(plane.flatten(moving), in_plane.map_points(flat_points))
     assert np.abs(in_plane.map_points(flat_points) - flat_points).max() > 1
     np.testing.assert_allclose(voxels[:, [0, 2]], flat_voxels, atol=1e-9)
-    np.testing.assert_array_equal(slices.moving.array, moving.array[:, 0])
-    np.testing.assert_allclose(slices.fixed.spacing, fixed.spacing[1:])
+    np.testing.assert_array_equal(plane.flatten(moving).array, moving.array[:, 0])
+    np.testing.assert_allclose(plane.flatten(fixed).spacing, fixed.spacing[1:])
 
 
 def _itk_spline(spline: BSpline) -> sitk.BSplineTransform:
@@ -117,8 +125,8 @@ def _itk_spline(spline: BSpline) -> sitk.BSplineTransform:
 
 def test_itk_moves_the_slice_to_the_same_image(rng, pair):
     fixed, moving = pair
-    slices = slice_pair(fixed, moving)
-    transform = slices.to_world(_in_plane(rng, slices))
+    plane = _plane(fixed, moving)
+    transform = plane.to_world(_in_plane(rng, plane.flatten(fixed)))
     composite = sitk.CompositeTransform(3)
     for component in reversed(transform.components):
         composite.AddTransform(
@@ -139,10 +147,10 @@ def test_itk_moves_the_slice_to_the_same_image(rng, pair):
 
 def test_the_result_does_not_change_across_the_plane(rng, pair):
     fixed, moving = pair
-    slices = slice_pair(fixed, moving)
-    in_plane = _in_plane(rng, slices)
-    transform = slices.to_world(in_plane)
-    normal = slices.frame[:3, 2]
+    plane = _plane(fixed, moving)
+    in_plane = _in_plane(rng, plane.flatten(fixed))
+    transform = plane.to_world(in_plane)
+    normal = plane.frame[:3, 2]
     points = grid_of(fixed).reshape(-1, 3)[::7]
     mapped = transform.map_points(points)
     for off in (-9.0, 4.5):  # a thickness, and the edge of the slice
@@ -155,7 +163,7 @@ def test_the_result_does_not_change_across_the_plane(rng, pair):
     assert not transform.covers(points + 9.5 * normal).any()
     np.testing.assert_allclose(
         transform.jacobian_determinant(fixed)[0],
-        in_plane.jacobian_determinant(slices.fixed),
+        in_plane.jacobian_determinant(plane.flatten(fixed)),
         rtol=1e-5,
     )
 
@@ -166,13 +174,13 @@ def test_a_small_tilt_still_samples_the_moving_slice(rng):
     )
     affine = _turn((13, 1, 0)) @ _affine((1, 1, 8), (1, 2, 5))
     moving = random_image(rng, (20, 20, 1), affine)
-    slices = slice_pair(fixed, moving)
-    transform = slices.to_world(Transform((Affine(np.eye(3)),)))
+    plane = _plane(fixed, moving)
+    transform = plane.to_world(Transform((Affine(np.eye(3)),)))
     points = grid_of(fixed).reshape(-1, 3)
     mapped = transform.map_points(points)
     np.testing.assert_allclose(_voxels(moving, mapped)[:, 2], 0, atol=1e-9)
     rise = mapped - points
-    along = (rise @ slices.frame[:3, 2])[:, None] * slices.frame[:3, 2]
+    along = (rise @ plane.frame[:3, 2])[:, None] * plane.frame[:3, 2]
     np.testing.assert_allclose(rise, along, atol=1e-9)
     back = transform.inverse().map_points(grid_of(moving).reshape(-1, 3))
     np.testing.assert_allclose(_voxels(fixed, back)[:, 2], 0, atol=1e-9)
@@ -182,10 +190,10 @@ def test_planes_that_are_not_parallel_are_refused(rng):
     flat = random_image(rng, (9, 8, 1), _affine((1, 1, 5), (0, 0, 0)))
     tilted = Image(flat.array, _turn((8, 0, 0)) @ flat.affine)
     with pytest.raises(InputError, match="must be parallel, but are 8 degrees apart"):
-        slice_pair(flat, tilted)
+        _plane(flat, tilted)
     upright = Image(flat.array.transpose(0, 2, 1), flat.affine)
     with pytest.raises(InputError, match="90 degrees"):
-        slice_pair(flat, upright)
+        _plane(flat, upright)
 
 
 def test_the_frame_does_not_depend_on_storage(rng):
@@ -193,16 +201,16 @@ def test_the_frame_does_not_depend_on_storage(rng):
     for angles in (*ANGLES.values(), (45, 0, 0), (0, 45, 20)):
         affine = _turn(angles) @ _affine((1.3, 0.8, 9), (-9, 4, 30))
         image = random_image(rng, (5, 4, 1), affine)
-        frame = plane_frame(image)
+        frame = plane_frame(image.grid)
         np.testing.assert_allclose(
             frame[:3, :3].T @ frame[:3, :3], np.eye(3), atol=1e-12
         )
-        expected = flatten(image, frame)
+        expected = _flatten(image, frame)
         for order in itertools.permutations(range(3)):
             stored = _stored(image, order, (True, False, True))
-            assert is_slice(stored)
-            np.testing.assert_allclose(plane_frame(stored), frame, atol=1e-9)
-            again = flatten(stored, frame)
+            assert is_slice(stored.grid)
+            np.testing.assert_allclose(plane_frame(stored.grid), frame, atol=1e-9)
+            again = _flatten(stored, frame)
             assert sorted(again.array.ravel()) == sorted(expected.array.ravel())
 
 
@@ -215,11 +223,11 @@ def test_the_frame_runs_along_the_positive_axes_of_the_world(rng):
         image = random_image(
             rng, (5, 4, 1), _turn(angles) @ _affine((1, 1, 9), (0, 0, 0))
         )
-        frame = plane_frame(image)
+        frame = plane_frame(image.grid)
         assert all(frame[axis, column] > 0.9 for column, axis in enumerate(axes))
     halfway = [
         plane_frame(
-            Image(image.array, _turn((angle, 0, 0)) @ _affine((1, 1, 9), (0, 0, 0)))
+            Grid(image.shape, _turn((angle, 0, 0)) @ _affine((1, 1, 9), (0, 0, 0)))
         )
         for angle in (45 - 1e-8, 45 + 1e-8)
     ]
@@ -230,14 +238,14 @@ def test_an_axial_slice_has_the_coordinates_of_the_world(rng):
     """So that 2-d files of the same scan and the slice are one to a model."""
     affine = _affine((1.3, 0.8, 9), (-9, 4, 30), 25.0)
     image = random_image(rng, (5, 4, 1), affine)
-    flat = flatten(image, plane_frame(image))
+    flat = _flatten(image, plane_frame(image.grid))
     np.testing.assert_allclose(flat.affine, affine[np.ix_([0, 1, 3], [0, 1, 3])])
 
 
 def test_what_moves_nothing_stays_exactly_nothing(rng):
     affine = _turn((20, -30, 15)) @ _affine((1.3, 0.8, 9), (-9, 4, 30))
     image = random_image(rng, (15, 14, 1), affine)
-    transform = slice_pair(image, image).to_world(Transform((Affine(np.eye(3)),)))
+    transform = _plane(image, image).to_world(Transform((Affine(np.eye(3)),)))
     (component,) = transform.components
     np.testing.assert_array_equal(component.matrix, np.eye(4))
 
@@ -246,4 +254,4 @@ def test_a_dense_field_is_not_taken_to_the_world(rng):
     image = random_image(rng, (15, 14, 1), _affine((1, 1, 9), (0, 0, 0)))
     field = DenseField(np.zeros((4, 4, 2)), np.eye(3))
     with pytest.raises(ValueError, match="Received: DenseField"):
-        slice_pair(image, image).to_world(Transform((field,)))
+        _plane(image, image).to_world(Transform((field,)))

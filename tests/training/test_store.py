@@ -25,7 +25,7 @@ def num_reads(monkeypatch):
         counts.append(threading.current_thread().name)
         return prepare_pair(*arguments, **masks)
 
-    monkeypatch.setattr(module, "prepare_pair", counting)
+    monkeypatch.setattr("dlir_tf.pairs.loading.prepare_pair", counting)
     return lambda: len(counts)
 
 
