@@ -114,4 +114,6 @@ def _check_name(path: Path, output: Path, of_points: bool) -> None:
     if of_points:
         own = () if path.suffix in ("", ".csv") else (path.suffix,)
         expected = (".mrk.json", ".json") if is_markups_name(path) else (".csv", *own)
+        if own == (".fcsv",):
+            expected = own
     check_output(output, expected, note=f", like {path}" if of_points else "")

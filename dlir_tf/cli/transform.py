@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="FILE",
     help="Landmarks, in the place of images: a CSV file with the columns x,y,z (world "
-    "mm) and any others, or markups of 3D Slicer (.mrk.json). Can be repeated.",
+    "mm) and any others, or a file of 3D Slicer (.mrk.json, .fcsv). Can be repeated.",
 )
 @click.option(
     "--transform",

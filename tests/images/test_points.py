@@ -36,6 +36,9 @@ def test_points_come_back(tmp_path):
         ("x,y,z\n1,2,3\n\n4,5\n", "line 4: must hold 3 finite numbers.*'4,5'"),
         ("x,y,z\n1,two,3\n", "line 2: .*'1,two,3'"),
         ("x,y\n1,nan\n", "line 2: must hold 2 finite"),
+        ('x,y,z,name\n1,2,3,a\n4,5,6,"b\n7,8,9,c\n', "unexpected end of data"),
+        ('x,y,n\n1,2,"a\n3,4,b\n5,6,"c"\n7,8,d\n', "expected after '\"'"),
+        ('x,y,n\n1,2,"a\n3,4,b"\n5,6,c\n', "before line 3 isn't closed"),
     ],
 )
 def test_wrong_points_name_the_line(tmp_path, text, message):
@@ -147,3 +150,57 @@ def test_markups_state_their_own_world(tmp_path):
     path.write_text(document(markup([1, 2, 3])))
     with pytest.raises(InputError, match="state their own world"):
         read_point_file(path, space="RAS")
+
+
+FCSV = """# Markups fiducial file version = 4.11
+# CoordinateSystem = {world}
+# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID
+1,-12.5,30,41,0,0,0,1,1,1,0,"F, 1",,
+2,7,-8,9.25,0,0,0,1,1,1,0,F-2,,node
+"""
+
+
+@pytest.mark.parametrize(
+    ("world", "sign"), [("LPS", -1), ("1", -1), ("RAS", 1), ("0", 1)]
+)
+def test_older_files_of_slicer_state_their_world(tmp_path, world, sign):
+    path = tmp_path / "F.fcsv"
+    path.write_text(FCSV.format(world=world))
+    expected = np.array([[-12.5, 30, 41], [7, -8, 9.25]]) * [sign, sign, 1]
+    np.testing.assert_array_equal(read_points(path), expected)
+    moved = tmp_path / "G.fcsv"
+    file = read_point_file(path)
+    shifted = expected + np.array([1, 2, 3])
+    file.write(moved, shifted)
+    np.testing.assert_array_equal(read_points(moved), shifted)
+    file.write(moved, expected)
+    same = FCSV.format(world=world).replace(",30,41", ",30.0,41.0")
+    assert moved.read_text() == same.replace("2,7,-8,", "2,7.0,-8.0,")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (FCSV.format(world="2"), "LPS or RAS"),
+        (FCSV.format(world="IJK"), "as .mrk.json"),
+        (FCSV.replace("# CoordinateSystem = {world}\n", ""), "but state missing"),
+        (FCSV.format(world="LPS").replace("id,x,y,z", "id,l,p,s"), "columns x,y,z"),
+        (FCSV.format(world="LPS").replace("30,41", "30,"), "line 4: must hold 3"),
+        (FCSV.format(world="LPS").replace('"F, 1"', '"F, 1'), "as .mrk.json"),
+        ("# nothing", "columns x,y,z"),
+        ("", "columns x,y,z"),
+    ],
+)
+def test_older_files_of_slicer_that_say_something_else(tmp_path, text, told):
+    path = tmp_path / "F.fcsv"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_points(path)
+    assert told in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_older_files_of_slicer_take_no_other_world(tmp_path):
+    (tmp_path / "F.fcsv").write_text(FCSV.format(world="LPS"))
+    with pytest.raises(InputError, match="state their own world"):
+        read_point_file(tmp_path / "F.fcsv", space="RAS")

@@ -4,6 +4,7 @@ Further columns, such as names, are kept as they are, in their order.
 """
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,18 +39,22 @@ class CsvPoints:
         """None: every line has its coordinates."""
         return 0
 
-    def write(self, path: Path, points: npt.NDArray[np.float64]) -> None:
-        """Writes the same file with other points, `(num_points, ndim)`, RAS+ mm."""
+    def rows_with(self, points: npt.NDArray[np.float64]) -> list[list[str]]:
+        """The cells with other points in them, `(num_points, ndim)`, RAS+ mm."""
         numbers = np.round(flip_ras_lps(points) if self.lps else points, _DECIMALS)
         rows = [list(row) for row in self.rows]
         for row, point in zip(rows[1:], numbers, strict=True):
             for column, number in zip(self.columns, point, strict=True):
                 row[column] = repr(float(number) + 0.0)  # never -0.0
+        return rows
+
+    def write(self, path: Path, points: npt.NDArray[np.float64]) -> None:
+        """Writes the same file with other points, `(num_points, ndim)`, RAS+ mm."""
         with (
             replacing(path) as unfinished,
             unfinished.open("w", newline="", encoding="utf-8") as stream,
         ):
-            csv.writer(stream, lineterminator="\n").writerows(rows)
+            csv.writer(stream, lineterminator="\n").writerows(self.rows_with(points))
 
 
 def read_csv_points(path: Path, *, lps: bool = False) -> CsvPoints:
@@ -62,7 +67,23 @@ def read_csv_points(path: Path, *, lps: bool = False) -> CsvPoints:
     Raises:
         InputError: If a line isn't a point; the message gives its number.
     """
-    numbered = _read_rows(path)
+    return points_in_rows(path, _read_rows(path), lps=lps)
+
+
+def points_in_rows(
+    path: Path, numbered: list[tuple[int, list[str]]], *, lps: bool
+) -> CsvPoints:
+    """Finds the landmarks in rows of cells.
+
+    Args:
+        path: The file, for messages.
+        numbered: The number of its line and the cells of every row; the first has the
+            names of the columns.
+        lps: Whether coordinates are LPS+ instead of RAS+.
+
+    Raises:
+        InputError: If a row isn't a point.
+    """
     header = numbered[0][1] if numbered else []
     names = [name.strip().lower() for name in header]
     axes = [name for name in ("x", "y", "z") if name in names]
@@ -86,8 +107,7 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
     """The rows that aren't empty, with the numbers of their lines."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            numbered = [(reader.line_num, row) for row in reader]
+            return rows_of(stream)
     except FileNotFoundError:
         raise InputError(f"no such file: {path}; check the path") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -95,7 +115,29 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
             f"{path}: can't be read as a CSV file of points ({error}); save it as "
             "text with commas, in UTF-8"
         ) from error
-    return [(n, row) for n, row in numbered if "".join(row).strip()]
+
+
+def rows_of(lines: Iterable[str], first: int = 1) -> list[tuple[int, list[str]]]:
+    """Splits lines into cells; empty ones are left out.
+
+    Args:
+        lines: Of a CSV file.
+        first: The number of the first line.
+
+    Raises:
+        csv.Error: If a quote isn't closed on its line: what follows would count as
+            one cell.
+    """
+    # Strict, or the end of the file would close a quote.
+    reader = csv.reader(lines, strict=True)
+    numbered = []
+    for row in reader:
+        number = reader.line_num + first - 1
+        if any("\n" in cell or "\r" in cell for cell in row):
+            raise csv.Error(f"a quote before line {number} isn't closed on its line")
+        if "".join(row).strip():
+            numbered.append((number, row))
+    return numbered
 
 
 def _parse(

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.images.points.csv_points import read_csv_points
+from dlir_tf.images.points.fcsv_points import SUFFIX, read_fcsv_points
 from dlir_tf.images.points.markups import read_markup_points
 
 Space = Literal["RAS", "LPS"]
@@ -42,7 +43,7 @@ def is_markups_name(path: Path) -> bool:
 def read_point_file(
     path: str | os.PathLike[str], *, space: Space | None = None
 ) -> PointFile:
-    """Reads a file of landmarks: markups of 3D Slicer (`.mrk.json`), else CSV.
+    """Reads a file of landmarks: of 3D Slicer (`.mrk.json`, `.fcsv`), else CSV.
 
     Args:
         path: The file.
@@ -53,18 +54,19 @@ def read_point_file(
             for markups.
     """
     path = Path(path)
-    if not is_markups_name(path):
+    older = path.name.lower().endswith(SUFFIX)
+    if not older and not is_markups_name(path):
         return read_csv_points(path, lps=space == "LPS")
     if space is not None:
         raise InputError(
             f"{path}: markups state their own world, so none can be chosen; leave "
             f"--space {space} out"
         )
-    return read_markup_points(path)
+    return read_fcsv_points(path) if older else read_markup_points(path)
 
 
 def read_points(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
-    """Reads landmarks: a CSV file in world RAS+ mm, or markups of 3D Slicer.
+    """Reads landmarks: a CSV file in world RAS+ mm, or a file of 3D Slicer.
 
     A CSV file has the columns `x,y,z` (or `x,y`); further ones are passed over.
 
