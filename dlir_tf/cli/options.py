@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,26 @@ model_option = click.option(
     ".tflite file, from dlir-tf export.",
 )
 
-spacing_source_option = click.option(
+_spacing_source = click.option(
     "--spacing-source",
     type=click.Choice(["auto", "affine", "pixdim"]),
     default="auto",
     show_default=True,
     help="Where voxel sizes are read if a file states two; auto decides and warns.",
 )
+
+_orientation_source = click.option(
+    "--orientation-source",
+    type=click.Choice(["auto", "sform", "qform"]),
+    default="auto",
+    show_default=True,
+    help="Where a NIfTI file's place is read if it states two; auto decides and warns.",
+)
+
+
+def header_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what to believe in a header that contradicts itself."""
+    return _spacing_source(_orientation_source(command))
 
 
 initial_alignment_option = click.option(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,16 +12,16 @@ from dlir_tf.cli.options import (
     FILE,
     Command,
     fill_value_option,
+    header_options,
     initial_alignment_option,
     model_option,
-    spacing_source_option,
 )
 from dlir_tf.cli.refinement import chosen_preset, refinement_options
 from dlir_tf.cli.server import chosen_server, server_options
 
 if TYPE_CHECKING:
     from dlir_tf.config import Config, InitialAlignment
-    from dlir_tf.images import SpacingSource
+    from dlir_tf.images import OrientationSource, SpacingSource
     from dlir_tf.images.background import FillValue
     from dlir_tf.registration import Registration
     from dlir_tf.serving import Server
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 @fill_value_option
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
 @report_options
-@spacing_source_option
+@header_options
 def command(
     fixed: Path,
     moving: Path,
@@ -87,6 +87,7 @@ def command(
     labels: Path | None,
     fill_value: "FillValue | None",
     spacing_source: "SpacingSource",
+    orientation_source: "OrientationSource",
     all_stages: bool,
     strict: bool,
     **files: Path,
@@ -131,13 +132,15 @@ def command(
     config = chosen_preset(preset)
     if remote is None and config is None:
         check_model(model)
-    fixed_image = read_image(fixed, spacing_source=spacing_source)
-    moving_image = read_image(moving, spacing_source=spacing_source)
+    believed: dict[str, Any] = {
+        "spacing_source": spacing_source,
+        "orientation_source": orientation_source,
+    }
+    fixed_image = read_image(fixed, **believed)
+    moving_image = read_image(moving, **believed)
     label_image = None
     if labels is not None:
-        label_image = read_labels_of(
-            labels, moving_image, spacing_source=spacing_source
-        )
+        label_image = read_labels_of(labels, moving_image, **believed)
 
     if remote is None:
         register = _by_model(model, config, initial_alignment)

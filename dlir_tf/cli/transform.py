@@ -1,14 +1,16 @@
 """`dlir-tf transform`."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dlir_tf.cli.options import FILE, Command, fill_value_option, spacing_source_option
+from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
 
 if TYPE_CHECKING:
-    from dlir_tf.images import SpacingSource
+    from dlir_tf.images import Frames, OrientationSource, SpacingSource
     from dlir_tf.images.background import FillValue
     from dlir_tf.images.points import Space
     from dlir_tf.transforms import Transform
@@ -67,7 +69,7 @@ if TYPE_CHECKING:
     help="World of CSV files, read and written: RAS by default, as NIfTI has it; ITK "
     "and ANTs use LPS. Markups state theirs.",
 )
-@spacing_source_option
+@header_options
 def command(
     images: tuple[Path, ...],
     points: tuple[Path, ...],
@@ -79,6 +81,7 @@ def command(
     fill_value: "FillValue | None",
     space: "Space | None",
     spacing_source: "SpacingSource",
+    orientation_source: "OrientationSource",
 ) -> None:
     """Carry images, labels or landmarks through a transform.
 
@@ -100,6 +103,7 @@ def command(
     """
     from dlir_tf.apply import check_distinct, output_paths
     from dlir_tf.errors import InputError
+    from dlir_tf.images import read_frames
     from dlir_tf.transforms.files.dispatch import read_transform
 
     _check_choice(images, points, (reference, interpolation, fill_value), space)
@@ -108,16 +112,21 @@ def command(
         if not path.exists():
             raise InputError(f"no such file: {path}; check the path")
     results = output_paths(inputs, output, of_points=bool(points))
-    read = [transform_file, *inputs, *([reference] if reference else [])]
-    check_distinct(read, list(results.values()))
+    all_read = [transform_file, *inputs, *([reference] if reference else [])]
+    check_distinct(all_read, list(results.values()))
     transform = read_transform(transform_file)
     if inverse:
         transform = transform.inverse()
     if points:
         _transform_points(results, transform, space)
     else:
+        read = partial(
+            read_frames,
+            spacing_source=spacing_source,
+            orientation_source=orientation_source,
+        )
         _transform_images(
-            results, transform, reference, interpolation, fill_value, spacing_source
+            results, transform, read, reference, interpolation, fill_value
         )
     for path in results.values():
         click.echo(path)
@@ -167,20 +176,16 @@ def _transform_points(
 def _transform_images(
     results: dict[Path, Path],
     transform: "Transform",
+    read: Callable[[Path], "Frames"],
     reference: Path | None,
     interpolation: str | None,
     fill_value: "FillValue | None",
-    spacing_source: "SpacingSource",
 ) -> None:
-    from functools import partial
-
     from dlir_tf.apply import ImageCarrier, write_results
     from dlir_tf.cli.progress import counting
-    from dlir_tf.images import read_frames, write_frames
+    from dlir_tf.images import write_frames
 
-    grid = None
-    if reference is not None:
-        grid = read_frames(reference, spacing_source=spacing_source)[0]
+    grid = None if reference is None else read(reference)[0]
     carrier = ImageCarrier(
         transform,
         grid,
@@ -194,7 +199,7 @@ def _transform_images(
 
     def write(draft: Path, path: Path) -> None:
         # One image at a time is in memory.
-        frames = read_frames(path, spacing_source=spacing_source)
+        frames = read(path)
         if len(frames) == 1:
             moved = carrier.carry(path, frames)
         else:

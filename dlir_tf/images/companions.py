@@ -9,6 +9,7 @@ import os
 from dlir_tf.errors import InputError
 from dlir_tf.images.frame import SpacingSource
 from dlir_tf.images.image import Image
+from dlir_tf.images.orientation import OrientationSource
 from dlir_tf.images.reading import read_labels
 
 
@@ -17,6 +18,7 @@ def read_labels_of(
     image: Image,
     *,
     spacing_source: SpacingSource = "auto",
+    orientation_source: OrientationSource = "auto",
 ) -> Image:
     """Reads the labels of an image, which lie where it lies, by this module's rule.
 
@@ -24,6 +26,7 @@ def read_labels_of(
         path: The file of the labels.
         image: What they label.
         spacing_source: As in `read_image`; best the one that `image` was read with.
+        orientation_source: Likewise.
 
     Returns:
         The labels, exactly on the image's grid.
@@ -31,7 +34,9 @@ def read_labels_of(
     Raises:
         InputError: As `read_labels`, or if they lie on another grid.
     """
-    labels = read_labels(path, spacing_source=spacing_source)
+    labels = read_labels(
+        path, spacing_source=spacing_source, orientation_source=orientation_source
+    )
     _check_same_grid(path, labels, image, "labels")
     return image.with_array(labels.array)
 
@@ -41,6 +46,7 @@ def read_mask_of(
     image: Image,
     *,
     spacing_source: SpacingSource = "auto",
+    orientation_source: OrientationSource = "auto",
 ) -> Image:
     """Reads the mask of an image, which lies where it lies: non-zero is inside.
 
@@ -48,6 +54,7 @@ def read_mask_of(
         path: The file of the mask; whole numbers, of whatever type.
         image: What it masks.
         spacing_source: As in `read_image`; best the one that `image` was read with.
+        orientation_source: Likewise.
 
     Returns:
         The mask, exactly on the image's grid; its array is bool, `True` inside.
@@ -56,7 +63,9 @@ def read_mask_of(
         InputError: As `read_labels`, if it lies on another grid, or if no voxel is
             inside.
     """
-    mask = read_labels(path, spacing_source=spacing_source)
+    mask = read_labels(
+        path, spacing_source=spacing_source, orientation_source=orientation_source
+    )
     _check_same_grid(path, mask, image, "masks")
     inside = mask.array != 0
     if not inside.any():

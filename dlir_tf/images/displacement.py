@@ -17,11 +17,13 @@ from dlir_tf.images.field_meaning import meaning_of
 from dlir_tf.images.frame import flip_ras_lps, mm_per_unit
 from dlir_tf.images.grid import (
     PLANE,
+    Grid,
     column_norms,
     is_invertible,
     is_sheared,
     is_upright,
 )
+from dlir_tf.images.orientation import corners_apart, forms_of
 from dlir_tf.images.reading import load
 from dlir_tf.images.saving import affine_4x4, save_nifti
 
@@ -101,7 +103,7 @@ def read_field_file(
     Raises:
         InputError: As `read_displacement`.
     """
-    contents = load(path, "affine")
+    contents = load(path)
     meaning = meaning_of(path, contents)
     if contents.header is not None:
         _check_header(path, contents.header)
@@ -118,14 +120,8 @@ def read_field_file(
     check_finite(path, vectors)
     vectors = flip_ras_lps(vectors) if meaning.lps else vectors
     if meaning.positions:
-        vectors = vectors - _centres(vectors.shape[:-1], affine)
+        vectors = vectors - Grid(vectors.shape[:-1], affine).points()
     return vectors.astype(np.float32, copy=False), affine, meaning.maps_back
-
-
-def _centres(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """Where the voxels of a grid lie: `(*shape, ndim)`, world mm."""
-    voxels = np.moveaxis(np.indices(shape, np.float64), 0, -1)
-    return np.asarray(voxels @ affine[:-1, :-1].T + affine[:-1, -1])
 
 
 def _vectors(path: Path, contents: Contents) -> np.ndarray:
@@ -157,20 +153,16 @@ def _check_header(path: Path, header: nib.Nifti1Header) -> None:
             f"{path}: a displacement field must be in mm, but its header names another "
             "unit of length; convert it"
         )
-    sform = header.get_sform(coded=True)[0]
-    try:
-        qform = header.get_qform(coded=True)[0]
-    except ValueError as error:
+    forms = forms_of(header)
+    if header["qform_code"] and "qform" not in forms:
         raise InputError(
             f"{path}: the qform of a displacement field must be a rotation, but its "
-            f"quaternion isn't ({error}); write it again with the program that made it"
-        ) from error
-    if sform is None or qform is None:
+            "quaternion isn't; write it again with the program that made it"
+        )
+    if len(forms) < 2:
         return
-    size = (*header.get_data_shape(), 1, 1)[:3]
-    corner = np.array([*(n - 1 for n in size), 1])
-    apart = np.abs((sform - qform) @ np.stack([corner, [0, 0, 0, 1]]).T).max()
-    if not apart <= 0.5 * column_norms(sform).min():
+    apart = corners_apart(header, *forms.values())
+    if not apart <= 0.5 * column_norms(forms["sform"]).min():
         raise InputError(
             f"{path}: the grid must match the header, but sform and qform place it "
             f"{apart:.3g} mm apart; clear the one that is wrong"

@@ -31,6 +31,10 @@ class SpacingWarning(UserWarning):
 
 def place(path: Path, contents: Contents, source: SpacingSource) -> np.ndarray:
     """The affine of the 2-d or 3-d images in a file, by the rules of this module."""
+    if source not in ("auto", "affine", "pixdim"):
+        raise InputError(
+            f"spacing_source: must be auto, affine or pixdim. Received: {source!r}"
+        )
     header, matrix = contents.header, contents.matrix
     zooms = contents.zooms[: min(contents.array.ndim, 3)]
     if header is not None and not (header["qform_code"] or header["sform_code"]):

@@ -21,6 +21,7 @@ from dlir_tf.images.formats import writable_suffix
 from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.grid import in_space
 from dlir_tf.images.image import Image
+from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.images.reading import load
 from dlir_tf.images.saving import save_image
 from dlir_tf.images.writing import cast_voxels, write_image
@@ -59,7 +60,10 @@ class Frames(Sequence[Image]):
 
 
 def read_frames(
-    path: str | os.PathLike[str], *, spacing_source: SpacingSource = "auto"
+    path: str | os.PathLike[str],
+    *,
+    spacing_source: SpacingSource = "auto",
+    orientation_source: OrientationSource = "auto",
 ) -> Frames:
     """Reads a file as its frames: 3-d+t or 2-d+t, or a plain image as one frame.
 
@@ -68,6 +72,7 @@ def read_frames(
     Args:
         path: A file of any format that `read_image` reads.
         spacing_source: As in `read_image`.
+        orientation_source: Likewise.
 
     Returns:
         The frames; `(i, j, 1)` each where the file has a third axis of length 1.
@@ -77,10 +82,11 @@ def read_frames(
             if the fourth axis isn't time, or there is a fifth one.
     """
     path = Path(path)
-    contents = load(path, spacing_source)
+    contents = load(path)
     array = without_single_axes(contents.array)
     _check_time(path, contents, array)
     check_numbers(path, contents)
+    contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
     volumes = np.moveaxis(array, 3, 0) if array.ndim == 4 else array[None]
     return Frames(

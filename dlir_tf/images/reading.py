@@ -17,11 +17,15 @@ from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import load_with_itk
 from dlir_tf.images.label_images import is_whole
 from dlir_tf.images.nibabel_files import load_with_nibabel
+from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.plain_files import check_plain
 
 
 def read_image(
-    path: str | os.PathLike[str], *, spacing_source: SpacingSource = "auto"
+    path: str | os.PathLike[str],
+    *,
+    spacing_source: SpacingSource = "auto",
+    orientation_source: OrientationSource = "auto",
 ) -> Image:
     """Reads a 2-d or 3-d grey-value image.
 
@@ -36,6 +40,8 @@ def read_image(
         path: The file or folder.
         spacing_source: `"auto"`, `"affine"` or `"pixdim"`: see
             `dlir_tf.images.frame`.
+        orientation_source: `"auto"`, `"sform"` or `"qform"`: see
+            `dlir_tf.images.orientation`.
 
     Returns:
         The image, 2-d or 3-d: further axes of length 1 are dropped. Its header is
@@ -46,7 +52,7 @@ def read_image(
             colours, time, vectors, a singular affine, NaN or infinite voxels, the
             same value everywhere.
     """
-    image = _read(Path(path), spacing_source)
+    image = _read(Path(path), spacing_source, orientation_source)
     low, high = image.array.min(), image.array.max()
     if low == high:
         raise InputError(
@@ -57,7 +63,10 @@ def read_image(
 
 
 def read_labels(
-    path: str | os.PathLike[str], *, spacing_source: SpacingSource = "auto"
+    path: str | os.PathLike[str],
+    *,
+    spacing_source: SpacingSource = "auto",
+    orientation_source: OrientationSource = "auto",
 ) -> Image:
     """Reads a label image; its array has an integer dtype, whatever the file has.
 
@@ -70,6 +79,7 @@ def read_labels(
     Args:
         path: The file, or the folder of a DICOM series.
         spacing_source: As in `read_image`.
+        orientation_source: Likewise.
 
     Returns:
         The labels, with the place that their own header states.
@@ -78,7 +88,7 @@ def read_labels(
         InputError: As `read_image`, though a single value everywhere is allowed, or
             if a value isn't an integer.
     """
-    image = _read(Path(path), spacing_source, prepare=_first_structure)
+    image = _read(Path(path), spacing_source, orientation_source, _first_structure)
     if np.issubdtype(image.array.dtype, np.integer):
         return image
     labels = np.rint(image.array)
@@ -93,21 +103,15 @@ def read_labels(
     return image.with_array(labels.astype(np.int32 if fits else np.int64))
 
 
-def load(path: str | os.PathLike[str], spacing_source: SpacingSource) -> Contents:
+def load(path: str | os.PathLike[str]) -> Contents:
     """Loads a file, or the DICOM series in a folder, completely.
 
     Args:
         path: The file or the folder.
-        spacing_source: As in `read_image`; only checked here, for `place` to use.
 
     Raises:
         InputError: If there is no such file, or it can't be read.
     """
-    if spacing_source not in ("auto", "affine", "pixdim"):
-        raise InputError(
-            "spacing_source: must be auto, affine or pixdim. "
-            f"Received: {spacing_source!r}"
-        )
     path = Path(path)
     if path.is_dir():
         return load_dicom_series(path)
@@ -127,13 +131,15 @@ def load(path: str | os.PathLike[str], spacing_source: SpacingSource) -> Content
 def _read(
     path: Path,
     spacing_source: SpacingSource,
+    orientation_source: OrientationSource,
     prepare: Callable[[Path, Contents], Contents] = lambda path, contents: contents,
 ) -> Image:
     """Reads and checks what images and labels have in common."""
-    contents = prepare(path, load(path, spacing_source))
+    contents = prepare(path, load(path))
     array = without_single_axes(contents.array)
     _check_axes(path, array, contents)
     check_numbers(path, contents)
+    contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
     return Image(array, affine, contents.header)
 
