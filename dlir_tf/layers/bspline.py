@@ -1,6 +1,5 @@
 """Cubic B-splines: from the control points of a lattice to a dense field."""
 
-import math
 import operator
 from typing import Any
 
@@ -10,34 +9,14 @@ from keras import ops
 
 from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.layers.checks import per_axis
-from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
+from dlir_tf.splines.lattice import (
+    BORDER,
+    INJECTIVITY_LIMIT,
+    lattice_coordinate,
+    spline_window,
+)
 
 Tensor = Any
-
-# Control points beyond the image on both sides of every axis together.
-LATTICE_MARGIN = 4
-
-
-def spline_weights(spacing: int) -> np.ndarray:
-    """Weights of the control points for every voxel of one cell of an axis.
-
-    Voxel `spacing * q + phase` is a weighted sum of the control points `q … q + 4`
-    (four of them count; which four depends on the half of the cell).
-
-    Returns:
-        `(5, spacing)`, float32: `weights[k, phase]` belongs to control point `q + k`.
-    """
-    weights = np.zeros((LATTICE_MARGIN + 1, spacing))
-    for phase in range(spacing):
-        t = 1.5 + (phase + 0.5) / spacing
-        cell, u = math.floor(t), t - math.floor(t)
-        weights[cell - 1 : cell + 3, phase] = (
-            (1 - u) ** 3 / 6,
-            (3 * u**3 - 6 * u**2 + 4) / 6,
-            (-3 * u**3 + 3 * u**2 + 3 * u + 1) / 6,
-            u**3 / 6,
-        )
-    return weights.astype("float32")
 
 
 def bound_control_points(
@@ -126,7 +105,7 @@ class BSplineTransformer(keras.layers.Layer):
         batch, *lattice, ndim = control_points_shape
         spacing = per_axis("control_point_spacing", self.control_point_spacing, ndim)
         size = [
-            None if n is None else (n - LATTICE_MARGIN) * s
+            None if n is None else (n - 2 * BORDER) * s
             for n, s in zip(lattice, spacing, strict=True)
         ]
         return (batch, *size, ndim)
@@ -146,7 +125,7 @@ class BSplineTransformer(keras.layers.Layer):
                 "*lattice_shape, ndim) with ndim 2 or 3. "
                 f"Received: {tuple(control_points.shape)}"
             )
-        if any(n is not None and n <= LATTICE_MARGIN for n in lattice):
+        if any(n is not None and n <= 2 * BORDER for n in lattice):
             raise ValueError(
                 "BSplineTransformer: a lattice has at least 5 control points along "
                 f"every axis (size / spacing + 4). Received: {tuple(lattice)}"
@@ -176,20 +155,27 @@ def _expand(control_points: Tensor, *, spacing: tuple[int, ...]) -> Tensor:
     # times.
     field = control_points
     for axis, step in reversed(list(enumerate(spacing, start=1))):
-        field = _expand_axis(field, axis, spline_weights(step))
+        field = _expand_axis(field, axis, step)
     return field
 
 
-def _expand_axis(values: Tensor, axis: int, weights: np.ndarray) -> Tensor:
+def _expand_axis(values: Tensor, axis: int, step: int) -> Tensor:
     """Splits one axis of lattice cells into its voxels: `(n + 4) -> n * step`."""
-    num_taps, step = weights.shape
     shape = ops.shape(values)
     before, after = shape[:axis], shape[axis + 1 :]
-    num_cells = shape[axis] - LATTICE_MARGIN
+    num_cells = shape[axis] - 2 * BORDER
     phases = [1] * (axis + 1) + [step] + [1] * len(after)
     total: Tensor = 0.0
-    for tap in range(num_taps):
+    # Four of the five count for a voxel; which four depends on its half of the cell.
+    for tap, weights in enumerate(voxel_weights(1, step).T):
         window = [slice(None)] * axis + [slice(tap, tap + num_cells)]
         shifted = ops.expand_dims(values[tuple(window)], axis + 1)
-        total = total + shifted * ops.reshape(weights[tap], phases)
+        total = total + shifted * ops.reshape(weights, phases)
     return ops.reshape(total, (*before, num_cells * step, *after))
+
+
+def voxel_weights(num_cells: int, step: int) -> np.ndarray:
+    """What the control points along an axis weigh for each of its voxels, float32."""
+    positions = lattice_coordinate(np.arange(num_cells * step), step)
+    distances = positions[:, None] - np.arange(num_cells + 2 * BORDER)
+    return np.asarray(spline_window(distances), "float32")

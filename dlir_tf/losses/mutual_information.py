@@ -8,6 +8,7 @@ from keras import ops
 
 from dlir_tf.compute.compilation import compiled_island
 from dlir_tf.losses.weighting import EPSILON, voxel_weights
+from dlir_tf.splines.lattice import spline_window
 
 Tensor = Any
 
@@ -125,10 +126,7 @@ def _windows(values: Tensor, weights: Tensor, bins: int) -> Tensor:
     shifted = ops.where(inside, values - ops.stop_gradient(low), 0.0)
     # A window reaches two bins to either side, and none beyond the last bin.
     places = 1.0 + scale * shifted * (bins - 3)
-    distance = ops.abs(places[..., None] - ops.arange(bins, dtype="float32"))
-    near = 2.0 / 3.0 - ops.square(distance) * (1.0 - 0.5 * distance)
-    far = ops.maximum(2.0 - distance, 0.0) ** 3 / 6.0
-    return ops.where(distance < 1.0, near, far)
+    return spline_window(places[..., None] - ops.arange(bins, dtype="float32"))
 
 
 def _entropy(shares: Tensor) -> Tensor:

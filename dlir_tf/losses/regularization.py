@@ -1,8 +1,6 @@
 """Roughness of a spline, from its control points alone."""
 
-import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,14 +8,9 @@ from keras import ops
 
 from dlir_tf.compute.compilation import compiled_fixed_island
 from dlir_tf.layers.checks import per_axis
+from dlir_tf.splines.lattice import STENCILS
 
 Tensor = Any
-
-# Value, first and second derivative of a cubic B-spline at a knot, as weights of
-# the control points before, at and after it (the derivatives per unit spacing).
-_STENCILS = np.array(
-    [[1 / 6, 4 / 6, 1 / 6], [-1 / 2, 0, 1 / 2], [1, -2, 1]], dtype="float32"
-)
 
 
 def bending_energy(
@@ -59,38 +52,21 @@ def bending_energy(
     axes = [1] * ndim
     in_mm = control_points * ops.reshape(spacing, (-1, *axes, ndim))
     knot_spacing = spacing * np.asarray(steps, "float32")
-    if None in control_points.shape[1:-1]:
-        return _energy(in_mm, knot_spacing)
-    return _energy_of_known_size(in_mm, knot_spacing)
-
-
-def _energy(in_mm: Tensor, knot_spacing: Tensor) -> Tensor:
-    ndim = in_mm.shape[-1]
-    energy: Tensor = 0.0
-    for a, b, orders in _second_derivatives(ndim):
-        derivative = in_mm
-        for axis, order in enumerate(orders, start=1):
-            derivative = _apply_stencil(derivative, axis, _STENCILS[order])
-        weight = _weight(a, b, knot_spacing, num_axes=ndim + 1)
-        energy = energy + weight * ops.square(derivative)
-    summed = ops.sum(energy, axis=-1)
-    return ops.mean(summed, axis=tuple(range(1, ndim + 1)))
+    return _energy(in_mm, knot_spacing)
 
 
 @compiled_fixed_island
-def _energy_of_known_size(in_mm: Tensor, knot_spacing: Tensor) -> Tensor:
-    """The same by products with small matrices: compiled and differentiated faster."""
-    *lattice, ndim = in_mm.shape[1:]
+def _energy(in_mm: Tensor, knot_spacing: Tensor) -> Tensor:
+    ndim = in_mm.shape[-1]
     # By the number of derivatives so far: along which axes, and those lattices.
     found: dict[int, list[tuple[tuple[int, ...], Tensor]]] = {0: [((), in_mm)]}
-    for axis, size in enumerate(lattice):
+    for axis in range(ndim):
         last = axis == ndim - 1
         further: dict[int, list[tuple[tuple[int, ...], Tensor]]] = {}
         for count, parts in found.items():
             for order in range(2 - count if last else 0, 3 - count):
-                matrix = _stencil_matrix(size, order)
                 further.setdefault(count + order, []).extend(
-                    (axes + (axis,) * order, _multiply_axis(matrix, part, axis + 1))
+                    (axes + (axis,) * order, _derive(part, axis + 1, order))
                     for axes, part in parts
                 )
         found = further
@@ -102,35 +78,24 @@ def _energy_of_known_size(in_mm: Tensor, knot_spacing: Tensor) -> Tensor:
     return ops.mean(summed, axis=tuple(range(1, ndim + 1)))
 
 
-def _second_derivatives(ndim: int) -> Iterator[tuple[int, int, list[int]]]:
-    """Yields pairs of axes, and how often each axis is differentiated along."""
-    for a, b in itertools.combinations_with_replacement(range(ndim), 2):
-        yield a, b, [(axis == a) + (axis == b) for axis in range(ndim)]
-
-
 def _weight(a: int, b: int, knot_spacing: Tensor, num_axes: int) -> Tensor:
     per_mm = 1.0 / ops.square(knot_spacing[:, a] * knot_spacing[:, b])
     return (1.0 if a == b else 2.0) * ops.reshape(per_mm, (-1, *[1] * num_axes))
 
 
-def _stencil_matrix(size: int, order: int) -> np.ndarray:
-    taps = enumerate(_STENCILS[order])
-    stencils = sum(weight * np.eye(size - 2, size, tap) for tap, weight in taps)
-    return np.asarray(stencils, "float32")
-
-
-def _multiply_axis(matrix: np.ndarray, values: Tensor, axis: int) -> Tensor:
-    *before, size = values.shape[: axis + 1]
-    after = values.shape[axis + 1 :]
-    product = ops.matmul(matrix, ops.reshape(values, (-1, size, math.prod(after))))
-    return ops.reshape(product, (*before, len(matrix), *after))
-
-
-def _apply_stencil(values: Tensor, axis: int, stencil: np.ndarray) -> Tensor:
-    size = ops.shape(values)[axis]
+def _derive(values: Tensor, axis: int, order: int) -> Tensor:
+    """The derivatives at the knots along an axis; the outermost ones have none."""
+    stencil, shape = STENCILS[order], ops.shape(values)
+    before, size, after = shape[:axis], shape[axis], shape[axis + 1 :]
+    if values.shape[axis] is not None:
+        # A product with a small matrix is compiled and differentiated faster.
+        matrix = sum(w * np.eye(size - 2, size, tap) for tap, w in enumerate(stencil))
+        lines = ops.reshape(values, (-1, size, math.prod(after)))
+        product = ops.matmul(np.asarray(matrix, "float32"), lines)
+        return ops.reshape(product, (*before, size - 2, *after))
     total: Tensor = 0.0
     for tap, weight in enumerate(stencil):
         if weight:
             index = [slice(None)] * axis + [slice(tap, tap + size - 2)]
-            total = total + float(weight) * values[tuple(index)]
+            total = total + weight * values[tuple(index)]
     return total

@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 from scipy import ndimage
 
+from dlir_tf.splines.lattice import spline_weights
+
 _TINY = 1e-12  # a share of voxels that is none, but has a logarithm
 # The local variance is kept within these multiples of its mean over the image.
 _LEAST, _MOST = 1e-3, 1e3
@@ -99,13 +101,8 @@ def _windows(values: np.ndarray, bins: int) -> list[tuple[np.ndarray, np.ndarray
     # A window reaches two bins to either side, and none beyond the last bin.
     places = 1 + scale * (values - low).astype(np.float64) * (bins - 3)
     cells = np.minimum(np.floor(places).astype(np.intp), bins - 3)
-    shares = []
-    for step in range(-1, 3):
-        distance = np.abs(places - cells - step)
-        near = 2 / 3 - distance**2 * (1 - distance / 2)
-        far = np.maximum(2 - distance, 0) ** 3 / 6
-        shares.append((cells + step, np.where(distance < 1, near, far)))
-    return shares
+    shares = zip(range(-1, 3), spline_weights(places - cells), strict=True)
+    return [(cells + step, share) for step, share in shares]
 
 
 def _entropy(shares: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from keras import layers, ops
 from dlir_tf.config import AffineStage, BSplineStage
 from dlir_tf.layers.affine import num_affine_parameters
 from dlir_tf.layers.pooling import AveragePool, EdgePad
+from dlir_tf.splines.lattice import BORDER
 
 Tensor = Any
 
@@ -73,7 +74,7 @@ def deformable_network(stage: BSplineStage, ndim: int, name: str) -> keras.Model
     """
     fixed, moving = _image_inputs(ndim)
     pair = layers.Concatenate()([fixed, moving])
-    features = EdgePad(2)(_pyramid(pair, stage, stage.pooling, ndim))
+    features = EdgePad(BORDER)(_pyramid(pair, stage, stage.pooling, ndim))
     for _ in range(2):
         features = _convolution(features, stage.lattice_filters, stage, ndim)
     features = _convolution(features, stage.lattice_filters, stage, ndim, size=1)

@@ -15,6 +15,7 @@ from dlir_tf.metrics.similarity import similarity
 from dlir_tf.numerics import PLAIN, Numerics
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.splines.cubic import evaluate_on_grid
+from dlir_tf.splines.lattice import lattice_coordinate
 
 # About 64³: a transform is judged on it in a few hundredths of a second.
 MAX_VOXELS = 1 << 18
@@ -104,7 +105,7 @@ class Comparison:
         """
         steps = zip(self._fixed.shape, spacing, self.factor, strict=True)
         axes = [
-            (r * np.arange(n) + (r - 1) / 2 + 1.5 * s + 0.5) / s for n, s, r in steps
+            lattice_coordinate(r * np.arange(n) + (r - 1) / 2, s) for n, s, r in steps
         ]
         own_voxels = (control_points / np.asarray(self.factor)).astype(np.float32)
         field = np.moveaxis(evaluate_on_grid(own_voxels, axes), -1, 0)

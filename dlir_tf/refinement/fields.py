@@ -17,9 +17,10 @@ from dlir_tf.compute.blocks import gather_rows, grid_axes
 from dlir_tf.compute.compilation import compiled_fixed_island
 from dlir_tf.config import BSplineStage, Config
 from dlir_tf.layers.affine import rescale_matrix
-from dlir_tf.layers.bspline import LATTICE_MARGIN, spline_weights
+from dlir_tf.layers.bspline import voxel_weights
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.refinement.variables import AFFINE, control_points_name
+from dlir_tf.splines.lattice import BORDER
 
 Tensor = Any
 
@@ -72,21 +73,11 @@ def expand(control_points: Tensor, *, spacing: tuple[int, ...]) -> Tensor:
     field = ops.moveaxis(control_points[0], -1, 0)
     for axis in reversed(range(1, len(spacing) + 1)):
         shape = field.shape
-        num_cells, after = shape[axis] - LATTICE_MARGIN, math.prod(shape[axis + 1 :])
-        matrix = _spline_matrix(num_cells, spacing[axis - 1])
+        num_cells, after = shape[axis] - 2 * BORDER, math.prod(shape[axis + 1 :])
+        matrix = voxel_weights(num_cells, spacing[axis - 1])
         field = ops.matmul(matrix, ops.reshape(field, (-1, shape[axis], after)))
         field = ops.reshape(field, (*shape[:axis], len(matrix), *shape[axis + 1 :]))
     return ops.moveaxis(field, 0, -1)[None]
-
-
-def _spline_matrix(num_cells: int, step: int) -> np.ndarray:
-    """From the control points along an axis to its voxels."""
-    weights = spline_weights(step).T
-    matrix = np.zeros((num_cells * step, num_cells + LATTICE_MARGIN), "float32")
-    for cell in range(num_cells):
-        voxels = slice(cell * step, (cell + 1) * step)
-        matrix[voxels, cell : cell + LATTICE_MARGIN + 1] = weights
-    return matrix
 
 
 def compose(outer: Tensor, inner: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from keras import ops
 from dlir_tf.config import AffineStage, BSplineStage, Config
 from dlir_tf.layers.affine import AffineMatrix, num_affine_parameters
 from dlir_tf.layers.compose import Compose
-from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT, lattice_shape
 
 Tensor = Any
 
@@ -21,11 +21,6 @@ _FAR_OUT = 0.98
 def control_points_name(number: int) -> str:
     """What a stage's control points are called; stages are counted from 1."""
     return f"control_points_{number}"
-
-
-def lattice_shape(size: tuple[int, ...], spacing: tuple[int, ...]) -> tuple[int, ...]:
-    """How many control points there are per axis."""
-    return tuple(n // s + 4 for n, s in zip(size, spacing, strict=True))
 
 
 def start_variables(

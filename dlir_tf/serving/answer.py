@@ -12,6 +12,7 @@ from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.serving.checks import check_parameters, described_model, is_too_far
 from dlir_tf.serving.connection import Arrays
 from dlir_tf.serving.failures import AnswerError, ServerError, printable, unusable
+from dlir_tf.splines.lattice import lattice_shape
 
 # How far apart, in working voxels, two programs may lay the corners of one grid: more
 # than single precision leaves of places far from the world's origin.
@@ -96,9 +97,9 @@ class ServedModel:
         same = np.abs(between @ corners - corners).max() <= _SAME_GRID
         for number, stage in enumerate(self.config.stages, start=1):
             if stage.transform == "bspline":
-                cells = np.array(pair.grid.shape) // stage.cell_spacing
+                lattice = lattice_shape(pair.grid.shape, stage.cell_spacing)
                 shape = splines[f"control_points_{number}"].shape
-                same = same and shape == (*(cells + 4), ndim)
+                same = same and shape == (*lattice, ndim)
         if not same:
             raise ServerError(
                 f"{self._source}: the server registers on another working grid than "

@@ -1,16 +1,16 @@
-"""The arithmetic of uniform cubic B-splines.
-
-Positions are lattice coordinates: control point `m` has its peak at `m`. A position
-`t` in cell `i = floor(t)` is influenced by the control points `i - 1` to `i + 2`, so
-a lattice of `n` of them defines the spline on `[1, n - 2]`.
-"""
+"""Cubic B-splines at points and on grids; see `dlir_tf.splines.lattice`."""
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
+
+from dlir_tf.splines.lattice import inside_axis, spline_slopes, spline_weights
+
+Array = Any
 
 # Points are gone through in blocks whose intermediate results stay in the cache.
 _BLOCK = 4096
@@ -20,14 +20,8 @@ def inside_lattice(lattice_shape: tuple[int, ...], positions: np.ndarray) -> np.
     """Which positions `(num_points, ndim)` the spline is defined at, bool."""
     inside = np.ones(len(positions), bool)
     for size, along in zip(lattice_shape, positions.T, strict=True):
-        inside &= inside_axis(size, along)
+        inside &= inside_axis(along, size)
     return inside
-
-
-def inside_axis(size: int, positions: np.ndarray) -> np.ndarray:
-    """The same along one axis of `size` control points."""
-    # Rounding must not cut off what lies on the border.
-    return (positions >= 1 - 1e-9) & (positions <= size - 2 + 1e-9)
 
 
 def cells_and_offsets(
@@ -44,6 +38,85 @@ def cells_and_offsets(
     """
     cells = np.clip(np.floor(positions), 1, size - 3).astype(np.intp)
     return cells, positions - cells
+
+
+def neighbours_in_rows(control_points: np.ndarray) -> np.ndarray:
+    """Lays out a lattice so that four neighbours along the last axis lie together.
+
+    So that of the 64 control points that a point needs in 3-d, 16 rows are fetched:
+    three times as fast as one by one.
+
+    Args:
+        control_points: `(*lattice_shape, channels)`, at least 4 along each axis.
+
+    Returns:
+        `(num_rows, 4 * channels)`, a row for each control point that has three more
+        behind it.
+    """
+    channels = control_points.shape[-1]
+    four = np.lib.stride_tricks.sliding_window_view(control_points, 4, axis=-2)
+    return np.moveaxis(four, -1, -2).reshape(-1, 4 * channels)
+
+
+def weigh_rows(rows: Array, four: Sequence[Array]) -> Array:
+    """Sums up four neighbours, `(num_points, 4 * channels)`, as they weigh."""
+    channels = rows.shape[-1] // 4
+    return sum(
+        weight[:, None] * rows[:, k * channels : (k + 1) * channels]
+        for k, weight in enumerate(four)
+    )
+
+
+def evaluate_cells(
+    take: Callable[[Array], Array],
+    lattice_shape: Sequence[Any],
+    cells: Sequence[Array],
+    offsets: Sequence[Array],
+    derivatives: Sequence[int | None] = (None,),
+    weigh: Callable[[Array, Sequence[Array]], Array] = weigh_rows,
+) -> list[Array]:
+    """Evaluates a spline, or its partial derivatives, with arrays of any kind.
+
+    A position comes as a whole number and a fraction: as one float32 number, it would
+    be too coarse on a large lattice.
+
+    Args:
+        take: Takes rows of four neighbours (see `neighbours_in_rows`) by their
+            numbers.
+        lattice_shape: At least 4 along each axis; ints of any kind.
+        cells: For each axis `(num_points,)`, ints, from 1 to `n - 3`.
+        offsets: For each axis `(num_points,)`, the place within the cell, 0 to 1.
+        derivatives: For each result the axis to differentiate along, per lattice
+            step; `None` for the spline itself.
+        weigh: Sums up the four neighbours of each row, given what they weigh.
+
+    Returns:
+        For each entry of `derivatives` an array `(num_points, channels)`.
+    """
+    ndim = len(offsets)
+    strides: list[Any] = [1]
+    for axis in reversed(range(1, ndim)):
+        # The last three along the last axis begin no row.
+        length = lattice_shape[axis] - (3 if axis == ndim - 1 else 0)
+        strides.insert(0, strides[0] * length)
+    lowest = sum((cell - 1) * step for cell, step in zip(cells, strides, strict=True))
+    values = [spline_weights(offset) for offset in offsets]
+    chosen = [
+        [spline_slopes(offsets[a]) if a == along else values[a] for a in range(ndim)]
+        for along in derivatives
+    ]
+    totals: list[Array] = [0.0] * len(chosen)
+    # Written out, not as a loop in a graph: so XLA keeps the sums in registers.
+    for taps in itertools.product(range(4), repeat=ndim - 1):
+        steps = zip(taps, strides[:-1], strict=True)
+        rows = take(lowest + sum(tap * stride for tap, stride in steps))
+        for number, per_axis in enumerate(chosen):
+            factor = math.prod(per_axis[axis][tap] for axis, tap in enumerate(taps))
+            totals[number] += factor[:, None] * rows
+    return [
+        weigh(total, per_axis[-1])
+        for total, per_axis in zip(totals, chosen, strict=True)
+    ]
 
 
 def evaluate(
@@ -66,15 +139,19 @@ def evaluate(
     *lattice_shape, channels = control_points.shape
     results = [np.zeros((len(positions), channels)) for _ in derivatives]
     inside = inside_lattice(tuple(lattice_shape), positions)
-    # The last axis is summed at the end: four neighbours lie together in one row.
-    neighbours = np.lib.stride_tricks.sliding_window_view(control_points, 4, axis=-2)
-    rows = np.moveaxis(neighbours, -1, -2).reshape(-1, 4 * channels)
-    row_shape = (*lattice_shape[:-1], lattice_shape[-1] - 3)
+    rows = neighbours_in_rows(control_points)
     for start in range(0, len(positions), _BLOCK):
         block = slice(start, start + _BLOCK)
         chosen = inside[block]
-        values = _evaluate_block(
-            rows, row_shape, positions[block][chosen], derivatives, channels
+        along_axes = zip(positions[block][chosen].T, lattice_shape, strict=True)
+        places = itertools.starmap(cells_and_offsets, along_axes)
+        cells, offsets = zip(*places, strict=True)
+        values = evaluate_cells(
+            lambda index: rows.take(index, axis=0),
+            lattice_shape,
+            cells,
+            offsets,
+            derivatives,
         )
         for result, value in zip(results, values, strict=True):
             result[block][chosen] = value
@@ -100,62 +177,14 @@ def evaluate_on_grid(
     for axis in np.argsort(growth, kind="stable"):
         positions, size = axes[axis], field.shape[axis]
         cells, offsets = cells_and_offsets(positions, size)
-        inside = inside_axis(size, positions)
-        values = (_weights(offsets) * inside).T.astype(field.dtype)
+        inside = inside_axis(positions, size)
+        values = (np.stack(spline_weights(offsets)) * inside).T.astype(field.dtype)
         columns = cells[:, None] + np.arange(-1, 3)
         starts = np.arange(0, 4 * len(positions) + 1, 4)
-        weights = sparse.csr_array(
+        matrix = sparse.csr_array(
             (values.ravel(), columns.ravel(), starts), (len(positions), size)
         )
         front = np.moveaxis(field, axis, 0)
-        product = weights @ front.reshape(size, -1)
+        product = matrix @ front.reshape(size, -1)
         field = np.moveaxis(product.reshape(-1, *front.shape[1:]), 0, axis)
     return field
-
-
-def _evaluate_block(
-    rows: np.ndarray,
-    row_shape: tuple[int, ...],
-    positions: np.ndarray,
-    derivatives: Sequence[int | None],
-    channels: int,
-) -> list[np.ndarray]:
-    ndim = len(row_shape)
-    sizes = [*row_shape[:-1], row_shape[-1] + 3]
-    places = [
-        cells_and_offsets(positions[:, axis], size) for axis, size in enumerate(sizes)
-    ]
-    weights = [
-        [
-            _weight_slopes(offsets) if axis == along else _weights(offsets)
-            for axis, (_, offsets) in enumerate(places)
-        ]
-        for along in derivatives
-    ]
-    first = np.ravel_multi_index([cells - 1 for cells, _ in places], row_shape)
-    strides = [int(np.prod(row_shape[axis + 1 :])) for axis in range(ndim - 1)]
-    sums = [np.zeros((len(positions), 4 * channels)) for _ in derivatives]
-    for taps in itertools.product(range(4), repeat=ndim - 1):
-        step = sum(tap * stride for tap, stride in zip(taps, strides, strict=True))
-        taken = rows.take(first + step, axis=0)
-        for total, per_axis in zip(sums, weights, strict=True):
-            factor = math.prod(per_axis[axis][tap] for axis, tap in enumerate(taps))
-            total += taken * factor[:, None]
-    return [
-        np.einsum("kn,nkc->nc", per_axis[-1], total.reshape(-1, 4, channels))
-        for total, per_axis in zip(sums, weights, strict=True)
-    ]
-
-
-def _weights(u: np.ndarray) -> np.ndarray:
-    """Weights of the four neighbours, `(4, num_points)`."""
-    v = 1 - u
-    middle = (3 * u * u * u - 6 * u * u + 4) / 6, (3 * v * v * v - 6 * v * v + 4) / 6
-    return np.stack([v * v * v / 6, *middle, u * u * u / 6])
-
-
-def _weight_slopes(u: np.ndarray) -> np.ndarray:
-    """Derivatives of the weights."""
-    v = 1 - u
-    middle = 1.5 * u * u - 2 * u, 2 * v - 1.5 * v * v
-    return np.stack([-(v * v) / 2, *middle, u * u / 2])

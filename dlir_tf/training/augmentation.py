@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from dlir_tf.config import Augmentation
 from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_parameters
-from dlir_tf.layers.bspline import LATTICE_MARGIN, BSplineTransformer
+from dlir_tf.layers.bspline import BSplineTransformer
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.warp import Warp
 from dlir_tf.losses.masks import warp_mask
-from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT, lattice_shape
 from dlir_tf.training.landmarks import pull_back, undo_displacement
 
 Batch = dict[str, Any]
@@ -131,12 +131,12 @@ def _random_deformation(
 ) -> Any:
     """A smooth field that doesn't fold: a spline of random control points."""
     size, ndim = image.shape[1:-1], len(lattice_spacing)
-    num_cells = [-(-n // s) for n, s in zip(size, lattice_spacing, strict=True)]
-    shape = (tf.shape(image)[0], *(n + LATTICE_MARGIN for n in num_cells), ndim)
+    # The lattice may reach beyond the image.
+    whole = [-(-n // s) * s for n, s in zip(size, lattice_spacing, strict=True)]
+    shape = (tf.shape(image)[0], *lattice_shape(whole, lattice_spacing), ndim)
     most = config.deformation * INJECTIVITY_LIMIT[ndim]
     points = tf.random.stateless_uniform(shape, seed, -most, most)
     points *= tf.constant(lattice_spacing, tf.float32)
-    # The lattice may reach beyond the image.
     inside = (slice(None), *(slice(n) for n in size))
     return BSplineTransformer(lattice_spacing)(points)[inside]
 

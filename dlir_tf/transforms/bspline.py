@@ -7,6 +7,7 @@ import numpy as np
 
 from dlir_tf.images.grid import Grid, apply_affine
 from dlir_tf.splines.cubic import evaluate, evaluate_on_grid, inside_lattice
+from dlir_tf.splines.lattice import lattice_origin
 from dlir_tf.transforms.inverse import Inverse
 
 
@@ -51,7 +52,11 @@ class BSpline:
                 f"Received: {points.shape} and {lattice.shape}"
             )
         if not (np.isfinite(points).all() and np.isfinite(lattice).all()):
-            raise ValueError("BSpline: expected finite numbers")
+            raise ValueError(
+                "BSpline: expected finite control points and a finite lattice, but "
+                "there are NaN or infinite numbers; a model that gives them diverged "
+                "in training, a file that holds them is damaged: make either anew"
+            )
 
     @property
     def ndim(self) -> int:
@@ -131,8 +136,7 @@ def stage_bspline(
         grid_affine: Voxel-to-world matrix of the working grid.
         kind: The class of the result.
     """
-    # Control point m is at voxel s m + (s - 1) / 2 - 2 s.
     step = np.asarray(spacing, np.float64)
     to_voxels = np.diag([*step, 1.0])
-    to_voxels[:-1, -1] = (step - 1) / 2 - 2 * step
+    to_voxels[:-1, -1] = lattice_origin(step)
     return kind(control_points @ grid_affine[:-1, :-1].T, grid_affine @ to_voxels)

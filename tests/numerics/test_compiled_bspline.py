@@ -1,11 +1,16 @@
-"""The compiled spline is the spline."""
+"""The compiled spline is the spline, and SciPy's."""
 
 import numpy as np
 import pytest
+from keras import ops
+from scipy.interpolate import NdBSpline
 
 from dlir_tf.images import Image
-from dlir_tf.numerics.compiled_bspline import CompiledBSpline
+from dlir_tf.numerics.compiled_bspline import CompiledBSpline, spline_at_points
+from dlir_tf.splines.cubic import neighbours_in_rows
 from dlir_tf.transforms import BSpline, Transform
+
+LATTICES = {2: (7, 5), 3: (6, 4, 9)}
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -40,3 +45,27 @@ def test_a_field_made_with_compiled_splines_is_the_same(rng):
     ]
     np.testing.assert_allclose(fields[1], fields[0], atol=3e-5)
     assert np.abs(fields[0]).max() > 1
+
+
+@pytest.mark.parametrize("num_spare_rows", [0, 11])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_scipy_gives_the_same_values(rng, ndim, num_spare_rows):
+    shape = LATTICES[ndim]
+    control_points = rng.normal(size=(*shape, ndim)).astype("float32")
+    positions = rng.uniform(1, np.array(shape) - 2, (500, ndim))
+    positions[0] = 1.0
+    positions[1] = np.array(shape) - 2.0  # the border belongs to the lattice
+    knots = tuple(np.arange(size + 4) - 2.0 for size in shape)
+    spline = NdBSpline(knots, control_points.astype(float), 3, extrapolate=False)
+    expected = spline(positions)
+    rows = neighbours_in_rows(control_points)
+    rows = np.concatenate([rows, np.full((num_spare_rows, rows.shape[1]), 1e9)])
+    cells = np.clip(np.floor(positions), 1, np.array(shape) - 3)
+    values = spline_at_points(
+        ops.convert_to_tensor(rows, "float32"),
+        ops.convert_to_tensor(shape, "int32"),
+        ops.convert_to_tensor(cells.T, "int32"),
+        ops.convert_to_tensor((positions - cells).T, "float32"),
+    )
+    np.testing.assert_allclose(ops.convert_to_numpy(values), expected, atol=2e-6)
+    assert np.abs(expected).max() > 0.5

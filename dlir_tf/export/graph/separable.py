@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from dlir_tf.splines.lattice import inside_axis, spline_window
+
 Tensor = Any
 
 
@@ -74,13 +76,9 @@ def spline_weights(positions: Tensor, size: Tensor) -> Tensor:
     Returns:
         `(num, size)`, float64.
     """
-    distance = tf.abs(_distances(positions, size))
-    peak = (4 - 6 * distance**2 + 3 * distance**3) / 6
-    tail = tf.maximum(2 - distance, 0) ** 3 / 6
-    last = tf.cast(size - 2, tf.float64)
-    inside = (positions >= 1 - 1e-6) & (positions <= last + 1e-6)
-    weights = tf.where(distance < 1, peak, tail)
-    return tf.where(inside[:, None], weights, 0)
+    last = tf.cast(size, tf.float64)
+    inside = inside_axis(positions, last, rounding=1e-6)
+    return tf.where(inside[:, None], spline_window(_distances(positions, size)), 0)
 
 
 def _distances(positions: Tensor, size: Tensor) -> Tensor:
