@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from keras import ops
@@ -46,9 +46,17 @@ def sample_linear(
 def sample_nearest(
     image: Tensor, coordinates: Tensor, fill_value: float | None = None
 ) -> Tensor:
-    """Takes the value of the nearest voxel; the image's dtype is kept.
+    """Takes from an image the value of the voxel nearest to each point.
 
-    Arguments as for `sample_linear`. Halves are rounded up.
+    Halfway between two voxels, it takes the one with the larger coordinate.
+
+    Args:
+        image: `(batch, *spatial, channels)`, any dtype.
+        coordinates: As for `sample_linear`.
+        fill_value: As for `sample_linear`.
+
+    Returns:
+        `(batch, *points, channels)`, of the image's dtype.
     """
     sampler = _nearest_sampler(image, fill_value)
     return _sample(sampler, coordinates, image.shape[-1], image.dtype)
@@ -79,7 +87,7 @@ def sample_displaced(
     sampler = (_linear_sampler if linear else _nearest_sampler)(image, fill_value)
 
     def sample_block(ddf: Tensor, samples: Tensor, grid: list[Tensor]) -> Tensor:
-        displaced = zip(_components(ddf), grid, strict=True)
+        displaced = zip(components(ddf), grid, strict=True)
         return sampler([component + voxels for component, voxels in displaced], samples)
 
     dtype = "float32" if linear else image.dtype
@@ -88,7 +96,7 @@ def sample_displaced(
 
 def _sample(sampler: Sampler, coordinates: Tensor, channels: int, dtype: Any) -> Tensor:
     def sample_block(coordinates: Tensor, samples: Tensor, _: list[Tensor]) -> Tensor:
-        return sampler(_components(coordinates), samples)
+        return sampler(components(coordinates), samples)
 
     return in_blocks(sample_block, coordinates, channels, dtype)
 
@@ -96,47 +104,85 @@ def _sample(sampler: Sampler, coordinates: Tensor, channels: int, dtype: Any) ->
 def _linear_sampler(image: Tensor, fill_value: float | None) -> Sampler:
     shift, image = _surround(ops.cast(image, "float32"), fill_value)
     sizes, channels = ops.shape(image)[1:-1], image.shape[-1]
-    strides = _strides(sizes)
-    # One index per point and a constant step to each further corner: three times
-    # as fast as eight indices of their own, compiled or not.
-    *steps, last_step = [
-        stride * ops.minimum(size - 1, 1)
-        for stride, size in zip(strides, sizes, strict=True)
-    ]
-    offsets = [
-        sum(c * s for c, s in zip(corner, steps, strict=True))
-        for corner in itertools.product((0, 1), repeat=len(steps))
-    ]
+    *steps, last_step = steps_to_next(sizes)
+    offsets = corner_offsets(steps)
     gather_pair = pair_gatherer(ops.reshape(image, (-1, channels)), last_step)
 
     def sample(positions: list[Tensor], samples: Tensor) -> Tensor:
-        lowest = _first_voxels(positions, samples, sizes)
-        fractions = []
-        for position, size, stride in zip(positions, sizes, strides, strict=True):
-            position = _clip(position + shift, size)
-            # The cell's lower corner; at the last voxel, the cell before it.
-            cell = ops.minimum(ops.cast(position, "int32"), ops.maximum(size - 2, 0))
-            fractions.append((position - ops.cast(cell, "float32"))[..., None])
-            lowest = lowest + cell * stride
+        shifted = [position + shift for position in positions]
+        first = _first_voxels(positions, samples, sizes)
+        lowest, fractions = find_cells(shifted, sizes, first)
         # Where a position is no number, nor is the value; but the index has to be one.
         lowest = ops.maximum(lowest, 0)
         pairs = [gather_pair(lowest + offset) for offset in offsets]
-        return _interpolate(list(itertools.chain(*pairs)), fractions)
+        return interpolate(
+            list(itertools.chain(*pairs)), [f[..., None] for f in fractions]
+        )
 
     return sample
 
 
-def _interpolate(corners: list[Tensor], fractions: list[Tensor]) -> Tensor:
-    for fraction in reversed(fractions):
+def find_cells(
+    positions: list[Tensor], sizes: Sequence[Any], first: Tensor
+) -> tuple[Tensor, list[Tensor]]:
+    """Finds the cells of voxels that points lie in.
+
+    Args:
+        positions: For each axis, voxel coordinates; the border goes on beyond it.
+        sizes: Of the image, per axis.
+        first: The number of the image's first voxel.
+
+    Returns:
+        The number of each cell's lowest corner, and for each axis how far the point
+        is on the way to the next one, 0 to 1.
+    """
+    lowest, fractions = first, []
+    for position, size, stride in zip(positions, sizes, _strides(sizes), strict=True):
+        position = _clip(position, size)
+        # The cell's lower corner; at the last voxel, the cell before it.
+        cell = ops.minimum(ops.cast(position, "int32"), ops.maximum(size - 2, 0))
+        fractions.append(position - ops.cast(cell, "float32"))
+        lowest = lowest + cell * stride
+    return lowest, fractions
+
+
+def steps_to_next(sizes: Sequence[Any]) -> list[Any]:
+    """From a voxel's number to that of the next one along each axis.
+
+    Along an axis of one voxel, the next one is itself.
+    """
+    pairs = zip(_strides(sizes), sizes, strict=True)
+    return [stride * ops.minimum(size - 1, 1) for stride, size in pairs]
+
+
+def corner_offsets(steps: Sequence[Any]) -> list[Any]:
+    """From the number of a cell's lowest corner to those of all, the last axis first.
+
+    One index per point and a constant step to each further corner: three times as
+    fast as eight indices of their own, compiled or not.
+    """
+    return [
+        sum(c * s for c, s in zip(corner, steps, strict=True))
+        for corner in itertools.product((0, 1), repeat=len(steps))
+    ]
+
+
+def interpolate(
+    corners: list[Tensor], fractions: list[Tensor], along: int | None = None
+) -> Tensor:
+    """Interpolates linearly between corners; takes the slope along one axis, if any."""
+    for axis in reversed(range(len(fractions))):
+        pairs = list(zip(corners[0::2], corners[1::2], strict=True))
+        if axis == along:
+            corners = [high - low for low, high in pairs]
+            continue
+        fraction = fractions[axis]
         if corners[0].shape[-1] != 1:
             # Once here, not in each of the multiplications.
             fraction = ops.broadcast_to(fraction, ops.shape(corners[0]))
         rest = 1.0 - fraction
         # This form returns a voxel's own value exactly, also at the last one.
-        corners = [
-            low * rest + high * fraction
-            for low, high in zip(corners[0::2], corners[1::2], strict=True)
-        ]
+        corners = [low * rest + high * fraction for low, high in pairs]
     return corners[0]
 
 
@@ -167,7 +213,8 @@ def _surround(image: Tensor, value: float | None) -> tuple[float, Tensor]:
     return 1.0, ops.pad(image, pads, constant_values=value)
 
 
-def _components(vectors: Tensor) -> list[Tensor]:
+def components(vectors: Tensor) -> list[Tensor]:
+    """Takes vectors, `(*shape, ndim)`, apart; `ndim` tensors `shape`."""
     return ops.unstack(vectors, vectors.shape[-1], axis=-1)
 
 
@@ -175,7 +222,7 @@ def _clip(position: Tensor, size: Any) -> Tensor:
     return ops.clip(position, 0.0, ops.cast(size - 1, "float32"))
 
 
-def _strides(sizes: tuple[Any, ...]) -> list[Any]:
+def _strides(sizes: Sequence[Any]) -> list[Any]:
     return [math.prod(sizes[axis + 1 :], start=1) for axis in range(len(sizes))]
 
 
