@@ -17,6 +17,8 @@ from dlir_tf.compute.compilation import all_at_once, works_in_blocks
 Tensor = Any
 
 # 32768 float32 are 128 KiB; of the order of ten such tensors are alive at a time.
+# Measured on a linear warp of 160x192x160: 0.26 to 0.27 CPU seconds in blocks of 4096
+# to 32768 points, 0.33 of 262144, 0.50 all at once.
 POINTS_PER_BLOCK = 32768
 # Enough to keep some cores busy, few enough to leave each its cache.
 BLOCKS_AT_A_TIME = 4

@@ -183,7 +183,10 @@ def value_and_gradient(
 
         return jax.value_and_grad(function)
     if backend != "tensorflow":
-        raise NotImplementedError(f"no gradients under the Keras backend {backend}")
+        raise NotImplementedError(
+            f"there are no gradients under the Keras backend {backend}; set "
+            "KERAS_BACKEND to tensorflow or jax before Python starts"
+        )
     import tensorflow as tf
 
     def differentiate(variables: dict[str, Any], *others: Any) -> Any:

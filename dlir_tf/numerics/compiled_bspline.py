@@ -22,7 +22,8 @@ Tensor = Any
 
 # Every call has this many points, so that they are compiled for only once.
 _NUM_POINTS = 1 << 16
-# For few points, NumPy is as fast, and exact.
+# For few points, NumPy is as fast, and exact. Measured in 3-d, on two cores: it takes
+# 4 ms for so many, a compiled call (always of `_NUM_POINTS`) 6 ms.
 _FEW_POINTS = 1 << 13
 # A quarter of a megabyte: to compile for fewer takes longer than it saves.
 _FEW_ROWS = 1 << 12

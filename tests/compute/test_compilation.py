@@ -124,6 +124,12 @@ def test_value_and_gradient_of_a_dict():
     np.testing.assert_array_equal(gradient["b"], [0.0, 0.0])
 
 
+def test_a_backend_without_gradients_is_named_with_a_way_out(monkeypatch):
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    with pytest.raises(NotImplementedError, match=r"backend torch; set KERAS_BACKEND"):
+        value_and_gradient(lambda variables: variables)
+
+
 def test_name_and_docstring_are_those_of_the_function():
     @compiled_island
     def documented(x):

@@ -213,6 +213,9 @@ def test_what_does_not_fit_is_refused(rng):
         transform.resample(image, image, displacement=np.zeros((4, 5, 6)))
     with pytest.raises(ValueError, match="expected a finite number"):
         transform.resample(image, image, fill_value=np.nan)
+    for number in (np.nan, np.inf):
+        with pytest.raises(ValueError, match=r"finite control points.*anew"):
+            BSpline(np.full((5, 5, 2), number), np.eye(3))
 
 
 def test_transforms_need_no_tensorflow():
