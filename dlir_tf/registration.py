@@ -219,9 +219,10 @@ def find_parameters(
 
 
 def chosen_numerics(model: Predictor | None) -> Numerics:
-    """What computes the result.
+    """The functions that evaluate the transform and warp images: the model's own.
 
-    Refinement has loaded a backend, which is quicker than NumPy and SciPy.
+    Without a model there was a refinement: it has loaded the backend of Keras, which is
+    quicker than NumPy and SciPy.
     """
     if model is not None:
         return model.numerics

@@ -12,7 +12,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image
 from dlir_tf.models.folder import Model, make_model, model_inputs
 from dlir_tf.models.model import build_model
-from dlir_tf.numerics import PLAIN
+from dlir_tf.numerics import UNCOMPILED
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import build_transform, register
 
@@ -345,7 +345,7 @@ def test_an_image_of_another_rank_is_refused(rng, models):
 class _Known:
     """A predictor that no network is behind."""
 
-    numerics, shape, provenance = PLAIN, None, {}
+    numerics, shape, provenance = UNCOMPILED, None, {}
 
     def __init__(self, config, parameters):
         self.config = config

@@ -62,7 +62,10 @@ class Model:
 
     @property
     def numerics(self) -> Numerics:
-        """What follows from its parameters is computed on the backend too."""
+        """Transforms are evaluated and images warped by the backend of Keras.
+
+        It is loaded anyway, and compiled quicker than NumPy and SciPy are.
+        """
         return COMPILED
 
     def predict(self, pair: WorkingPair) -> dict[str, np.ndarray]:

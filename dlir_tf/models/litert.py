@@ -48,10 +48,13 @@ class LiteRTModel:
 
     @property
     def numerics(self) -> "Numerics":
-        """What follows from its parameters is computed by NumPy and SciPy."""
-        from dlir_tf.numerics import PLAIN
+        """Transforms are evaluated and images warped by NumPy and SciPy.
 
-        return PLAIN
+        So neither Keras nor TensorFlow need be installed.
+        """
+        from dlir_tf.numerics import UNCOMPILED
+
+        return UNCOMPILED
 
     def predict(self, pair: "WorkingPair") -> dict[str, np.ndarray]:
         """Returns the parameters of a pair's transform, in voxels of its grid.

@@ -32,7 +32,7 @@ class Predictor(Protocol):
 
     @property
     def numerics(self) -> Numerics:
-        """What computes the transforms and images that its parameters lead to."""
+        """The functions that evaluate its transforms and warp images by them."""
 
     def predict(self, pair: WorkingPair) -> Parameters:
         """Returns the parameters of the transform of a pair on its working grid."""

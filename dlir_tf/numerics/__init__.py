@@ -4,5 +4,5 @@ The results are the same to about 1e-5 voxels. A model that runs without Keras h
 registrations computed without it as well.
 """
 
-from dlir_tf.numerics.plain import PLAIN as PLAIN
-from dlir_tf.numerics.plain import Numerics as Numerics
+from dlir_tf.numerics.uncompiled import UNCOMPILED as UNCOMPILED
+from dlir_tf.numerics.uncompiled import Numerics as Numerics

@@ -10,7 +10,7 @@ from keras import ops
 from dlir_tf.layers.compose import Compose
 from dlir_tf.layers.warp import Warp
 from dlir_tf.numerics.compiled_bspline import CompiledBSpline
-from dlir_tf.numerics.plain import Numerics
+from dlir_tf.numerics.uncompiled import Numerics
 
 
 def warp(image: np.ndarray, displacement: np.ndarray) -> np.ndarray:

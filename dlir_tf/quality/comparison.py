@@ -12,7 +12,7 @@ import numpy as np
 from dlir_tf.config import Config
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.metrics.similarity import similarity
-from dlir_tf.numerics import PLAIN, Numerics
+from dlir_tf.numerics import UNCOMPILED, Numerics
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.splines.cubic import evaluate_on_grid
 from dlir_tf.splines.lattice import lattice_coordinate
@@ -61,7 +61,7 @@ class Comparison:
     """
 
     def __init__(
-        self, pair: WorkingPair, config: Config, numerics: Numerics = PLAIN
+        self, pair: WorkingPair, config: Config, numerics: Numerics = UNCOMPILED
     ) -> None:
         self._numerics = numerics
         self._kind = config.similarity.kind

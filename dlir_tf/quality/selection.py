@@ -7,7 +7,7 @@ import numpy as np
 
 from dlir_tf.config import AffineStage, BSplineStage, Config
 from dlir_tf.metrics.similarity import most_alike
-from dlir_tf.numerics import PLAIN, Numerics
+from dlir_tf.numerics import UNCOMPILED, Numerics
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality.comparison import Candidate, Comparison, Judgement
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
@@ -96,7 +96,7 @@ def select_stages(
     config: Config,
     *,
     do_no_harm: bool = True,
-    numerics: Numerics = PLAIN,
+    numerics: Numerics = UNCOMPILED,
 ) -> Selection:
     """Goes through the stages and keeps those that make the images no less alike.
 

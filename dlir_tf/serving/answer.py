@@ -7,7 +7,7 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.models.parameters import Parameters
-from dlir_tf.numerics import PLAIN
+from dlir_tf.numerics import UNCOMPILED
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.serving.checks import check_parameters, described_model, is_too_far
 from dlir_tf.serving.connection import Arrays
@@ -26,10 +26,10 @@ class ServedModel:
         config: What the model was built from.
         provenance: Where it comes from.
         shape: `None`: it takes working grids of any shape.
-        numerics: What computes what follows from its parameters.
+        numerics: The functions that evaluate its transforms and warp images by them.
     """
 
-    numerics = PLAIN
+    numerics = UNCOMPILED
     shape = None
 
     def __init__(self, answer: Arrays, source: str) -> None:

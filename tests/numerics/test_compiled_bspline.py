@@ -21,17 +21,17 @@ def test_many_points_are_mapped_as_few_are(rng, ndim):
     lattice[:-1, -1] = rng.normal(size=ndim) * 100
     shape = {2: (9, 12), 3: (9, 7, 8)}[ndim]
     control_points = 10 * rng.normal(size=(*shape, ndim))
-    plain = BSpline(control_points, lattice)
+    exact = BSpline(control_points, lattice)
     compiled = CompiledBSpline(control_points, lattice)
     places = rng.uniform(-0.2, 1.1, (70_001, ndim)) * shape  # more than one block
     points = places @ lattice[:-1, :-1].T + lattice[:-1, -1]
     before = points.copy()
     mapped = compiled.map_points(points)
-    np.testing.assert_allclose(mapped, plain.map_points(points), atol=3e-5)
+    np.testing.assert_allclose(mapped, exact.map_points(points), atol=3e-5)
     np.testing.assert_array_equal(points, before)
     assert np.abs(mapped - points).max() > 10
     few = compiled.map_points(points[:50])
-    np.testing.assert_array_equal(few, plain.map_points(points[:50]))
+    np.testing.assert_array_equal(few, exact.map_points(points[:50]))
 
 
 def test_a_field_made_with_compiled_splines_is_the_same(rng):

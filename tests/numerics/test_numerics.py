@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy.interpolate import interpn
 
-from dlir_tf.numerics import PLAIN
+from dlir_tf.numerics import UNCOMPILED
 from dlir_tf.numerics.compiled import COMPILED
 
-BOTH = pytest.mark.parametrize("numerics", [PLAIN, COMPILED], ids=["plain", "compiled"])
+BOTH = pytest.mark.parametrize(
+    "numerics", [UNCOMPILED, COMPILED], ids=["uncompiled", "compiled"]
+)
 SIZES = {2: (50, 61), 3: (21, 23, 7)}
 
 

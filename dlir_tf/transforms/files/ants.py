@@ -23,7 +23,7 @@ from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.files.dense_form import (
     dense_form,
     largest_error,
-    plain,
+    simplified,
     without_single_axes,
 )
 from dlir_tf.transforms.files.field import read_field
@@ -126,7 +126,7 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
 
 def _split(transform: Transform) -> tuple[list[Component], Transform]:
     """The components up to the last deformation, and the affine after it."""
-    components = [plain(component) for component in transform.components]
+    components = [simplified(component) for component in transform.components]
     matrix = np.eye(transform.ndim + 1)
     while components and isinstance(last := components[-1], Affine):
         matrix = matrix @ last.matrix

@@ -20,10 +20,10 @@ from dlir_tf.transforms.transform import Transform
 _NUM_POINTS = 20_000
 
 
-def plain(component: Component) -> Component:
+def simplified(component: Component) -> Component:
     """The same map, without an `Inverse` around what has an exact inverse."""
     if isinstance(component, Inverse):
-        inner = plain(component.component)
+        inner = simplified(component.component)
         if isinstance(inner, Affine | Inverse):
             return inner.inverse()
     return component

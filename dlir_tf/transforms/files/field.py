@@ -11,7 +11,7 @@ from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import (
     dense_form,
     largest_error,
-    plain,
+    simplified,
     without_single_axes,
 )
 from dlir_tf.transforms.files.itk_conversion import field_to_itk
@@ -49,7 +49,7 @@ def write_field(path: Path, transform: Transform, reference: Grid | None) -> flo
         InputError: If a reference is needed and there is none, or its axes aren't
             perpendicular.
     """
-    components = [plain(component) for component in transform.components]
+    components = [simplified(component) for component in transform.components]
     field = dense_form(path, components, reference)
     error = largest_error(transform, Transform((field,)), field.grid)
     field = without_single_axes(field)

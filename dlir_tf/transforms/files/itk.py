@@ -10,7 +10,7 @@ from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.dense_field import DenseField
-from dlir_tf.transforms.files.dense_form import grid_for, largest_error, plain
+from dlir_tf.transforms.files.dense_form import grid_for, largest_error, simplified
 from dlir_tf.transforms.files.itk_conversion import from_itk, to_itk
 from dlir_tf.transforms.files.itk_integrity import stored_types
 from dlir_tf.transforms.transform import Transform
@@ -63,7 +63,7 @@ def write_itk(path: Path, transform: Transform, reference: Grid | None) -> float
     Raises:
         InputError: If a reference is needed and there is none.
     """
-    components = [plain(component) for component in transform.components]
+    components = [simplified(component) for component in transform.components]
     inexact = [n for n, part in enumerate(components) if not isinstance(part, _EXACT)]
     error = 0.0
     if inexact:

@@ -1,4 +1,4 @@
-"""Numerics, and what needs NumPy and SciPy alone."""
+"""Numerics, and those by NumPy and SciPy alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,4 +62,4 @@ def _sample(channels: np.ndarray, displacement: np.ndarray) -> np.ndarray:
     return result
 
 
-PLAIN = Numerics(BSpline, warp, compose)
+UNCOMPILED = Numerics(BSpline, warp, compose)
