@@ -1,9 +1,12 @@
 """Which files of a folder make its one DICOM series."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from dlir_tf.errors import InputError
+from dlir_tf.images.headers.dicom_elements import check_elements
+from dlir_tf.plain_files import what_is_wrong
 
 _DESCRIPTION = "0008|103e"
 # Storage classes of what lies beside images: directories, reports, contours, curves.
@@ -22,6 +25,7 @@ def only_series(folder: Path) -> tuple[str, ...]:
     """
     import SimpleITK as sitk
 
+    _check_files(folder)
     listed = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     series = {
         uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
@@ -50,8 +54,39 @@ def _describe(uid: str, names: tuple[str, ...]) -> str:
     return f"{uid} ({text}, {len(names)} file{'s' * (len(names) > 1)})"
 
 
+def _check_files(folder: Path) -> None:
+    """Looks at all files before GDCM does, which opens whatever is in the folder."""
+    damaged = []
+    for path in sorted(folder.iterdir()):
+        wrong = what_is_wrong(path)
+        if wrong and wrong != "is a folder":
+            raise InputError(
+                f"{folder}: a folder of DICOM files must hold plain files only, but "
+                f"{path.name} in it {wrong}; move it elsewhere"
+            )
+        if wrong or not _begins_as_dicom(path):
+            continue
+        try:
+            check_elements(path)
+        except (ValueError, OSError) as error:
+            damaged.append((path.name, str(error)))
+    if damaged:
+        raise _damaged(folder, damaged)
+
+
+def _begins_as_dicom(path: Path) -> bool:
+    """By the mark that files have, or by the group that others begin with."""
+    with path.open("rb") as stream:
+        start = stream.read(132)
+    return start[128:] == b"DICM" or start[:4] in (b"\x08\0\0\0", b"\x08\0\x05\0")
+
+
 def _check_none_is_damaged(folder: Path, images: set[str]) -> None:
-    """GDCM passes over files that it can't read, which might be the last slices."""
+    """GDCM passes over files that it can't read, which might be the last slices.
+
+    Whatever is called like the images, but for its number, should be one.
+    """
+    alike = {_without_numbers(name) for name in images}
     damaged = []
     for path in sorted(folder.iterdir()):
         if path.name in images or not path.is_file():
@@ -59,16 +94,27 @@ def _check_none_is_damaged(folder: Path, images: set[str]) -> None:
         with path.open("rb") as stream:
             start = stream.read(2048)
         if start[128:132] != b"DICM":
+            if _without_numbers(path.name) in alike:
+                damaged.append((path.name, "it isn't a DICOM file"))
             continue
         _, _, rest = start.partition(b"\x02\x00\x02\x00UI")
         storage = rest[2 : 2 + int.from_bytes(rest[:2], "little")].decode("latin-1")
         if not storage.startswith(_NO_IMAGES):
-            damaged.append(path.name)
+            damaged.append((path.name, "it isn't an image"))
     if damaged:
-        raise InputError(
-            f"{folder}: {len(damaged)} of its DICOM files can't be read, such as "
-            f"{damaged[0]}; copy the series again"
-        )
+        raise _damaged(folder, damaged)
+
+
+def _without_numbers(name: str) -> str:
+    return re.sub(r"\d+", "#", name.lower())
+
+
+def _damaged(folder: Path, files: list[tuple[str, str]]) -> InputError:
+    name, problem = files[0]
+    return InputError(
+        f"{folder}: {len(files)} of its DICOM files can't be read, such as {name}; "
+        f"copy the series again ({problem})"
+    )
 
 
 def read_header(name: str) -> Any:

@@ -1,11 +1,14 @@
 """DICOM series: made with GDCM, and held against ITK's own reader of series."""
 
+import os
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import read_image, read_labels
+from dlir_tf.images.headers.dicom_elements import check_elements
 
 SHAPE = (6, 9, 5)
 SPACING = (1.5, 0.8, 4.0)
@@ -217,6 +220,90 @@ def test_colours_are_refused(tmp_path):
     _save_slice(tmp_path / "a" / "x.dcm", colours, [0, 0, 0])
     with pytest.raises(InputError, match=r"x\.dcm is in colours"):
         read_image(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: b"",
+        lambda raw: raw[:100],
+        lambda raw: bytes(len(raw)),
+        lambda raw: raw[:-1],
+        lambda raw: raw[:-50],
+        lambda raw: raw.replace(b"\x28\x00\x10\x00", b"\x28\x00\x10\x01"),
+        lambda raw: raw.replace(b"\x28\x00\x08\x00IS", b"\x28\x00\x08\x00UT"),
+    ],
+    ids=["empty", "cut early", "zeros", "one byte", "cut late", "no rows", "vr"],
+)
+def test_the_last_slice_is_missed_if_it_is_damaged(tmp_path, change):
+    """What GDCM passes over might be a slice, and the volume then be shorter."""
+    folder = _save_series(tmp_path / "a")
+    last = sorted(folder.iterdir())[-1]
+    raw = last.read_bytes()
+    last.write_bytes(change(raw))
+    if last.read_bytes() != raw:
+        with pytest.raises(InputError, match=rf"such as {last.name}; copy|same size"):
+            read_image(folder)
+
+
+def _element(group, number, kind, value, length=None):
+    head = group.to_bytes(2, "little") + number.to_bytes(2, "little") + kind
+    length = len(value) if length is None else length
+    if kind in (b"OW", b"SQ", b"UN", b"OB"):
+        return head + bytes(2) + length.to_bytes(4, "little") + value
+    return head + length.to_bytes(2, "little") + value
+
+
+SYNTAX = _element(2, 0x10, b"UI", b"1.2.840.10008.1.2.1\0")
+ITEM, ITEM_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0" + bytes(4)
+SEQUENCE_END = b"\xfe\xff\xdd\xe0" + bytes(4)
+NAME = _element(8, 0x104, b"LO", b"name")
+SIZE = _element(0x28, 0x10, b"US", b"\x04\0") + _element(0x28, 0x11, b"US", b"\x03\0")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (SIZE + _element(0x7FE0, 0x10, b"OW", bytes(24)), ""),
+        (SIZE + _element(0x7FE0, 0x10, b"OW", bytes(24)) + bytes(7), ""),
+        (_element(8, 0x1140, b"SQ", ITEM + b"\x0c\0\0\0" + NAME), ""),
+        (
+            _element(8, 0x1140, b"SQ", ITEM + b"\xff" * 4 + NAME + ITEM_END, 2**32 - 1)
+            + SEQUENCE_END,
+            "",
+        ),
+        (SIZE + _element(0x7FE0, 0x10, b"OW", bytes(20)), "claims 24 bytes of voxels"),
+        (SIZE + _element(0x7FE0, 0x10, b"OW", bytes(999)), "but there are 999"),
+        (_element(8, 0x103E, b"UN", b"", 4_000_000_000), "states 4000000000 bytes"),
+        (_element(8, 0x1140, b"SQ", ITEM + b"\xff\0\0\0" + NAME), "states 255 bytes"),
+        (
+            _element(8, 0x1140, b"SQ", ITEM + b"\x0c\0\0\0" + NAME[:6] + b"\xff" * 6),
+            "states 65535 bytes",
+        ),
+        (_element(8, 0x1140, b"SQ", NAME), "something else than items"),
+        (_element(8, 0x1140, b"SQ", ITEM + b"\xff" * 4, 2**32 - 1) * 30, "deep|end"),
+        (_element(8, 0x1140, b"SQ", ITEM + b"\0\0\0\0", 2**32 - 1), "doesn't end"),
+    ],
+)
+def test_elements_end_where_they_say(tmp_path, body, said):
+    path = tmp_path / "x.dcm"
+    path.write_bytes(bytes(128) + b"DICM" + SYNTAX + body)
+    if said:
+        with pytest.raises(ValueError, match=said):
+            check_elements(path)
+    else:
+        check_elements(path)
+
+
+def test_what_is_no_file_in_the_folder_is_named(tmp_path):
+    folder = _save_series(tmp_path / "a")
+    (folder / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(InputError, match=r"a: .* link in it is a link to nothing"):
+        read_image(folder)
+    (folder / "link").unlink()
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(InputError, match=r"a: .* pipe in it is a pipe"):
+        read_image(folder)
 
 
 def test_a_damaged_file_is_refused(tmp_path):
