@@ -7,6 +7,7 @@ import click
 
 from dlir_tf.cli.export_tflite import only_for_tflite, tflite_options
 from dlir_tf.cli.options import Command, OneOf, model_option
+from dlir_tf.errors import InputError
 
 if TYPE_CHECKING:
     from dlir_tf.export.parity import Parity
@@ -49,6 +50,12 @@ DEFAULT_OUTPUT = Path("export")
     help="Compile the transforms by XLA: two or three times as fast, but the server "
     "must have XLA.",
 )
+@click.option(
+    "--max-voxels",
+    type=click.IntRange(min=1),
+    help="The most voxels that the working grid of a request may have, for savedmodel: "
+    "a limit on the server's memory.  [default: 134217728, 512 along each axis]",
+)
 @tflite_options
 def command(
     model: Path,
@@ -57,6 +64,7 @@ def command(
     name: str,
     version: int,
     xla: bool,
+    max_voxels: int | None,
     **tflite: str | None,
 ) -> None:
     """Export a model for serving outside Python.
@@ -71,6 +79,11 @@ def command(
     dlir-tf export --model model --output export --format savedmodel
     """
     if file_format == "tflite":
+        if max_voxels is not None:
+            raise InputError(
+                "--max-voxels: is for --format savedmodel; a .tflite file takes one "
+                "shape, which --shape says"
+            )
         from dlir_tf.cli.export_tflite import export_file
 
         export_file(model, output or Path("model.tflite"), **tflite)
@@ -91,11 +104,17 @@ def command(
     from dlir_tf.errors import ExportError
     from dlir_tf.export.savedmodel import export_savedmodel
     from dlir_tf.models.folder import load_model
+    from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
     loaded = load_model(model)
     try:
         folder, parity = export_savedmodel(
-            loaded, output, name=name, version=version, xla=xla
+            loaded,
+            output,
+            name=name,
+            version=version,
+            xla=xla,
+            max_voxels=MAX_SERVED_VOXELS if max_voxels is None else max_voxels,
         )
     except ExportError as error:
         raise click.ClickException(f"{model}: {error}; nothing was written") from error

@@ -50,6 +50,8 @@ image that doesn't fit is refused with the status INVALID_ARGUMENT and a sentenc
 - Images must overlap after the initial alignment (`{alignment}`), have no NaN or
   infinite voxels, and not be constant. Headers that lie about the spacing give wrong
   millimetres.
+- Its working grid has at most {max_voxels} voxels, and {longest} along an axis, like
+  the images; what needs more is refused. Affines in micrometres do.
 - Affines are float32: with a world's origin 10 m away they hold to 0.001 mm.
 - `moved` is linear interpolation in float32, 0 outside the moving image.
 - `parameters` needs all pairs of a batch on working grids of one shape.
@@ -128,6 +130,8 @@ def model_card(described: dict[str, Any]) -> str:
         signatures="\n\n".join(_signature(*each) for each in _signatures(described)),
         example=_example(described["name"], ndim),
         alignment=config["initial_alignment"],
+        max_voxels=described["max_voxels"],
+        longest=described["max_voxels_along_an_axis"],
         slices=_SLICES if ndim == 2 else "",
         provenance=_provenance(described["provenance"]),
         parity=_parity(described["parity"]),

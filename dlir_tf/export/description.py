@@ -6,10 +6,12 @@ from typing import Any
 
 from dlir_tf._version import __version__
 from dlir_tf.config import BSplineStage, Config
+from dlir_tf.export.graph.size import longest_axis
 from dlir_tf.export.parity import Parity
 from dlir_tf.export.version_folder import DESCRIPTION_FILE
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.folder import Model
+from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
 # Changes with names, shapes or units of the signatures.
 SIGNATURE_VERSION = 1
@@ -18,7 +20,13 @@ Tensor = dict[str, Any]
 
 
 def describe(
-    model: Model, parity: Parity, *, name: str, version: int, xla: bool
+    model: Model,
+    parity: Parity,
+    *,
+    name: str,
+    version: int,
+    xla: bool,
+    max_voxels: int = MAX_SERVED_VOXELS,
 ) -> dict[str, Any]:
     """Everything about an exported model that JSON can hold."""
     return {
@@ -28,6 +36,8 @@ def describe(
         "dlir_tf": __version__,
         "xla": xla,
         "ndim": model.config.ndim,
+        "max_voxels": max_voxels,
+        "max_voxels_along_an_axis": longest_axis(max_voxels),
         "signatures": describe_signatures(model.config),
         "config": model.config.model_dump(mode="json"),
         "provenance": model.provenance,

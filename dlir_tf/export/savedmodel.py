@@ -16,6 +16,7 @@ from dlir_tf.export.version_folder import new_version
 from dlir_tf.export.warm_up import write_warm_up
 from dlir_tf.files import disk_errors
 from dlir_tf.models.folder import Model
+from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
 
 def export_savedmodel(
@@ -25,6 +26,7 @@ def export_savedmodel(
     name: str = "dlir",
     version: int = 1,
     xla: bool = False,
+    max_voxels: int = MAX_SERVED_VOXELS,
 ) -> tuple[Path, Parity]:
     """Exports a model for TensorFlow Serving and checks what was written.
 
@@ -37,6 +39,8 @@ def export_savedmodel(
         name: The model's name for the server.
         version: A version that isn't there yet.
         xla: Whether its transforms are compiled by XLA when it runs.
+        max_voxels: The most voxels that a working grid may have; requests that need
+            more are refused.
 
     Returns:
         The folder `output/name/version`, and how exactly the exported model
@@ -49,27 +53,36 @@ def export_savedmodel(
             something else. Nothing is left behind then.
     """
     with new_version(output, name, version, model.config) as folder:
-        write_savedmodel(folder, model, xla=xla)
+        write_savedmodel(folder, model, xla=xla, max_voxels=max_voxels)
         parity = check_parity(folder, model)
         with disk_errors(folder.parent):
             _write_warm_up(folder, name, model.config.ndim)
-        described = describe(model, parity, name=name, version=version, xla=xla)
+        described = describe(
+            model, parity, name=name, version=version, xla=xla, max_voxels=max_voxels
+        )
         write_description(folder, described)
         write_card(folder, described)
     return Path(output) / name / str(version), parity
 
 
-def write_savedmodel(folder: Path, model: Model, *, xla: bool = False) -> None:
+def write_savedmodel(
+    folder: Path,
+    model: Model,
+    *,
+    xla: bool = False,
+    max_voxels: int = MAX_SERVED_VOXELS,
+) -> None:
     """Writes a SavedModel, unchecked.
 
     Args:
         folder: The folder to fill.
         model: The model.
         xla: As for `export_savedmodel`.
+        max_voxels: Likewise.
     """
     check_backend("SavedModel")
     with contextlib.nullcontext() if xla else without_islands(in_blocks=True):
-        save_graphs(folder, model.network, build_signatures(model))
+        save_graphs(folder, model.network, build_signatures(model, max_voxels))
 
 
 def _write_warm_up(folder: Path, name: str, ndim: int) -> None:

@@ -9,8 +9,9 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
 from dlir_tf.images.grid import is_within
 from dlir_tf.pairs.parallel_grids import resample_along_axes
+from dlir_tf.pairs.size import check_detail
 from dlir_tf.pairs.slices import slice_plane
-from dlir_tf.pairs.working_grid import to_working_grid, working_grid
+from dlir_tf.pairs.working_grid import to_working_grid, working_axes, working_grid
 from dlir_tf.pairs.working_pair import WorkingPair
 
 
@@ -39,7 +40,8 @@ def prepare_pair(
     Raises:
         InputError: If an image doesn't have the config's rank, is constant, or the
             two, or their masks, don't overlap after the initial alignment; or if the
-            fixed image needs a larger grid than `shape`.
+            fixed image needs a larger grid than `shape`, than memory can hold, or
+            none to speak of.
     """
     masks = _fitting_masks((fixed_mask, moving_mask), (fixed, moving))
     plane = slice_plane(fixed.grid, moving.grid, config.ndim)
@@ -48,6 +50,9 @@ def prepare_pair(
         masks = {name: plane.flatten(mask) for name, mask in masks.items()}
     _check_ranks(fixed, moving, config.ndim)
     grid = working_grid(fixed.grid, config.spacing, config.multiple, config.axes, shape)
+    axes = working_axes(fixed.affine, config.axes)[0]
+    own = np.asarray(fixed.shape)[axes], np.asarray(fixed.spacing)[axes]
+    check_detail(*own, np.asarray(grid.spacing))
     scaled_fixed, scaled_moving = in_threads(
         lambda image, name: scale_intensities(image.array, config.intensity, name),
         (fixed, moving),

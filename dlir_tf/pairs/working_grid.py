@@ -5,6 +5,7 @@ from scipy import ndimage, optimize
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
+from dlir_tf.pairs.size import check_room
 
 
 def working_grid(
@@ -29,7 +30,8 @@ def working_grid(
             only; a multiple, too.
 
     Raises:
-        InputError: If the image needs a larger grid than `shape`.
+        InputError: If the image needs a larger grid than `shape`, or one that memory
+            can't hold.
     """
     ndim = fixed.ndim
     axes, signs = working_axes(fixed.affine, order)
@@ -38,8 +40,10 @@ def working_grid(
         [own if s is None else s for s, own in zip(spacing, own_spacing, strict=True)]
     )
     # A grid that is a hundredth of a voxel too short is not worth a voxel more.
-    unpadded = np.maximum(np.ceil(fixed.extent[axes] / step - 0.01), 1).astype(int)
-    size = -(-unpadded // multiple) * multiple
+    needed = np.maximum(np.ceil(fixed.extent[axes] / step - 0.01), 1)
+    padded = np.ceil(needed / multiple) * multiple
+    check_room(padded, np.asarray(fixed.shape)[axes], own_spacing, step)
+    unpadded, size = needed.astype(int), padded.astype(int)
     if shape is not None:
         _check_room(size, np.asarray(shape))
         size = np.asarray(shape)

@@ -1,6 +1,7 @@
 """`dlir-tf export` as a user meets it."""
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.cli import main
+from dlir_tf.cli.export import command as export
 
 CONFIG = {
     "ndim": 2,
@@ -67,18 +69,18 @@ def exit_code(*arguments: str) -> int | str | None:
 
 
 @pytest.fixture
-def unchecked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Exports quickly: nothing runs. Gives what `--xla` was each time.
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    """Exports quickly: nothing runs. Gives what the options were each time.
 
     The commands of the documentation are tested with all that belongs to them.
     """
     from dlir_tf.export import savedmodel
     from dlir_tf.export.parity import Parity, Timing
 
-    compiled = []
+    chosen = []
 
-    def write(folder: Path, _: object, *, xla: bool) -> None:
-        compiled.append(xla)
+    def write(folder: Path, _: object, **options: int) -> None:
+        chosen.append(options)
         (folder / "saved_model.pb").write_bytes(bytes(2_000_000))
 
     timing = Timing((2, 41, 44), (2, 37, 52), first_seconds=2.5, seconds=0.058)
@@ -86,11 +88,11 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     monkeypatch.setattr(savedmodel, "write_savedmodel", write)
     monkeypatch.setattr(savedmodel, "_write_warm_up", lambda *_: None)
     monkeypatch.setattr(savedmodel, "check_parity", lambda *_: parity)
-    return compiled
+    return chosen
 
 
 def test_defaults_fit_together(
-    here: Path, unchecked: list[bool], capfd: pytest.CaptureFixture[str]
+    here: Path, unchecked: list[dict[str, int]], capfd: pytest.CaptureFixture[str]
 ) -> None:
     main(["export", "--format", "savedmodel"])
     assert (here / "export" / "dlir" / "1" / "model_card.md").is_file()
@@ -106,13 +108,28 @@ def test_defaults_fit_together(
     assert exit_code("--format", "savedmodel") == 1
     assert "the next free one is --version 2" in capfd.readouterr().err
 
-    main(["export", "--format", "savedmodel", "--version", "2", "--xla"])
-    assert unchecked == [False, True]
+    options = ["--version", "2", "--xla", "--max-voxels", "1000000"]
+    main(["export", "--format", "savedmodel", *options])
+    assert unchecked == [
+        {"xla": False, "max_voxels": 2**27},
+        {"xla": True, "max_voxels": 10**6},
+    ]
+    described = here / "export" / "dlir" / "2" / "signature.json"
+    assert json.loads(described.read_text())["max_voxels"] == 10**6
+    help_text = next(o for o in export.params if o.name == "max_voxels").help
+    assert str(2**27) in help_text
+
+
+def test_a_tflite_file_has_one_shape_and_needs_no_limit(
+    here: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("--format", "tflite", "--max-voxels", "9") == 1
+    assert "--max-voxels: is for --format savedmodel" in capfd.readouterr().err
 
 
 def test_parity_failure_is_an_error(
     here: Path,
-    unchecked: list[bool],
+    unchecked: list[dict[str, int]],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -132,7 +149,7 @@ def test_parity_failure_is_an_error(
 
 def test_disk_that_fills_up_is_one_sentence(
     here: Path,
-    unchecked: list[bool],
+    unchecked: list[dict[str, int]],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:

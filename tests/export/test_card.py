@@ -33,6 +33,7 @@ def test_card_says_what_it_is_and_what_was_found(thick_model: Model) -> None:
         "after the initial alignment (`mass`)",
         "| output | `displacement` | float32 (batch, fixed_i, fixed_j, fixed_k, 3) "
         "| mm |",
+        "at most 134217728 voxels, and 11585 along an axis",
         "| training data, SHA-256 | 0a1b2c |",
         "| displacement | 3.1e-05 mm |",
         "| time for 2×41×44 and 2×37×52 (batch×size) | 0.058 s; first call 2.5 s |",

@@ -7,22 +7,28 @@ import tensorflow as tf
 Tensor = Any
 
 
-def require(condition: Tensor, sentence: str, pair: Tensor | None = None) -> Any:
+def require(
+    condition: Tensor,
+    sentence: str,
+    pair: Tensor | None = None,
+    values: tuple[Tensor, ...] = (),
+) -> Any:
     """An assertion that fails with one sentence.
 
     Args:
         condition: Scalar, bool.
         sentence: What must hold, and how to mend it; apostrophes would be escaped.
         pair: The number of the pair within the batch, if it's about one.
+        values: What stands in the places of the sentence's `{}`.
 
     Returns:
         The operation, for `tf.control_dependencies`.
     """
-    if pair is None:
-        return tf.debugging.Assert(condition, [sentence])
-    return tf.debugging.Assert(
-        condition, [tf.strings.format("pair {} of the batch: " + sentence, pair)]
-    )
+    if pair is not None:
+        sentence, values = "pair {} of the batch: " + sentence, (pair, *values)
+    if values:
+        return tf.debugging.Assert(condition, [tf.strings.format(sentence, values)])
+    return tf.debugging.Assert(condition, [sentence])
 
 
 def shape_checks(inputs: dict[str, Tensor]) -> list[Any]:

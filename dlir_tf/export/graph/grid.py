@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from dlir_tf.config import Config
+from dlir_tf.export.graph.size import size_checks
+from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
 Tensor = Any
 
@@ -25,13 +27,21 @@ class WorkingGrid(NamedTuple):
     axes: Tensor
 
 
-def working_grid(size: Tensor, affine: Tensor, config: Config) -> WorkingGrid:
+def working_grid(
+    size: Tensor,
+    affine: Tensor,
+    config: Config,
+    max_voxels: int = MAX_SERVED_VOXELS,
+    pair: Tensor | None = None,
+) -> WorkingGrid:
     """Lays the working grid over the fixed image.
 
     Args:
         size: The fixed image's shape, `(ndim,)`, int32.
         affine: Its voxel-to-world matrix, float64.
         config: Says spacing, multiple and the order of axes.
+        max_voxels: The most that the grid may have; what needs more fails.
+        pair: The number of the pair, for sentences.
     """
     linear, own_spacing = affine[:-1, :-1], tf.norm(affine[:-1, :-1], axis=0)
     axes, signs = working_axes(affine, config.axes)
@@ -42,10 +52,16 @@ def working_grid(size: Tensor, affine: Tensor, config: Config) -> WorkingGrid:
             for axis, mm in enumerate(config.spacing)
         ]
     )
-    extent = tf.cast(tf.gather(size, axes), tf.float64) * spacing
+    own_size = tf.gather(size, axes)
+    extent = tf.cast(own_size, tf.float64) * spacing
     # A grid that is a hundredth of a voxel too short is not worth a voxel more.
-    unpadded = tf.cast(tf.maximum(tf.math.ceil(extent / step - 0.01), 1), tf.int32)
-    shape = -(-unpadded // config.multiple) * config.multiple
+    needed = tf.maximum(tf.math.ceil(extent / step - 0.01), 1)
+    multiple = tf.constant(config.multiple, tf.float64)
+    padded = tf.math.ceil(needed / multiple) * multiple
+    checks = size_checks(needed, padded, own_size, spacing, step, max_voxels, pair)
+    # Nobody sees what is too large, nor the integers that it overflows to.
+    with tf.control_dependencies(checks):
+        unpadded, shape = tf.cast(needed, tf.int32), tf.cast(padded, tf.int32)
     directions = tf.gather(linear / own_spacing, axes, axis=1)
     columns = directions * signs * step
     centre = (

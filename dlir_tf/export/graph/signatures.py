@@ -25,6 +25,7 @@ from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.folder import Model
 from dlir_tf.models.model import parameters_model
+from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
 Tensor = Any
 Tensors = dict[str, Tensor]
@@ -32,18 +33,21 @@ Tensors = dict[str, Tensor]
 OfPair = Callable[[Tensors, Tensor], Tensors]
 
 
-def build_signatures(model: Model) -> dict[str, Any]:
+def build_signatures(
+    model: Model, max_voxels: int = MAX_SERVED_VOXELS
+) -> dict[str, Any]:
     """Makes the functions that a server calls, by the names of their signatures.
 
     Every pair of a batch is registered by itself, so their working grids may differ.
 
     Args:
         model: Its network, config and provenance go into the functions.
+        max_voxels: The most that a working grid may have.
     """
-    pairs, config = PairFunctions(model), model.config
+    pairs, config = PairFunctions(model, max_voxels), model.config
     return {
         "serving_default": _batched(config, pairs.register),
-        "parameters": _batched(config, pairs.parameters, same_grid=True),
+        "parameters": _batched(config, pairs.parameters, same_grid=max_voxels),
         "moved_labels": _batched(config, pairs.carry_labels, labels=True),
         "quality": _batched(config, pairs.measure),
     }
@@ -52,9 +56,10 @@ def build_signatures(model: Model) -> dict[str, Any]:
 class PairFunctions:
     """What each signature computes for one pair."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, max_voxels: int) -> None:
         self._network = parameters_model(model.network)
         self._config = model.config
+        self._max_voxels = max_voxels
         self._about = model_json(model)
         # Traced once, however many signatures begin with it.
         self._registered = tf.function(self._register, autograph=False)
@@ -148,7 +153,7 @@ class PairFunctions:
             affines = tf.identity(given[0]), tf.identity(given[1])
             fixed = tf.identity(inputs["fixed"])
             moving = tf.identity(inputs["moving"])
-        pair = prepare_pair(fixed, moving, affines, config, number)
+        pair = prepare_pair(fixed, moving, affines, config, number, self._max_voxels)
         spacing = tf.norm(pair.grid.affine[:-1, :-1], axis=0)
         batch = {
             "fixed": _as_batch(pair.fixed),
@@ -192,7 +197,11 @@ def model_json(model: Model) -> str:
 
 
 def _batched(
-    config: Config, of_pair: OfPair, *, labels: bool = False, same_grid: bool = False
+    config: Config,
+    of_pair: OfPair,
+    *,
+    labels: bool = False,
+    same_grid: int | None = None,
 ) -> Any:
     """A function of batches, which takes one pair after another.
 
@@ -200,7 +209,8 @@ def _batched(
         config: The model's.
         of_pair: What to compute for each.
         labels: Whether there is an input `moving_labels`.
-        same_grid: Whether outputs are of the working grid, and so must agree.
+        same_grid: If outputs are of the working grid, whose shapes must agree then:
+            the most voxels that it may have.
     """
     image, matrix = (None, *[None] * config.ndim), (None, *[config.ndim + 1] * 2)
     specs = {
@@ -217,8 +227,9 @@ def _batched(
         inputs = dict(zip(specs, tensors, strict=True))
         with tf.control_dependencies(shape_checks(inputs)):
             inputs = {name: tf.identity(tensor) for name, tensor in inputs.items()}
-        if same_grid:
-            with tf.control_dependencies([_same_grid_check(inputs, config)]):
+        if same_grid is not None:
+            check = _same_grid_check(inputs, config, same_grid)
+            with tf.control_dependencies([check]):
                 inputs["fixed"] = tf.identity(inputs["fixed"])
         numbers = tf.range(tf.shape(inputs["fixed"])[0])
         one = {
@@ -245,10 +256,10 @@ def _batched(
     return signature
 
 
-def _same_grid_check(inputs: Tensors, config: Config) -> Any:
+def _same_grid_check(inputs: Tensors, config: Config, max_voxels: int) -> Any:
     size = tf.shape(inputs["fixed"])[1:]
     shapes = tf.map_fn(
-        lambda affine: working_grid(size, affine, config).shape,
+        lambda affine: working_grid(size, affine, config, max_voxels).shape,
         tf.cast(inputs["fixed_affine"], tf.float64),
         fn_output_signature=tf.TensorSpec([config.ndim], tf.int32),
     )

@@ -11,6 +11,8 @@ from dlir_tf.export.graph.grid import WorkingGrid, homogeneous, working_grid
 from dlir_tf.export.graph.intensities import scale_intensities
 from dlir_tf.export.graph.sampling import inside_image, linear_at
 from dlir_tf.export.graph.separable import along_axis, gaussian_weights, linear_weights
+from dlir_tf.export.graph.size import axis_check
+from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
 Tensor = Any
 
@@ -39,6 +41,7 @@ def prepare_pair(
     affines: tuple[Tensor, Tensor],
     config: Config,
     pair: Tensor,
+    max_voxels: int = MAX_SERVED_VOXELS,
 ) -> WorkingPair:
     """Brings a pair to its working grid; pairs that don't overlap fail.
 
@@ -48,8 +51,16 @@ def prepare_pair(
         affines: Their voxel-to-world matrices, float64.
         config: Says spacing, initial alignment and intensities.
         pair: The number of the pair, for sentences.
+        max_voxels: The most that the working grid may have; what needs more fails.
     """
-    grid = working_grid(tf.shape(fixed), affines[0], config)
+    names = {"fixed": fixed, "moving": moving}
+    checks = [axis_check(*each, max_voxels, pair) for each in names.items()]
+    with tf.control_dependencies(checks):
+        size = tf.shape(tf.identity(fixed))
+    grid = working_grid(size, affines[0], config, max_voxels, pair)
+    # The grid's checks come before any work on voxels.
+    with tf.control_dependencies([grid.shape]):
+        fixed, moving = tf.identity(fixed), tf.identity(moving)
     fixed = scale_intensities(fixed, config.intensity, "fixed", pair)
     moving = scale_intensities(moving, config.intensity, "moving", pair)
     initial = initial_alignment(fixed, moving, affines, config.initial_alignment)

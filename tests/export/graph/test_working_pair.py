@@ -57,7 +57,9 @@ def test_pair_is_that_of_preprocessing(
     fixed = random_image(rng, (23, 18, 15), fixed_degrees, (0, 1, 2))
     moving = random_image(rng, (14, 25, 21), moving_degrees, order)
     if method != "header":
-        moving.affine[:-1, -1] += 300.0
+        away = moving.affine.copy()
+        away[:-1, -1] += 300.0
+        moving = Image(moving.array, away)
     expected = preprocessing.prepare_pair(fixed, moving, config)
     affines = tf.constant(fixed.affine), tf.constant(moving.affine)
     prepare = tf.function(working_pair.prepare_pair, autograph=False)

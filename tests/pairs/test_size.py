@@ -1,0 +1,98 @@
+"""Pairs whose headers are in the wrong unit are told by their working grid."""
+
+import numpy as np
+import pytest
+
+from dlir_tf.config import Config
+from dlir_tf.errors import InputError
+from dlir_tf.images import Image
+from dlir_tf.pairs import size
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.working_grid import working_grid
+
+GIGA = 10**9
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Sets how much memory is free."""
+
+    def set_free(num_bytes):
+        monkeypatch.setattr(size, "free_memory", lambda: num_bytes)
+
+    return set_free
+
+
+def image(spacing, shape=(48, 52, 10)):
+    return Image(np.zeros(shape, np.float32), np.diag([*spacing, 1.0]))
+
+
+def lay(fixed, spacing=(1.5, 1.5, None)):
+    return working_grid(fixed.grid, spacing, (8, 8, 1))
+
+
+def test_micrometres_taken_for_millimetres_are_refused_before_memory_is_gone(free):
+    free(1000 * GIGA)
+    with pytest.raises(InputError) as caught:
+        lay(image((1500.0, 1400.0, 6000.0)))
+    told = str(caught.value)
+    assert "48000×48536×10 voxels" in told
+    assert "932 GB of memory or more, of which 1e+03 GB are free" in told
+    assert "voxels of 1500×1400×6000 mm" in told
+    assert "works at 1.5×1.5×6000 mm" in told
+    assert "take a config of a larger spacing" in told
+
+
+def test_grids_beyond_what_integers_hold_are_refused_however_much_is_free(free):
+    free(None)
+    with pytest.raises(InputError, match=r"GB of memory or more: the fixed image is"):
+        lay(image((1e9, 1e9, 1.0)))
+    with pytest.raises(InputError, match="GB of memory or more"):
+        lay(image((1e60, 1e60, 1e60)))
+
+
+def test_what_is_free_decides(free):
+    fixed = image((150.0, 150.0, 6.0), (48, 52, 10))
+    # 4800×5200×10 voxels of 40 bytes.
+    needs = 4800 * 5200 * 10 * 40
+    free(needs - 1)
+    with pytest.raises(
+        InputError, match=r"9\.98 GB of memory or more, of which 9\.98 GB"
+    ):
+        lay(fixed)
+    free(needs + 1)
+    with pytest.warns(UserWarning, match=r"take 9.98 GB of the 9.98 GB .* 2 minutes"):
+        assert lay(fixed).shape == (4800, 5200, 10)
+    free(needs * 2 + 1)
+    assert lay(fixed).shape == (4800, 5200, 10)
+
+
+def config(spacing):
+    stage = {"transform": "bspline", "downsample": 1, "control_point_spacing": 1}
+    return Config.model_validate({"ndim": 3, "spacing": spacing, "stages": [stage]})
+
+
+def test_a_grid_that_leaves_nothing_of_the_image_is_refused(rng):
+    fixed = image((0.00245, 0.00245, 0.0098))
+    fixed = fixed.with_array(rng.random(fixed.shape))
+    with pytest.raises(InputError) as caught:
+        prepare_pair(fixed, fixed, config([1.5, 1.5, None]))
+    told = str(caught.value)
+    assert "1×1×10 voxels, next to nothing of the image's 48×52×10" in told
+    assert "the fixed image is 0.118×0.127×0.098 mm wide" in told
+    assert "take a config of a smaller spacing" in told
+    prepare_pair(fixed, fixed, config(None))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "shape"),
+    [
+        ((1.0, 1.0, 1.0), (40, 40, 3)),  # a slab of few slices
+        ((0.5, 0.5, 0.7), (8, 9, 1)),  # small, but not much coarser than it was
+        ((0.5, 0.5, 0.5), (28, 28, 28)),
+    ],
+)
+def test_small_images_that_stay_what_they_are_are_taken(spacing, shape, rng):
+    fixed = image(spacing, shape)
+    fixed = fixed.with_array(rng.random(shape))
+    prepare_pair(fixed, fixed, config(2.0))
