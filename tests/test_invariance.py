@@ -3,12 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from random_models import affine, random_model, spline
 from scipy import ndimage
 
-from dlir_tf.config import Config
 from dlir_tf.images import Image
 from dlir_tf.models.folder import make_model
-from dlir_tf.models.model import build_model
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import build_transform, register
 
@@ -24,32 +23,17 @@ def model(request):
     """An affine and two deformable stages that move images, though never trained."""
     ndim, axes = request.param
     coarse, fine = STEPS[ndim]
-    shared = {"downsample": 1, "filters": [4, 4, 4]}
-    spline = shared | {"transform": "bspline", "lattice_filters": 4}
-    config = Config.model_validate(
-        {
-            "ndim": ndim,
-            "axes": axes,
-            "spacing": [1.2, 1.2, None][:ndim],
-            "intensity": {"clip_percentiles": None, "clip_values": [0, 1000]},
-            "stages": [
-                shared
-                | {
-                    "transform": "affine",
-                    "feature_spacing": coarse,
-                    "dense_units": [8],
-                },
-                spline | {"control_point_spacing": coarse},
-                spline | {"control_point_spacing": fine},
-            ],
-        }
-    )
+    small = {"filters": [4, 4, 4], "lattice_filters": 4}
+    turned = affine(coarse, filters=small["filters"], dense_units=[8])
+    config = {
+        "ndim": ndim,
+        "axes": axes,
+        "spacing": [1.2, 1.2, None][:ndim],
+        "intensity": {"clip_percentiles": None, "clip_values": [0, 1000]},
+        "stages": [turned, spline(coarse, **small), spline(fine, **small)],
+    }
     keras.utils.set_random_seed(7)
-    network, rng = build_model(config), np.random.default_rng(7)
-    for weight in network.weights:
-        fan_in = np.prod(weight.shape[:-1]) or 1
-        weight.assign(rng.normal(scale=1 / np.sqrt(fan_in), size=weight.shape))
-    return make_model(config, network)
+    return random_model(config, np.random.default_rng(7), added=False)
 
 
 def _affine(ndim, spacing, angle):

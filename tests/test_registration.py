@@ -5,6 +5,7 @@ import itertools
 import keras
 import numpy as np
 import pytest
+from random_models import random_model
 from scipy import ndimage
 
 from dlir_tf.config import Config
@@ -45,13 +46,9 @@ def _config(ndim, **fields):
 def _model(ndim, *, random=False, **fields):
     keras.utils.set_random_seed(7)
     config = _config(ndim, **fields)
-    network = build_model(config)
-    rng = np.random.default_rng(7)
     if random:
-        for weight in network.weights:
-            fan_in = np.prod(weight.shape[:-1]) or 1
-            weight.assign(rng.normal(scale=1 / np.sqrt(fan_in), size=weight.shape))
-    return make_model(config, network)
+        return random_model(config, np.random.default_rng(7), added=False)
+    return make_model(config, build_model(config))
 
 
 @pytest.fixture(scope="module")

@@ -11,23 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_models import spline, write_random_model
 
 from dlir_tf.cli import main
 from dlir_tf.cli.export import command as export
 
-CONFIG = {
-    "ndim": 2,
-    "spacing": [1.5, 2.0],
-    "stages": [
-        {
-            "transform": "bspline",
-            "downsample": 1,
-            "control_point_spacing": [4, 2],
-            "filters": [3],
-            "lattice_filters": 3,
-        }
-    ],
-}
+CONFIG = {"ndim": 2, "spacing": [1.5, 2.0], "stages": [spline([4, 2])]}
 
 PROGRAM = """
 import sys
@@ -42,17 +31,9 @@ finally:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trained-looking model in `model`."""
-    from dlir_tf.config import Config
-    from dlir_tf.models.folder import make_model, save_model
-    from dlir_tf.models.model import build_model
-
-    config = Config.model_validate(CONFIG)
-    network = build_model(config)
-    rng = np.random.default_rng(5)
-    for weight in network.weights:
-        weight.assign(weight.numpy() + rng.normal(0, 0.3, weight.shape))
     folder = tmp_path_factory.mktemp("export")
-    save_model(folder / "model", make_model(config, network, {"seed": 5}))
+    rng = np.random.default_rng(5)
+    write_random_model(folder / "model", CONFIG, rng, 0.3, provenance={"seed": 5})
     return folder
 
 

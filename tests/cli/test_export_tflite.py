@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from random_models import spline, write_random_model
 
 from dlir_tf.cli import main
 from dlir_tf.config import Config, dump_config
@@ -20,15 +21,7 @@ CONFIG = Config.model_validate(
         "ndim": 3,
         "spacing": [3.0, 3.0, None],
         "axes": "slices_last",
-        "stages": [
-            {
-                "transform": "bspline",
-                "downsample": [2, 2, 1],
-                "control_point_spacing": [8, 8, 1],
-                "filters": [3],
-                "lattice_filters": 3,
-            }
-        ],
+        "stages": [spline([8, 8, 1], [2, 2, 1])],
     }
 )
 NUMBERS = "32,40,4"
@@ -51,15 +44,9 @@ main(sys.argv[1:])
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, images and labels that fill its grid, and an exported file."""
-    from dlir_tf.models.folder import make_model, save_model
-    from dlir_tf.models.model import build_model
-
-    network = build_model(CONFIG)
-    rng = np.random.default_rng(5)
-    for weight in network.weights:
-        weight.assign(weight.numpy() + rng.normal(0, 0.2, weight.shape))
     folder = tmp_path_factory.mktemp("tflite")
-    save_model(folder / "model", make_model(CONFIG, network, {"seed": 5}))
+    rng = np.random.default_rng(5)
+    write_random_model(folder / "model", CONFIG, rng, 0.2, provenance={"seed": 5})
     heart = beating_heart(3, shape=(64, 80, 4), spacing=(1.5, 1.5, 8.0), ndim=3)
     for name in ("fixed", "moving", "moving_labels"):
         write_image(folder / f"{name}.nii.gz", getattr(heart, name))

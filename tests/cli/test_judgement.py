@@ -5,38 +5,24 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from random_models import spline, write_random_model
 from scipy import ndimage
 
 from dlir_tf.cli import main
 from dlir_tf.cli.judgement import FAILED_VERDICT
-from dlir_tf.config import Config
 from dlir_tf.images import read_image
 
 SHAPE = (24, 16, 4)
-STAGE = {
-    "transform": "bspline",
-    "downsample": 1,
-    "control_point_spacing": [4, 4, 1],
-    "filters": [4, 4],
-    "lattice_filters": 4,
-}
+STAGE = spline([4, 4, 1], filters=[4, 4], lattice_filters=4)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A model that spoils what lies well already: random weights; and an image."""
-    from dlir_tf.models.folder import make_model, save_model
-    from dlir_tf.models.model import build_model
-
     folder = tmp_path_factory.mktemp("judgement")
-    config = Config.model_validate(
-        {"ndim": 3, "spacing": [None] * 3, "stages": [STAGE, STAGE]}
-    )
-    network = build_model(config)
+    config = {"ndim": 3, "spacing": [None] * 3, "stages": [STAGE, STAGE]}
     rng = np.random.default_rng(5)
-    for weight in network.weights:
-        weight.assign(rng.normal(0, 0.5, weight.shape))
-    save_model(folder / "model", make_model(config, network))
+    write_random_model(folder / "model", config, rng, 0.5, added=False)
     texture = 1000 * ndimage.gaussian_filter(rng.uniform(size=SHAPE), 1.2)
     image = nib.Nifti1Image(texture.astype(np.float32), np.diag([1.5, 1.2, 8, 1]))
     nib.save(image, folder / "image.nii")

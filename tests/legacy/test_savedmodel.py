@@ -9,26 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from random_models import affine, random_model, spline
 
-from dlir_tf.config import Config
 from dlir_tf.export import replay
 from dlir_tf.export.pairs import trial_batches
 from dlir_tf.export.parity import inputs_of
 from dlir_tf.export.savedmodel import write_savedmodel
-from dlir_tf.models.folder import Model, make_model
-from dlir_tf.models.model import build_model
 
 Arrays = dict[str, np.ndarray]
 SIGNATURES = {"serving_default", "parameters", "moved_labels", "quality"}
-AFFINE = {"transform": "affine", "filters": [3], "dense_units": [4]}
-SPLINE = {"transform": "bspline", "filters": [3], "lattice_filters": 3}
 FLAT = {
     "ndim": 2,
     "spacing": [3.0, None],
     "initial_alignment": "centers",
     "stages": [
-        {**AFFINE, "downsample": 1, "feature_spacing": [4, 2]},
-        {**SPLINE, "downsample": 1, "control_point_spacing": [8, 4]},
+        affine([4, 2]),
+        spline([8, 4]),
     ],
 }
 THICK = {
@@ -37,29 +33,13 @@ THICK = {
     "axes": "slices_last",
     "initial_alignment": "mass",
     "stages": [
-        {**AFFINE, "downsample": [2, 2, 1], "feature_spacing": [4, 4, 1]},
-        {
-            **SPLINE,
-            "downsample": [2, 1, 1],
-            "control_point_spacing": [8, 4, 1],
-            "normalization": "batch",
-        },
+        affine([4, 4, 1], [2, 2, 1]),
+        spline([8, 4, 1], [2, 1, 1], normalization="batch"),
     ],
 }
 EXPORTS = {"2-d, compiled by XLA": (FLAT, True), "3-d": (THICK, False)}
 # Millimetres; of the moved image a part of its range.
 TOLERANCE = 1e-4
-
-
-def _random_model(data: dict[str, object]) -> Model:
-    """Random weights, all of them: it moves everything."""
-    config = Config.model_validate(data)
-    network = build_model(config)
-    rng = np.random.default_rng(3)
-    for weight in network.weights:
-        value = weight.numpy() + rng.normal(0, 0.3, weight.shape)
-        weight.assign(np.abs(value) if "variance" in weight.path else value)
-    return make_model(config, network, {"format_version": 1})
 
 
 def _call_here(folder: Path, inputs: Arrays) -> dict[str, Arrays]:
@@ -88,7 +68,8 @@ def here_and_there(request, run_legacy, tmp_path_factory):
     """All outputs, in this process and in TensorFlow 2.15.1."""
     data, xla = EXPORTS[request.param]
     folder = tmp_path_factory.mktemp("saved") / "model"
-    write_savedmodel(folder, _random_model(data), xla=xla)
+    model = random_model(data, np.random.default_rng(3), 0.3)
+    write_savedmodel(folder, model, xla=xla)
     near = trial_batches(data["ndim"])[0][0]
     inputs = inputs_of([near, near])
     inputs["fixed"][1] = inputs["fixed"][1, ::-1]  # another heart on the same grid

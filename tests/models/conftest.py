@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_models import affine, random_model, spline
 
-from dlir_tf.config import Config
 from dlir_tf.export.tflite.file import export_tflite
-from dlir_tf.models.folder import Model, make_model, save_model
+from dlir_tf.models.folder import Model, save_model
 from dlir_tf.models.litert import LiteRTModel, load_litert
-from dlir_tf.models.model import build_model
 
 SHAPE = (20, 24, 6)
 CONFIG = {
@@ -19,21 +18,8 @@ CONFIG = {
     "axes": "slices_last",
     "initial_alignment": "centers",
     "stages": [
-        {
-            "transform": "affine",
-            "downsample": [2, 2, 1],
-            "feature_spacing": [4, 4, 1],
-            "filters": [3],
-            "dense_units": [4],
-        },
-        {
-            "transform": "bspline",
-            "downsample": 1,
-            "control_point_spacing": [4, 4, 1],
-            "filters": [3],
-            "lattice_filters": 3,
-            "normalization": "batch",
-        },
+        affine([4, 4, 1], [2, 2, 1]),
+        spline([4, 4, 1], normalization="batch"),
     ],
 }
 
@@ -52,13 +38,9 @@ class Exported:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    config = Config.model_validate(CONFIG)
-    network = build_model(config)
+    provenance = {"seed": 17, "weights_sha256": "0a1b"}
     rng = np.random.default_rng(17)
-    for weight in network.weights:
-        value = weight.numpy() + rng.normal(0, 0.2, weight.shape)
-        weight.assign(np.abs(value) if "variance" in weight.path else value)
-    model = make_model(config, network, {"seed": 17, "weights_sha256": "0a1b"})
+    model = random_model(CONFIG, rng, 0.2, provenance=provenance)
     folder = tmp_path_factory.mktemp("litert")
     save_model(folder / "model", model)
     export_tflite(model, folder / "model.tflite", shape=SHAPE)

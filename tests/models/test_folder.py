@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from random_models import random_model
 
 import dlir_tf
 from dlir_tf.config import Config
@@ -38,11 +39,9 @@ def _config(steps=(4, 2), filters=(4, 4)):
 
 
 def _model(config):
-    network = build_model(config)
+    provenance = {"dlir_tf": "0.1.0", "seed": 3}
     rng = np.random.default_rng(3)
-    for weight in network.weights:
-        weight.assign(0.3 * rng.normal(size=weight.shape))
-    return make_model(config, network, {"dlir_tf": "0.1.0", "seed": 3})
+    return random_model(config, rng, 0.3, added=False, provenance=provenance)
 
 
 def _inputs():

@@ -6,11 +6,30 @@ An untrained model is the identity, which agrees with any other and with most fa
 import numpy as np
 
 
+def affine(feature_spacing, downsample=1, **fields):
+    """An affine stage of few weights, as a config has it."""
+    small = {"filters": [3], "dense_units": [4]}
+    grid = {"downsample": downsample, "feature_spacing": feature_spacing}
+    return {"transform": "affine", **grid, **small, **fields}
+
+
+def spline(control_point_spacing, downsample=1, **fields):
+    """A deformable stage of few weights, as a config has it."""
+    small = {"filters": [3], "lattice_filters": 3}
+    grid = {"downsample": downsample, "control_point_spacing": control_point_spacing}
+    return {"transform": "bspline", **grid, **small, **fields}
+
+
 def random_model(config, rng, scale=None, *, added=True, provenance=None):
     """A model of a config, or of the dictionary that one is made of.
 
-    `rng` draws the weights around the initial ones, or around zero unless `added`;
-    without a `scale`, so wide that a layer's output is about as large as its input.
+    Args:
+        config: Of the model.
+        rng: Draws the weights.
+        scale: How wide they are drawn; without one, so that the output of a layer is
+            about as large as its input.
+        added: Whether to the initial weights; or else they replace them.
+        provenance: Of the model.
     """
     from dlir_tf.config import Config
     from dlir_tf.models.folder import make_model

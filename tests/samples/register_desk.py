@@ -5,6 +5,7 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
+from random_models import spline
 
 from dlir_tf.cli import main
 from dlir_tf.images import flip_ras_lps
@@ -16,13 +17,7 @@ CONFIG = {
     "intensity": {"clip_percentiles": None, "clip_values": [0, 1000]},
     "spacing": [1.5, 1.5, None],
     "stages": [
-        {
-            "transform": "bspline",
-            "downsample": 1,
-            "control_point_spacing": steps,
-            "filters": [4, 4],
-            "lattice_filters": 4,
-        }
+        spline(steps, filters=[4, 4], lattice_filters=4)
         for steps in ([8, 8, 1], [4, 4, 1])
     ],
 }

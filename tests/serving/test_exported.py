@@ -10,43 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from model_process import served
+from random_models import affine, spline, write_random_model
 
 from dlir_tf.cli import main
-from dlir_tf.config import Config
 from dlir_tf.export import savedmodel
 from dlir_tf.export.parity import Parity
 from dlir_tf.images import Image, read_image, write_image
-from dlir_tf.models.folder import load_model, make_model, save_model
-from dlir_tf.models.model import build_model
+from dlir_tf.models.folder import load_model
 from dlir_tf.phantoms import beating_heart
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
-BSPLINE = {"transform": "bspline", "filters": [3], "lattice_filters": 3}
 CONFIG = {
     "ndim": 3,
     "spacing": [3.0, 3.5, None],
     "axes": "slices_last",
     "initial_alignment": "mass",
     "stages": [
-        {
-            "transform": "affine",
-            "downsample": [2, 2, 1],
-            "feature_spacing": [4, 4, 1],
-            "filters": [3],
-            "dense_units": [4],
-        },
-        {**BSPLINE, "downsample": [2, 2, 1], "control_point_spacing": [16, 8, 1]},
-        {**BSPLINE, "downsample": [2, 1, 1], "control_point_spacing": [8, 4, 1]},
+        affine([4, 4, 1], [2, 2, 1]),
+        spline([16, 8, 1], [2, 2, 1]),
+        spline([8, 4, 1], [2, 1, 1]),
     ],
 }
-
-
-def random_model():
-    config = Config.model_validate(CONFIG)
-    network, rng = build_model(config), np.random.default_rng(7)
-    for weight in network.weights:
-        weight.assign(weight.numpy() + rng.normal(0, 0.3, weight.shape))
-    return make_model(config, network, {"seed": 7})
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +48,8 @@ def desk(tmp_path_factory):
         # As single precision holds it, because that's what a server gets.
         affine = image.affine.astype(np.float32).astype(np.float64)
         write_image(folder / f"{name}.nii.gz", Image(image.array, affine))
-    save_model(folder / "model", random_model())
+    rng = np.random.default_rng(7)
+    write_random_model(folder / "model", CONFIG, rng, 0.3, provenance={"seed": 7})
     return folder
 
 

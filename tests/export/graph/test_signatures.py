@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from random_models import spline
 
 from dlir_tf.compute.compilation import without_islands
 from dlir_tf.export.comparison import compare, expected_outputs
@@ -24,15 +25,6 @@ LIMITS = {
     "control_points_mm": 1e-3,
     "labels": 0.0,
     "quality": 1e-4,
-}
-
-
-SPLINE = {
-    "transform": "bspline",
-    "filters": [3],
-    "lattice_filters": 3,
-    "downsample": 1,
-    "control_point_spacing": 4,
 }
 
 
@@ -165,8 +157,8 @@ def test_bad_input_fails_with_a_sentence(
         call(flat[signature], [pair], **altered(pair, what))
 
 
-def test_images_that_lie_apart_fail_with_a_sentence(random_model: Any) -> None:
-    model = random_model(ndim=2, spacing=4.0, stages=[SPLINE])
+def test_images_that_lie_apart_fail_with_a_sentence(make_random_model: Any) -> None:
+    model = make_random_model(ndim=2, spacing=4.0, stages=[spline(4)])
     registered = signatures_of(model)["parameters"]
     pair = trial_batches(2)[0][1]
     inputs = inputs_of([pair])

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from random_models import spline
 
 from dlir_tf.config import Config
 from dlir_tf.errors import ExportError
@@ -11,19 +12,7 @@ from dlir_tf.export.tflite import convert as module
 from dlir_tf.export.tflite.convert import NotBuiltInError, check_convertible, convert
 from dlir_tf.models.model import build_model
 
-CONFIG = {
-    "ndim": 2,
-    "spacing": [1.5, 2.0],
-    "stages": [
-        {
-            "transform": "bspline",
-            "downsample": 1,
-            "control_point_spacing": [4, 2],
-            "filters": [3],
-            "lattice_filters": 3,
-        }
-    ],
-}
+CONFIG = {"ndim": 2, "spacing": [1.5, 2.0], "stages": [spline([4, 2])]}
 
 
 def test_names_the_operation_and_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:

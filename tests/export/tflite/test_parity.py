@@ -17,11 +17,11 @@ from dlir_tf.models.folder import Model
 SHAPE = (24, 32)
 
 
-def test_precisions(random_model: Callable[..., Model], tmp_path: Path) -> None:
+def test_precisions(make_random_model: Callable[..., Model], tmp_path: Path) -> None:
     """Less precise weights are smaller, and less like the model."""
     # Wide enough: the converter leaves small kernels as they are.
     spline = {"transform": "bspline", "downsample": 1, "control_point_spacing": [4, 2]}
-    wide = random_model(
+    wide = make_random_model(
         ndim=2,
         spacing=[1.5, 2.0],
         stages=[{**spline, "filters": [48, 48], "lattice_filters": 48}],
@@ -47,7 +47,7 @@ def test_precisions(random_model: Callable[..., Model], tmp_path: Path) -> None:
 def test_a_wrong_file_is_refused(
     changed: str,
     flat_model: Model,
-    random_model: Callable[..., Model],
+    make_random_model: Callable[..., Model],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -56,7 +56,7 @@ def test_a_wrong_file_is_refused(
     def wrong(network: object, *options: object) -> bytes:
         if changed == "nonsense":
             return b"nonsense" * 100
-        other = random_model(**flat_model.config.model_dump(mode="json"))
+        other = make_random_model(**flat_model.config.model_dump(mode="json"))
         for weight in other.network.weights:
             weight.assign(1.5 * weight.numpy())
         return convert(other.network, *options)
