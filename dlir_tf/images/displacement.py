@@ -19,13 +19,14 @@ from dlir_tf.images.grid import (
     PLANE,
     Grid,
     column_norms,
+    in_space,
     is_invertible,
     is_sheared,
     is_upright,
 )
 from dlir_tf.images.orientation import corners_apart, forms_of
 from dlir_tf.images.reading import load
-from dlir_tf.images.saving import affine_4x4, save_nifti
+from dlir_tf.images.writing import save_nifti
 
 
 def write_displacement(
@@ -56,7 +57,7 @@ def write_displacement(
         )
     vectors = flip_ras_lps(ddf_mm).astype(np.float32, copy=False)
     shape = (*ddf_mm.shape[:-1], *(1,) * (4 - ndim), ndim)  # five axes: i, j, k, t, v
-    matrix = affine_4x4(affine, None)
+    matrix = in_space(affine) if ndim == 2 else affine
     save_nifti(Path(path), vectors.reshape(shape), matrix, None, intent="vector")
 
 

@@ -23,8 +23,7 @@ from dlir_tf.images.grid import in_space
 from dlir_tf.images.image import Image
 from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.images.reading import load
-from dlir_tf.images.saving import save_image
-from dlir_tf.images.writing import cast_voxels, write_image
+from dlir_tf.images.writing import cast_voxels, save_image, write_image
 
 _TIME_UNITS = ("sec", "msec", "usec", "unknown")
 _NOT_TIME_INTENTS = (*range(1004, 1011), *range(2003, 2006))  # matrices, vectors, RGB

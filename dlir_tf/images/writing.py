@@ -1,16 +1,21 @@
-"""Writes images, completely or not at all."""
+"""Writes images as NIfTI, MetaImage or NRRD, completely or not at all."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
-from dlir_tf.images.formats import writable_suffix
+from dlir_tf.files import known_as, replacing
+from dlir_tf.images.formats import NIFTI_SUFFIXES, writable_suffix
+from dlir_tf.images.frame import in_mm
+from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
 from dlir_tf.images.image import Image
-from dlir_tf.images.saving import save_image
+from dlir_tf.images.itk_files import itk_writing, to_itk
 
 _STORED_AS: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.uint8),
@@ -83,3 +88,111 @@ def cast_voxels(array: np.ndarray, dtype: np.dtype[Any], path: Path) -> np.ndarr
         return array.astype(dtype, copy=False)
     low, high = max(limits.min, own.min), min(limits.max, own.max)
     return np.asarray(np.clip(array, low, high).astype(dtype))
+
+
+def save_image(
+    path: Path,
+    array: np.ndarray,
+    affine: np.ndarray,
+    header: nib.Nifti1Header | None,
+    time: tuple[float, str] | None = None,
+) -> None:
+    """Saves voxels in the format that the name asks for.
+
+    Args:
+        path: A name that ends with one of `WRITABLE_SUFFIXES`.
+        array: `(i, j)`, `(i, j, k)` or `(i, j, k, time)`, in the dtype that the file
+            gets.
+        affine: Voxel to world RAS+ mm, `(3, 3)` for `(i, j)` and else `(4, 4)`.
+        header: What a NIfTI file takes over: description, unit of time, codes.
+        time: Step and unit of the time axis, if there is one.
+
+    Raises:
+        InputError: If the name, the folder or the disk don't allow it.
+    """
+    if writable_suffix(path) in NIFTI_SUFFIXES:
+        affine = _affine_4x4(affine, header)
+        if is_sheared(affine):
+            warnings.warn(
+                f"{known_as(path)}: the axes aren't perpendicular, and ITK, ANTs and "
+                "Slicer refuse such NIfTI files; they read it as .nrrd",
+                stacklevel=4,
+            )
+        save_nifti(path, array, affine, header, time=time)
+        return
+    import SimpleITK as sitk
+
+    image = to_itk(array, affine, time[0] if time else 0.0)
+    with replacing(path) as draft, itk_writing():
+        sitk.WriteImage(image, str(draft), useCompression=True)
+
+
+def _affine_4x4(affine: np.ndarray, header: nib.Nifti1Header | None) -> np.ndarray:
+    """The matrix to write; a 2-d image's third axis is taken from its header."""
+    if len(affine) == 4:
+        return affine
+    base = np.eye(4)
+    if header is not None and len(header.get_data_shape()) == 2:
+        base = in_mm(np.asarray(header.get_best_affine()), header)
+    if not is_upright(base):
+        if np.allclose(affine, np.diag([*column_norms(base)[:2], 1.0]), rtol=1e-4):
+            return base  # the tilted plane that reading had to leave out
+        base = np.eye(4)
+    base[PLANE] = affine
+    base[2, 2] = base[2, 2] or 1.0
+    return base
+
+
+def save_nifti(
+    path: Path,
+    array: np.ndarray,
+    affine: np.ndarray,
+    header: nib.Nifti1Header | None,
+    *,
+    intent: str = "none",
+    time: tuple[float, str] | None = None,
+) -> None:
+    """Saves a NIfTI file.
+
+    Args:
+        path: A name that ends with `.nii` or `.nii.gz`.
+        array: Voxels, in the dtype that the file gets.
+        affine: Voxel to world RAS+ mm, `(4, 4)`.
+        header: Whose description, unit of time and codes to take over; or none.
+        intent: What the voxels mean, by NIfTI's name for it.
+        time: Step and unit of the fourth axis, if that is time.
+
+    Raises:
+        InputError: If the name, the folder or the disk don't allow it.
+    """
+    writable_suffix(path, NIFTI_SUFFIXES)
+    wide = isinstance(header, nib.Nifti2Header) or max(array.shape) > 32767
+    image_class: Any = nib.Nifti2Image if wide else nib.Nifti1Image
+    image = image_class(array, affine, dtype=array.dtype)
+    _fill_header(image.header, affine, header, intent)
+    if time is not None:
+        image.header["pixdim"][4] = time[0]
+        image.header.set_xyzt_units("mm", time[1])
+    with replacing(path) as draft:
+        image.to_filename(draft)
+
+
+def _fill_header(
+    target: nib.Nifti1Header,
+    affine: np.ndarray,
+    source: nib.Nifti1Header | None,
+    intent: str,
+) -> None:
+    """Takes over what still holds of the source; the rest describes other voxels."""
+    qform_code, sform_code, time_unit = 1, 1, 0
+    if source is not None:
+        target["descrip"], target["aux_file"] = source["descrip"], source["aux_file"]
+        qform_code, sform_code = int(source["qform_code"]), int(source["sform_code"])
+        time_unit = int(source["xyzt_units"]) & 0x38
+    if is_sheared(affine):
+        qform_code = 0  # a qform can't hold shears
+    # The sform is always set: the quaternions of a qform round more coarsely.
+    target.set_sform(affine, sform_code or qform_code or 1)
+    target.set_qform(affine, qform_code, strip_shears=True)
+    target["xyzt_units"] = time_unit | 2
+    target.set_intent(intent)
