@@ -249,10 +249,8 @@ def build_transform(
         InputError: If the parameters aren't finite.
     """
     check_finite(parameters)
-    stages = reversed(list(enumerate(config.all_stages, start=1)))
     splines = [
-        (parameters[name], stage.cell_spacing)
-        for number, stage in stages
-        if (name := f"control_points_{number}") in parameters
+        (points, spline.stage.cell_spacing)
+        for spline, points in reversed(parameters.splines(config))
     ]
-    return pair.to_world(parameters["affine"], splines, bspline)
+    return pair.to_world(parameters.matrix, splines, bspline)

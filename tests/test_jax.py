@@ -36,6 +36,7 @@ from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.models.folder import make_model
 from dlir_tf.models.model import build_model, training_model
 from dlir_tf.models.objective import Objective
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.refinement import refine
 from dlir_tf.registration import register
@@ -151,10 +152,10 @@ def _refinement(rng):
     Not from nothing: exactly at a voxel, the slope of an image is ambiguous.
     """
     config = Config.model_validate({**CONFIG, "similarity": {"kind": "mse"}})
-    start = {
-        "affine": np.eye(3, 4) + 0.02 * rng.random((3, 4)),
-        "control_points_2": 0.3 * rng.random((8, 8, 7, 3)),
-    }
+    start = Parameters(
+        np.eye(3, 4) + 0.02 * rng.random((3, 4)),
+        {"control_points_2": 0.3 * rng.random((8, 8, 7, 3))},
+    )
     images = rng.random((2, 8, 8, 3), dtype="float32")
     mask = images[0] < 0.9
     images = [Image(array, np.diag([1.5, 1, 8, 1])) for array in images]
@@ -163,7 +164,7 @@ def _refinement(rng):
     result = refine(pair, config, 3, start=start)
     losses = np.float32([result.loss_before, result.loss_after])
     return {"refine, losses": losses} | {
-        f"refine, {name}": values for name, values in result.parameters.items()
+        f"refine, {name}": values for name, values in result.parameters.named().items()
     }
 
 

@@ -14,6 +14,7 @@ from dlir_tf.images import Image, read_image
 from dlir_tf.images.background import chosen_fill_value
 from dlir_tf.models.folder import Model, make_model, model_inputs
 from dlir_tf.models.model import build_model
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import UNCOMPILED
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import build_transform, register
@@ -361,7 +362,7 @@ def test_whatever_knows_the_parameters_can_register(rng):
     matrix = np.eye(3, 4)
     matrix[:, -1] = 2.0, 0.0, 0.0
     shift = np.broadcast_to([0.0, -1.0, 0.0], (8, 10, 6, 3))
-    parameters = {"affine": matrix, "control_points_2": shift}
+    parameters = Parameters(matrix, {"control_points_2": shift})
     affine = _config(3).stages[0].model_dump()
     config = _config(3, stages=[affine, FOUR_VOXELS])
     result = register(image, image, model=_Known(config, parameters), do_no_harm=False)
@@ -379,7 +380,7 @@ def _known_2d(shift, spoil, image):
     matrix = np.column_stack([np.eye(2), shift])
     lattice = [n // 4 + 4 for n in image.shape if n > 1]
     points = np.broadcast_to(np.array(spoil, float), (*lattice, 2))
-    return _Known(config, {"affine": matrix, "control_points_2": points})
+    return _Known(config, Parameters(matrix, {"control_points_2": points}))
 
 
 def _shifted_pair(rng, affine):
@@ -467,6 +468,6 @@ def test_numbers_that_are_not_finite_are_no_result(rng):
     image = _image(rng, SHAPES[2], _affine(2))
     config = _config(2)
     pair = prepare_pair(image, image, config)
-    parameters = {"affine": np.full((2, 3), np.nan)}
+    parameters = Parameters(np.full((2, 3), np.nan), {})
     with pytest.raises(InputError, match="aren't finite"):
         build_transform(pair, parameters, config)

@@ -183,6 +183,31 @@ def test_networks_layers_and_losses_know_no_tensorflow() -> None:
     assert offenders == []
 
 
+def test_only_stages_know_what_their_parameters_and_networks_are_called() -> None:
+    """Whoever makes such a name, or takes one apart, would have to know all kinds."""
+    name = re.compile(
+        r"""["'](?:control_points_|control_point_spacing_|stage_)["'{\d]"""
+        r"""|\.r?split\(["']_["']"""
+    )
+    offenders = [
+        str(path.relative_to(PACKAGE))
+        for path in MODULES
+        if name.search(path.read_text(encoding="utf-8"))
+    ]
+    assert offenders == ["config/stages.py"]
+
+
+def test_few_ask_of_which_kind_a_stage_is() -> None:
+    """Whose number is what a new kind of stage costs."""
+    kind = re.compile(r"isinstance\([^()]*Stage\b")
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in MODULES
+        if kind.search(path.read_text(encoding="utf-8"))
+    }
+    assert found <= {"config/misfits.py", "models/chain.py", "models/networks.py"}
+
+
 def test_no_module_is_longer_than_300_lines() -> None:
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in MODULES}
     too_long = [str(p.relative_to(ROOT)) for p, n in lengths.items() if n > 300]

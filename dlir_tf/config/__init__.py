@@ -13,6 +13,9 @@ from dlir_tf.config.schema import Intensity as Intensity
 from dlir_tf.config.schema import Similarity as Similarity
 from dlir_tf.config.schema import Supervision as Supervision
 from dlir_tf.config.schema import Training as Training
+from dlir_tf.config.stages import MATRIX as MATRIX
 from dlir_tf.config.stages import AffineStage as AffineStage
 from dlir_tf.config.stages import BSplineStage as BSplineStage
+from dlir_tf.config.stages import LinearStage as LinearStage
+from dlir_tf.config.stages import NamedStage as NamedStage
 from dlir_tf.config.stages import Stage as Stage

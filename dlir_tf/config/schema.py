@@ -11,12 +11,15 @@ from dlir_tf.config.stages import (
     BSplineStage,
     Flag,
     Frozen,
+    LinearStage,
+    NamedStage,
     Number,
     PerAxis,
     Positive,
     PositiveInt,
     Stage,
     Weight,
+    named,
 )
 from dlir_tf.errors import InputError
 
@@ -133,6 +136,36 @@ class Config(Frozen):
         return (*self.stages, *self.refinement.stages)
 
     @property
+    def linear_stages(self) -> tuple[NamedStage[LinearStage], ...]:
+        """Those whose matrices make one; they come before all others."""
+        return named(self.stages, LinearStage)
+
+    @property
+    def freest_linear_stage(self) -> NamedStage[LinearStage] | None:
+        """That whose matrix is made of most numbers; of several, the last."""
+        return max(
+            reversed(self.linear_stages),
+            key=lambda one: one.stage.num_parameters[self.ndim],
+            default=None,
+        )
+
+    @property
+    def deformable_stages(self) -> tuple[NamedStage[BSplineStage], ...]:
+        """Those whose control points a network predicts."""
+        return named(self.stages, BSplineStage)
+
+    @property
+    def all_deformable_stages(self) -> tuple[NamedStage[BSplineStage], ...]:
+        """Those that have control points, also if only a refinement has them."""
+        return named(self.all_stages, BSplineStage)
+
+    @property
+    def network_names(self) -> tuple[str, ...]:
+        """What the networks of the stages are called within the model."""
+        numbered = enumerate(self.stages, start=1)
+        return tuple(stage.network_name(number) for number, stage in numbered)
+
+    @property
     def multiple(self) -> tuple[int, ...]:
         """What the working grid's size is padded to a multiple of, per axis."""
         cells = [stage.cell_spacing for stage in self.all_stages]
@@ -141,11 +174,7 @@ class Config(Frozen):
     @property
     def coarsest_lattice(self) -> tuple[int, ...] | None:
         """Control point spacing of the first deformable stage, if there is one."""
-        spacings = (
-            stage.control_point_spacing
-            for stage in self.stages
-            if isinstance(stage, BSplineStage)
-        )
+        spacings = (one.stage.control_point_spacing for one in self.deformable_stages)
         return next(spacings, None)
 
     def with_alignment(self, method: InitialAlignment | None) -> "Config":

@@ -1,8 +1,20 @@
-"""The settings of a stage: one network and its transform."""
+"""The settings of a stage: one network and its transform.
 
-from typing import Annotated, Literal
+A stage is linear or deformable: its network gives the numbers that a matrix is made
+of, or the control points of a spline. The matrices of all linear stages make one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from dlir_tf.splines.lattice import lattice_shape
+
+# What the matrix of all linear stages is called, wherever tensors have names: among
+# the outputs of a network, of an exported model and of a server.
+MATRIX = "affine"
 
 # Strict: `true` and `"5"` are no numbers; an int will do for a float.
 Flag = Annotated[bool, Field(strict=True)]
@@ -20,18 +32,23 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class _Stage(Frozen):
+class _Stage(Frozen, ABC):
+    # The setting that says how many working voxels a cell of the last feature map has.
+    cell_key: ClassVar[str]
+
     downsample: PerAxis
     filters: Filters = (16, 32, 32, 32)
     convolutions: PositiveInt = 1
     normalization: Literal["none", "batch"] = "none"
     steps: PositiveInt | None = None
     learning_rate: Positive | None = None
+    transform: str
 
     @property
     def cell_spacing(self) -> tuple[int, ...]:
         """Working voxels per cell of the last feature map."""
-        raise TypeError("a stage is either affine or bspline")
+        spacing: tuple[int, ...] = getattr(self, self.cell_key)
+        return spacing
 
     @property
     def pooling(self) -> tuple[int, ...]:
@@ -41,25 +58,45 @@ class _Stage(Frozen):
             for cell, factor in zip(self.cell_spacing, self.downsample, strict=True)
         )
 
+    def network_name(self, number: int) -> str:
+        """What the network of this stage is called, the `number`th of its config."""
+        return f"stage_{number}_{self.transform}"
 
-class AffineStage(_Stage):
-    """An affine ConvNet; `feature_spacing` is in working voxels."""
+    @abstractmethod
+    def parameters_name(self, number: int) -> str:
+        """What a model calls that which this stage finds."""
 
-    transform: Literal["affine"]
+
+class LinearStage(_Stage):
+    """A ConvNet for the numbers of a matrix; `feature_spacing` is in working voxels."""
+
+    cell_key = "feature_spacing"
+    # How many numbers a matrix is made of, by rank.
+    num_parameters: ClassVar[Mapping[int, int]]
+
     feature_spacing: PerAxis
     pooling_mode: Literal["average", "centroid"] = "centroid"
     dense_units: tuple[PositiveInt, ...] = (64,)
+
+    def parameters_name(self, number: int) -> str:
+        """What a model calls the matrix, which all linear stages have a part in."""
+        return MATRIX
+
+
+class AffineStage(LinearStage):
+    """Translation, rotation, scaling and shear."""
+
+    num_parameters = {2: 6, 3: 12}
+
+    transform: Literal["affine"]
     max_rotation_degrees: Annotated[Positive, Field(le=180)] = 45.0
     max_shear: Positive = 0.5
-
-    @property
-    def cell_spacing(self) -> tuple[int, ...]:
-        """Working voxels per cell of the last feature map."""
-        return self.feature_spacing
 
 
 class BSplineStage(_Stage):
     """A deformable ConvNet; `control_point_spacing` is in working voxels."""
+
+    cell_key = "control_point_spacing"
 
     transform: Literal["bspline"]
     control_point_spacing: PerAxis
@@ -68,10 +105,48 @@ class BSplineStage(_Stage):
     folding_penalty: Weight = 0.0
     injective: Flag = True
 
-    @property
-    def cell_spacing(self) -> tuple[int, ...]:
-        """Working voxels per cell of the last feature map."""
-        return self.control_point_spacing
+    def parameters_name(self, number: int) -> str:
+        """What a model calls the control points of this stage."""
+        return f"control_points_{number}"
+
+    def spacing_name(self, number: int) -> str:
+        """What an exported model calls the spacing of these control points."""
+        return f"control_point_spacing_{number}"
+
+    def lattice_shape(self, size: Sequence[int]) -> tuple[int, ...]:
+        """How many control points a grid of `size` working voxels has, per axis."""
+        return lattice_shape(size, self.control_point_spacing)
 
 
 Stage = Annotated[AffineStage | BSplineStage, Field(discriminator="transform")]
+KINDS: tuple[type[AffineStage | BSplineStage], ...] = get_args(get_args(Stage)[0])
+# What `transform` may be.
+TRANSFORMS: tuple[str, ...] = tuple(
+    get_args(kind.model_fields["transform"].annotation)[0] for kind in KINDS
+)
+AnyStage = TypeVar("AnyStage", bound=_Stage)
+
+
+class NamedStage(NamedTuple, Generic[AnyStage]):
+    """A stage and its place in a config.
+
+    Attributes:
+        number: Counted from 1, over all stages.
+        name: Of its parameters, wherever tensors have names.
+        stage: Its settings.
+    """
+
+    number: int
+    name: str
+    stage: AnyStage
+
+
+def named(
+    stages: Sequence[_Stage], kind: type[AnyStage]
+) -> tuple[NamedStage[AnyStage], ...]:
+    """Those stages of a config that are of one kind, with their places in it."""
+    return tuple(
+        NamedStage(number, stage.parameters_name(number), stage)
+        for number, stage in enumerate(stages, start=1)
+        if isinstance(stage, kind)
+    )

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 from scipy import ndimage
 
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.export.differences import (
     Tolerance,
     changes,
@@ -45,14 +46,13 @@ def expected_outputs(pair: TrialPair, model: Model) -> tuple[Arrays, Transform]:
     labels = transform.resample(
         pair.moving_labels, fixed, displacement=field, interpolation="nearest"
     )
-    points = {name: a for name, a in parameters.items() if name.startswith("control")}
     expected = {
         "moved": moved.array,
         "displacement": field,
-        "affine": _world_affine(transform),
+        MATRIX: _world_affine(transform),
         "moved_labels": labels.array,
         "grid_affine": working.grid.affine,
-        **points,
+        **parameters.control_points,
         **_quality(working, transform, model),
         "smallest_jacobian": transform.jacobian_determinant(fixed).min(),
         "largest_displacement": longest(field - working.initial[:-1, -1]),
@@ -91,7 +91,11 @@ def _world_affine(transform: Transform) -> np.ndarray:
 
 
 def compare(
-    pair: TrialPair, expected: Arrays, transform: Transform, received: Arrays
+    pair: TrialPair,
+    expected: Arrays,
+    transform: Transform,
+    received: Arrays,
+    config: Config,
 ) -> dict[str, float]:
     """Returns the largest differences, named as in `dlir_tf.export.parity.Parity`.
 
@@ -110,9 +114,9 @@ def compare(
     return {
         "displacement_mm": misplaced,
         "moved": largest(wrong) / float(np.ptp(expected["moved"])),
-        "affine_mm": longest(apply_affine(change["affine"], pair.fixed.grid.corners)),
+        "affine_mm": longest(apply_affine(change[MATRIX], pair.fixed.grid.corners)),
         "control_points_mm": largest(
-            [longest(points, working_mm) for points in control_points(change)]
+            [longest(points, working_mm) for points in control_points(change, config)]
         ),
         "labels": float(np.mean((change["moved_labels"] != 0) & ~ties)),
         "quality": largest([abs(float(change[name])) for name in quality]),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dlir_tf._version import __version__
-from dlir_tf.config import BSplineStage, Config
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.export.graph.size import longest_axis
 from dlir_tf.export.parity import Parity
 from dlir_tf.export.version_folder import DESCRIPTION_FILE
@@ -126,7 +126,7 @@ def _registered(ndim: int) -> dict[str, Tensor]:
             "for every voxel of fixed, where it comes from in moving minus where it "
             "is, along the world's axes, RAS+",
         ),
-        "affine": _affine(ndim),
+        MATRIX: _affine(ndim),
     }
 
 
@@ -142,7 +142,7 @@ def _affine(ndim: int) -> Tensor:
 def _parameters(config: Config) -> dict[str, Tensor]:
     ndim = config.ndim
     outputs = {
-        "affine": _affine(ndim),
+        MATRIX: _affine(ndim),
         "grid_affine": _tensor(
             ["batch", ndim + 1, ndim + 1],
             "mm",
@@ -152,17 +152,15 @@ def _parameters(config: Config) -> dict[str, Tensor]:
             ["batch"], "none", "the model's config and provenance, JSON", "string"
         ),
     }
-    for number, stage in enumerate(config.stages, start=1):
-        if not isinstance(stage, BSplineStage):
-            continue
-        outputs[f"control_points_{number}"] = _tensor(
+    for number, name, stage in config.deformable_stages:
+        outputs[name] = _tensor(
             ["batch", *_size(f"lattice_{number}", ndim), ndim],
             "voxels of the working grid",
             f"cubic B-spline of stage {number}; control point m lies at working voxel "
             "s m + (s - 1) / 2 - 2 s, where s is the spacing; points go through the "
             "last stage's spline first",
         )
-        outputs[f"control_point_spacing_{number}"] = _tensor(
+        outputs[stage.spacing_name(number)] = _tensor(
             ["batch", ndim],
             "voxels of the working grid",
             f"between neighbouring control points of stage {number}",

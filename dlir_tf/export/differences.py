@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlir_tf.config import Config
 from dlir_tf.errors import ExportError
 from dlir_tf.export.fresh_process import Arrays
 
@@ -107,9 +108,9 @@ def corners(shape: tuple[int, ...]) -> np.ndarray:
     return np.array(list(itertools.product(*[(0, n - 1) for n in shape])))
 
 
-def control_points(arrays: Arrays) -> list[np.ndarray]:
+def control_points(arrays: Arrays, config: Config) -> list[np.ndarray]:
     """The control points among the outputs of a signature."""
-    return [a for name, a in arrays.items() if name.startswith("control_points_")]
+    return [arrays[name] for _, name, _ in config.deformable_stages]
 
 
 def longest(vectors: np.ndarray, spacing: Any = 1.0) -> float:

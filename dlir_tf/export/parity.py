@@ -100,7 +100,7 @@ def check_parity(folder: Path, model: Model) -> Parity:
     _check_description(received, model)
     with tf.device("/CPU:0"):
         found = [
-            compare(pair, *expected_outputs(pair, model), outputs)
+            compare(pair, *expected_outputs(pair, model), outputs, model.config)
             for pair, outputs in received.items()
         ]
     peak_mb = max(answer.peak_mb for answer in answers)

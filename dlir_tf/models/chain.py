@@ -1,18 +1,18 @@
 """The chain of stages: how networks and transform layers are connected."""
 
-from math import radians
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from dlir_tf.config import AffineStage, BSplineStage, Config, Stage
-from dlir_tf.layers.affine import AffineMatrix, rescale_matrix
+from dlir_tf.config import BSplineStage, Config, LinearStage
+from dlir_tf.layers.affine import rescale_matrix
 from dlir_tf.layers.bspline import BSplineTransformer, bound_control_points
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.pooling import AveragePool
 from dlir_tf.layers.warp import Warp
+from dlir_tf.models.linear import matrix_layer
 
 Tensor = Any
 
@@ -30,6 +30,7 @@ class Chain:
             "spacing": keras.Input((config.ndim,), name="spacing"),
         }
         self.control_points: dict[str, Tensor] = {}
+        self.trained_points: dict[str, Tensor] = {}  # those that aren't frozen
         self._config = config
         self._networks = networks
         self._num_frozen = num_frozen
@@ -48,7 +49,7 @@ class Chain:
         pair = [fixed, self.moved(stage.downsample)]
         network = self._networks[index]
         parameters = _FrozenNetwork(network)(*pair) if frozen else network(pair)
-        if isinstance(stage, AffineStage):
+        if isinstance(stage, LinearStage):
             self._add_matrix(stage, parameters)
         else:
             self._add_spline(stage, parameters, frozen, index)
@@ -91,10 +92,9 @@ class Chain:
         zeros = ops.zeros_like(self.inputs["spacing"])[:, :, None]
         return ops.add(zeros, np.eye(ndim, ndim + 1, dtype="float32"))
 
-    def _add_matrix(self, stage: AffineStage, parameters: Tensor) -> None:
-        matrix = AffineMatrix(radians(stage.max_rotation_degrees), stage.max_shear)(
-            parameters, self.inputs["spacing"], self.inputs["fixed"]
-        )
+    def _add_matrix(self, stage: LinearStage, parameters: Tensor) -> None:
+        layer = matrix_layer(stage)
+        matrix = layer(parameters, self.inputs["spacing"], self.inputs["fixed"])
         self._matrix = (
             matrix if self._matrix is None else Compose()(self._matrix, matrix)
         )
@@ -106,7 +106,10 @@ class Chain:
         points = ops.multiply(parameters, spacing)
         if stage.injective:
             points = bound_control_points(points, stage.control_point_spacing)
-        self.control_points[f"control_points_{index + 1}"] = points
+        name = stage.parameters_name(index + 1)
+        self.control_points[name] = points
+        if not frozen:
+            self.trained_points[name] = points
         self._splines.append((stage, points, frozen))
 
     def _build_ddf(self, factor: tuple[int, ...]) -> Tensor | None:
@@ -127,7 +130,9 @@ class Chain:
             return _MatrixField()(matrix, fixed)
         return Compose()(matrix, deformation)
 
-    def _expand(self, stage: Stage, points: Tensor, factor: tuple[int, ...]) -> Tensor:
+    def _expand(
+        self, stage: BSplineStage, points: Tensor, factor: tuple[int, ...]
+    ) -> Tensor:
         """A stage's field on the grid pooled by `factor`, in its voxels.
 
         The lattice is the same on every grid; only its spacing counts other voxels.

@@ -34,6 +34,7 @@ from dlir_tf.models.folder_files import (
     check_model_folder,
 )
 from dlir_tf.models.model import build_model, parameters_model
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import Numerics
 from dlir_tf.numerics.compiled import COMPILED
 from dlir_tf.pairs.working_pair import WorkingPair
@@ -68,13 +69,14 @@ class Model:
         """
         return COMPILED
 
-    def predict(self, pair: WorkingPair) -> dict[str, np.ndarray]:
+    def predict(self, pair: WorkingPair) -> Parameters:
         """Returns the parameters of a pair's transform, in voxels of its grid."""
         outputs = self.predict_parameters(model_inputs(pair))
-        return {
+        arrays = {
             name: np.asarray(ops.convert_to_numpy(values)[0], np.float64)
             for name, values in outputs.items()
         }
+        return Parameters.of(arrays, self.config)
 
 
 def model_inputs(pair: WorkingPair) -> dict[str, Any]:

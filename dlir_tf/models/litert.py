@@ -10,6 +10,7 @@ import numpy as np
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.models.litert_file import PARAMETERS, Card, read_model_file
+from dlir_tf.models.parameters import Parameters
 
 # What only registering needs is imported then: a service is ready sooner.
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class LiteRTModel:
 
         return UNCOMPILED
 
-    def predict(self, pair: "WorkingPair") -> dict[str, np.ndarray]:
+    def predict(self, pair: "WorkingPair") -> Parameters:
         """Returns the parameters of a pair's transform, in voxels of its grid.
 
         Raises:
@@ -74,7 +75,8 @@ class LiteRTModel:
                 moving=pair.moving[None, ..., None],
                 spacing=spacing[None],
             )
-        return {name: values[0].astype(np.float64) for name, values in outputs.items()}
+        arrays = {name: tensor[0].astype(float) for name, tensor in outputs.items()}
+        return Parameters.of(arrays, self.config)
 
 
 def load_litert(path: str | Path) -> LiteRTModel:

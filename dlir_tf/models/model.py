@@ -2,9 +2,12 @@
 
 import keras
 
-from dlir_tf.config import AffineStage, Config
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.models.chain import Chain
-from dlir_tf.models.networks import affine_network, deformable_network
+from dlir_tf.models.networks import stage_network
+
+# The outputs of a model that follow from the others.
+_DENSE = ("moved", "ddf")
 
 
 def build_model(config: Config) -> keras.Model:
@@ -29,7 +32,8 @@ def build_model(config: Config) -> keras.Model:
         to voxel; and for each deformable stage `control_points_N`, in voxels,
         where N counts all stages from 1.
     """
-    networks = [_network(config, index) for index in range(len(config.stages))]
+    named = zip(config.stages, config.network_names, strict=True)
+    networks = [stage_network(stage, config.ndim, name) for stage, name in named]
     chain = Chain(config, networks, num_frozen=0)
     for index in range(len(config.stages)):
         chain.add_stage(index)
@@ -37,7 +41,7 @@ def build_model(config: Config) -> keras.Model:
     outputs = {
         "moved": chain.moved(full),
         "ddf": chain.ddf(full),
-        "affine": chain.matrix_or_identity(),
+        MATRIX: chain.matrix_or_identity(),
         **chain.control_points,
     }
     return keras.Model(chain.inputs, outputs, name="dlir")
@@ -71,14 +75,10 @@ def training_model(
     chain = _connect(model, config, num_frozen, num_stages, first)
     factor = config.stages[num_stages - 1].downsample
     fixed, _ = chain.images(factor)
-    trained = {
-        name: points
-        for name, points in chain.control_points.items()
-        if int(name.rsplit("_", 1)[1]) > num_frozen
-    }
     moved, ddf = chain.moved(factor), chain.ddf(factor)
     return keras.Model(
-        chain.inputs, {"fixed": fixed, "moved": moved, "ddf": ddf, **trained}
+        chain.inputs,
+        {"fixed": fixed, "moved": moved, "ddf": ddf, **chain.trained_points},
     )
 
 
@@ -109,16 +109,9 @@ def parameters_model(model: keras.Model) -> keras.Model:
     at full resolution aren't computed.
     """
     outputs = {
-        name: tensor
-        for name, tensor in model.output.items()
-        if name == "affine" or name.startswith("control_points_")
+        name: tensor for name, tensor in model.output.items() if name not in _DENSE
     }
     return keras.Model(model.input, outputs)
-
-
-def stage_name(config: Config, index: int) -> str:
-    """The name of a stage's network within the model."""
-    return f"stage_{index + 1}_{config.stages[index].transform}"
 
 
 def _connect(
@@ -128,16 +121,8 @@ def _connect(
     num_stages: int,
     first: int = 0,
 ) -> Chain:
-    names = [stage_name(config, index) for index in range(num_stages)]
-    networks = [model.get_layer(name) for name in names]
+    networks = [model.get_layer(name) for name in config.network_names[:num_stages]]
     chain = Chain(config, networks, num_frozen)
     for index in range(first, num_stages):
         chain.add_stage(index)
     return chain
-
-
-def _network(config: Config, index: int) -> keras.Model:
-    stage, name = config.stages[index], stage_name(config, index)
-    if isinstance(stage, AffineStage):
-        return affine_network(stage, config.ndim, name)
-    return deformable_network(stage, config.ndim, name)

@@ -5,16 +5,22 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from dlir_tf.config import AffineStage, BSplineStage
-from dlir_tf.layers.affine import num_affine_parameters
+from dlir_tf.config import BSplineStage, LinearStage, Stage
 from dlir_tf.layers.pooling import AveragePool, EdgePad
 from dlir_tf.splines.lattice import BORDER
 
 Tensor = Any
 
 
-def affine_network(stage: AffineStage, ndim: int, name: str) -> keras.Model:
-    """Builds the ConvNet of an affine stage.
+def stage_network(stage: Stage, ndim: int, name: str) -> keras.Model:
+    """Builds the ConvNet of a stage, whatever its kind; see below."""
+    if isinstance(stage, LinearStage):
+        return linear_network(stage, ndim, name)
+    return deformable_network(stage, ndim, name)
+
+
+def linear_network(stage: LinearStage, ndim: int, name: str) -> keras.Model:
+    """Builds the ConvNet of a linear stage.
 
     Two pipelines with shared weights look at the fixed and at the moving image;
     their pooled features meet in dense layers. The head starts at zero, so that an
@@ -31,8 +37,8 @@ def affine_network(stage: AffineStage, ndim: int, name: str) -> keras.Model:
 
     Returns:
         A model `[fixed, moving] -> parameters`: images
-        `(batch, *stage_size, 1)`, parameters `(batch, 12)` or `(batch, 6)`,
-        unbounded, as `AffineMatrix` takes them.
+        `(batch, *stage_size, 1)`, parameters `(batch, stage.num_parameters[ndim])`,
+        unbounded, as the stage's `matrix_layer` takes them.
     """
     image = keras.Input((*[None] * ndim, 1))
     features = _pyramid(image, stage, stage.pooling, ndim)
@@ -44,7 +50,7 @@ def affine_network(stage: AffineStage, ndim: int, name: str) -> keras.Model:
     for units in stage.dense_units:
         hidden = layers.Dense(units, activation="elu")(hidden)
     parameters = layers.Dense(
-        num_affine_parameters(ndim), kernel_initializer="zeros", dtype="float32"
+        stage.num_parameters[ndim], kernel_initializer="zeros", dtype="float32"
     )(hidden)
     return keras.Model([fixed, moving], parameters, name=name)
 
@@ -138,7 +144,7 @@ def _image_inputs(ndim: int) -> tuple[Any, Any]:
 
 def _pyramid(
     image: Tensor,
-    stage: AffineStage | BSplineStage,
+    stage: LinearStage | BSplineStage,
     pooling: tuple[int, ...],
     ndim: int,
 ) -> Tensor:
@@ -158,7 +164,7 @@ def _pyramid(
 def _convolution(
     features: Tensor,
     filters: int,
-    stage: AffineStage | BSplineStage,
+    stage: LinearStage | BSplineStage,
     ndim: int,
     size: int = 3,
 ) -> Tensor:

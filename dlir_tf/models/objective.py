@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlir_tf.config import BSplineStage, Config
+from dlir_tf.config import Config
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.layers.warp import Warp
 from dlir_tf.losses import (
@@ -45,8 +45,8 @@ class Objective:
                 `label_values`, `(batch, num_labels)`, that count; and `fixed_points`
                 and `moving_points`, `(batch, num_points, ndim)`, in voxels, with
                 `point_weights`, `(batch, num_points)`.
-            outputs: Of the training model: `fixed`, `moved`, `control_points_N`; and
-                `ddf`, through which a moving mask and moving labels are warped.
+            outputs: Of the training model: `fixed`, `moved`, control points by name;
+                and `ddf`, through which a moving mask and moving labels are warped.
 
         Returns:
             `loss` and its summands, weighted: `similarity_loss`, `bending_energy`,
@@ -57,9 +57,8 @@ class Objective:
         dissimilarity = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
         dissimilarity = self._config.similarity.weight * dissimilarity
         energy, folding = ops.zeros_like(dissimilarity), 0.0
-        for number, stage in enumerate(self._config.all_stages, start=1):
-            points = outputs.get(f"control_points_{number}")
-            if isinstance(stage, BSplineStage) and points is not None:
+        for _, name, stage in self._config.all_deformable_stages:
+            if (points := outputs.get(name)) is not None:
                 energy = energy + stage.bending_energy * bending_energy(
                     points, stage.control_point_spacing, batch["spacing"]
                 )

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlir_tf.config import AffineStage, BSplineStage, Config
+from dlir_tf.config import MATRIX, BSplineStage, Config
 from dlir_tf.metrics.similarity import most_alike
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import UNCOMPILED, Numerics
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality.comparison import Candidate, Comparison, Judgement
@@ -29,9 +30,10 @@ class StageOutcome:
     """What became of a stage.
 
     Attributes:
-        number: Its place in the config, from 1; for several affine stages, which are
+        number: Its place in the config, from 1; for several linear stages, which are
             one transform, that of the first.
-        transform: `"affine"` or `"bspline"`.
+        transform: As its config says it, such as `"bspline"`; of several linear stages,
+            that of the freest.
         kept: Whether it's part of the result.
         similarity: Of the images with it, after the kept ones before it.
         smallest_jacobian: The smallest Jacobian determinant then.
@@ -60,15 +62,15 @@ class Selection:
     """What is left of the parameters of a pair's transform.
 
     Attributes:
-        parameters: Those of the stages that are kept; `affine` is always there.
+        parameters: Those of the stages that are kept.
         stages: What became of each stage.
         similarity_before: With the initial alignment alone.
         similarity_after: With the stages that are kept.
-        affine_scales: By what factors the affine stage stretches lengths in the world,
+        affine_scales: By what factors the linear stages stretch lengths in the world,
             the largest first; `None` if there's none.
     """
 
-    parameters: dict[str, np.ndarray]
+    parameters: Parameters
     stages: tuple[StageOutcome, ...]
     similarity_before: float
     similarity_after: float
@@ -77,22 +79,23 @@ class Selection:
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """A stage and the name of its parameters."""
+    """What is kept or left out: a deformable stage, or all linear ones together."""
 
     number: int
-    stage: AffineStage | BSplineStage
+    transform: str
     name: str
     values: np.ndarray
+    spline: BSplineStage | None = None
 
     def extend(self, comparison: Comparison, candidate: Candidate) -> Candidate:
-        if isinstance(self.stage, AffineStage):
+        if self.spline is None:
             return comparison.with_matrix(candidate, self.values)
-        return comparison.with_spline(candidate, self.values, self.stage.cell_spacing)
+        return comparison.with_spline(candidate, self.values, self.spline.cell_spacing)
 
 
 def select_stages(
     pair: WorkingPair,
-    parameters: dict[str, np.ndarray],
+    parameters: Parameters,
     config: Config,
     *,
     do_no_harm: bool = True,
@@ -106,8 +109,7 @@ def select_stages(
 
     Args:
         pair: On its working grid.
-        parameters: `affine`, the identity if no stage is affine, and
-            `control_points_N`; in working voxels, finite.
+        parameters: Finite.
         config: The stages and the similarity.
         do_no_harm: Whether to leave stages out; else they are only measured.
         numerics: What warps images and composes fields.
@@ -134,15 +136,15 @@ def select_stages(
         judged = comparison.judge(whole)
         if _harm(kind, best, state, judged) is None:
             state, stages = judged, [_made_up_for(stage) for stage in stages]
-    wanted = {s.name for s, o in zip(steps, stages, strict=True) if o.kept}
-    ndim = config.ndim
-    kept_values = {s.name: s.values for s in steps if s.name in wanted}
+    outcomes = zip(steps, stages, strict=True)
+    kept_values = {step.name: step.values for step, stage in outcomes if stage.kept}
+    none = Parameters.identity(config.ndim).named()
     return Selection(
-        {"affine": np.eye(ndim, ndim + 1), **kept_values},
+        Parameters.of(none | kept_values, config),
         tuple(stages),
         before.similarity,
         state.similarity,
-        _scales(kept_values.get("affine"), pair.grid.affine),
+        _scales(kept_values.get(MATRIX), pair.grid.affine),
     )
 
 
@@ -158,17 +160,14 @@ def percent(value: float) -> str:
     return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"
 
 
-def _steps(parameters: dict[str, np.ndarray], config: Config) -> Iterator[_Step]:
+def _steps(parameters: Parameters, config: Config) -> Iterator[_Step]:
     """In the order in which the stages build upon each other."""
-    for number, stage in enumerate(config.all_stages, start=1):
-        if isinstance(stage, AffineStage):
-            # One matrix stands for all affine stages, and is applied after the rest.
-            yield _Step(number, stage, "affine", parameters["affine"])
-            break
-    for number, stage in enumerate(config.all_stages, start=1):
-        name = f"control_points_{number}"
-        if name in parameters:
-            yield _Step(number, stage, name, parameters[name])
+    if freest := config.freest_linear_stage:
+        # One matrix stands for all linear stages, and is applied after the rest.
+        number = config.linear_stages[0].number
+        yield _Step(number, freest.stage.transform, freest.name, parameters.matrix)
+    for (number, name, spline), points in parameters.splines(config):
+        yield _Step(number, spline.transform, name, points, spline)
 
 
 def _harm(kind: str, best: float, state: Judgement, trial: Judgement) -> str | None:
@@ -191,7 +190,7 @@ def _outcome(
 ) -> StageOutcome:
     return StageOutcome(
         number=step.number,
-        transform=step.stage.transform,
+        transform=step.transform,
         kept=kept,
         similarity=trial.similarity,
         smallest_jacobian=trial.smallest_jacobian,
@@ -208,10 +207,10 @@ def _made_up_for(stage: StageOutcome) -> StageOutcome:
 
 
 def _saturated_percent(step: _Step) -> float | None:
-    if not isinstance(step.stage, BSplineStage) or not step.stage.injective:
+    if step.spline is None or not step.spline.injective:
         return None
     ndim = step.values.shape[-1]
-    limit = np.multiply(step.stage.cell_spacing, INJECTIVITY_LIMIT[ndim])
+    limit = np.multiply(step.spline.cell_spacing, INJECTIVITY_LIMIT[ndim])
     at_bound = np.any(np.abs(step.values) >= SATURATED * limit, axis=-1)
     return float(100 * np.mean(at_bound))
 

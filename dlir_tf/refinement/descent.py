@@ -9,12 +9,12 @@ import numpy as np
 from keras import ops
 
 from dlir_tf.compute.compilation import compiled_graph, value_and_gradient
-from dlir_tf.config import Config
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.layers.warp import Warp
 from dlir_tf.models.objective import Objective
 from dlir_tf.refinement.fields import total_field
 from dlir_tf.refinement.phases import Phase, rate_at
-from dlir_tf.refinement.variables import AFFINE, to_parameters
+from dlir_tf.refinement.variables import to_parameters
 
 Tensor = Any
 Tensors = dict[str, Tensor]
@@ -40,7 +40,7 @@ class Descent:
         phase: What is refined.
         data: Tensors of the pair, pooled: `fixed`, `moving`, `mask` and perhaps
             `fixed_mask` and `moving_mask`, `(1, *size, 1)`; `spacing`, `(1, ndim)`, of
-            the working grid in mm; `affine`, the matrix at the start.
+            the working grid in mm; `matrix`, that at the start.
         size: Of the working grid.
     """
 
@@ -124,12 +124,12 @@ def _step_function(
 
     def loss_of(variables: Tensors, data: Tensors) -> Tensor:
         parameters = to_parameters(
-            variables, config, data["affine"], data["spacing"], size
+            variables, config, data["matrix"], data["spacing"], size
         )
         ddf = total_field(parameters, config, factor, data["fixed"])
         moved = Warp()(data["moving"], ddf)
-        outputs = {"fixed": data["fixed"], "moved": moved, "ddf": ddf, **parameters}
-        return objective(data, outputs)["loss"][0]
+        outputs = {"fixed": data["fixed"], "moved": moved, "ddf": ddf}
+        return objective(data, outputs | parameters.named())["loss"][0]
 
     differentiate = value_and_gradient(loss_of)
 
@@ -158,7 +158,7 @@ def _adam(state: dict[str, Any], gradients: Tensors, rate: Tensor) -> dict[str, 
         mean = _MOMENTUM * state["mean"][name] + (1 - _MOMENTUM) * gradient
         square = _MEMORY * state["square"][name] + (1 - _MEMORY) * gradient**2
         direction = mean / (1.0 - ops.power(_MOMENTUM, count))
-        floor = 0.0 if name == AFFINE else _FLOOR
+        floor = 0.0 if name == MATRIX else _FLOOR
         square_and_floor = square + floor * ops.mean(square)
         length = ops.sqrt(square_and_floor / (1.0 - ops.power(_MEMORY, count)))
         variables[name] = state["variables"][name] - rate * direction / (length + _TINY)

@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from dlir_tf.config import BSplineStage, Config
+from dlir_tf.config import Config
 from dlir_tf.layers.affine import rescale_matrix
 from dlir_tf.layers.compose import Compose, matrix_field
 from dlir_tf.layers.known_size import compose, expand
-from dlir_tf.refinement.variables import AFFINE, control_points_name
+from dlir_tf.models.parameters import Parameters
 
 Tensor = Any
 
 
 def total_field(
-    parameters: dict[str, Tensor],
+    parameters: Parameters,
     config: Config,
     factor: tuple[int, ...],
     reference: Tensor,
@@ -22,8 +22,7 @@ def total_field(
     """The field of all stages together, as the chain of networks has it.
 
     Args:
-        parameters: `affine`, `(1, ndim, ndim + 1)`, and `control_points_N`,
-            `(1, *lattice_shape, ndim)`, of those stages that count; in working voxels.
+        parameters: Tensors, batches of one.
         config: Says the stages.
         factor: How many working voxels a voxel of the field is long, per axis.
         reference: A tensor `(1, *size, channels)`; only its size counts.
@@ -32,15 +31,12 @@ def total_field(
         `(1, *size, ndim)`, in voxels of that grid.
     """
     deformation = None
-    for number, stage in enumerate(config.all_stages, start=1):
-        points = parameters.get(control_points_name(number))
-        if not isinstance(stage, BSplineStage) or points is None:
-            continue
+    for (_, _, stage), points in parameters.splines(config):
         pairs = zip(stage.control_point_spacing, factor, strict=True)
         spacing = tuple(cell // step for cell, step in pairs)
         field = expand(points / np.asarray(factor, "float32"), spacing=spacing)
         deformation = field if deformation is None else compose(deformation, field)
-    matrix = rescale_matrix(parameters[AFFINE], factor)
+    matrix = rescale_matrix(parameters.matrix, factor)
     if deformation is None:
         return matrix_field(matrix, reference)
     return Compose()(matrix, deformation)

@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from dlir_tf.config import AffineStage, BSplineStage, Config
-from dlir_tf.refinement.variables import AFFINE, control_points_name
+from dlir_tf.config import Config
 
 _LAST_RATE = 0.05  # as a part of the first
 # Fewer steps than these, from where a network or earlier phases have come, are smaller
@@ -34,7 +33,7 @@ class Phase:
 def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase]:
     """Spreads the steps over the stages.
 
-    From nothing, the transform grows as in training: the affine part first, then with
+    From nothing, the transform grows as in training: the matrix first, then with
     each deformable stage one phase, at its resolution, that refines all stages so far.
     The last phase has a double share of the steps. What a network has found is
     refined as a whole, together with the stages that only the refinement has, at the
@@ -75,15 +74,13 @@ def rate_at(config: Config, phase: Phase, number: int) -> float:
 
 
 def _growth(config: Config) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
-    """Name, variables and resolution of each phase; affine stages count as one."""
+    """Name, variables and resolution of each phase; linear stages count as one."""
     grown: list[tuple[str, tuple[str, ...], tuple[int, ...]]] = []
     variables: tuple[str, ...] = ()
-    affine = [stage for stage in config.all_stages if isinstance(stage, AffineStage)]
-    if affine:
-        variables = (AFFINE,)
-        grown.append(("affine", variables, affine[-1].downsample))
-    for number, stage in enumerate(config.all_stages, start=1):
-        if isinstance(stage, BSplineStage):
-            variables = (*variables, control_points_name(number))
-            grown.append((f"stage {number}", variables, stage.downsample))
+    if linear := config.freest_linear_stage:
+        variables = (linear.name,)
+        grown.append((linear.stage.transform, variables, linear.stage.downsample))
+    for number, name, spline in config.all_deformable_stages:
+        variables = (*variables, name)
+        grown.append((f"stage {number}", variables, spline.downsample))
     return grown

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from dlir_tf.config import Config
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.errors import InputError
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.losses.masks import MASKS, check_mask, pool_mask
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.refinement.descent import Descent
 from dlir_tf.refinement.drift import leads_apart
 from dlir_tf.refinement.phases import Phase, plan_phases
-from dlir_tf.refinement.variables import AFFINE, start_variables, to_parameters
+from dlir_tf.refinement.variables import start_variables, to_parameters
 
-Parameters = dict[str, np.ndarray]
 # Takes the name of a phase, its steps done, its steps to do and the loss.
 OnProgress = Callable[[str, int, int, float], object]
 
@@ -31,7 +31,7 @@ class Refined:
     """The result of a refinement.
 
     Attributes:
-        parameters: As a `Predictor` gives them: `affine` and `control_points_N`.
+        parameters: As a `Predictor` gives them.
         steps: How many were taken, all phases together.
         loss_before: Of the parameters at the start, at the last phase's resolution.
         loss_after: Of the refined ones; never larger.
@@ -56,7 +56,7 @@ def refine(
     The pair's own affine parameters and control points descend along the gradient of
     the same loss as in training; no weights of a network change. A phase ends before
     its steps are used up when 20 of them bring less than 0.5 % of what it has gained,
-    or the loss is no number any more. A phase whose affine part would take the images
+    or the loss is no number any more. A phase whose matrix would take the images
     apart counts for nothing. Stages stay as injective as the config wants them.
 
     Args:
@@ -85,7 +85,7 @@ def refine(
     >>> fixed[12:20, 12:20] = moving[14:22, 12:20] = 1.0
     >>> pair = prepare_pair(*(Image(a, np.eye(3)) for a in (fixed, moving)), config)
     >>> result = refine(pair, config, steps=80)
-    >>> matrix = result.parameters["affine"]
+    >>> matrix = result.parameters.matrix
     >>> (matrix @ [16, 16, 1]).round() - [16, 16]
     array([2., 0.])
     >>> result.loss_after < 0.2 * result.loss_before
@@ -93,7 +93,7 @@ def refine(
     """
     if steps < 1:
         raise InputError(f"refine: at least one step is needed. Received: {steps}")
-    begin = start or {AFFINE: np.eye(config.ndim, config.ndim + 1)}
+    begin = start or Parameters.identity(config.ndim)
     size, done = pair.grid.shape, 0
     variables = start_variables(begin, config, size)
     phases = plan_phases(config, steps, from_nothing=start is None)
@@ -104,7 +104,7 @@ def refine(
         best, taken = descent.run(chosen, on_progress)
         done += taken
         found = _to_arrays(variables | best, config, begin, pair)
-        if not leads_apart(found[AFFINE], begin[AFFINE], pair.mask):
+        if not leads_apart(found.matrix, begin.matrix, pair.mask):
             variables |= best
     exact = start_variables(begin, config, size, exact=True)
     before, after = descent.loss(exact), descent.loss(variables)
@@ -114,7 +114,7 @@ def refine(
             "nothing to improve; check the images, the masks and the config's weights"
         )
     if not before - after > _ROUNDING:
-        return Refined(dict(begin), done, before, before)
+        return Refined(begin, done, before, before)
     return Refined(_to_arrays(variables, config, begin, pair), done, before, after)
 
 
@@ -140,11 +140,11 @@ def _phase_data(pair: WorkingPair, phase: Phase, start: Parameters) -> dict[str,
         if mask is not None:
             data[name] = pool_mask(_tensor(mask), phase.factor)
     spacing = np.asarray([pair.grid.spacing], np.float32)
-    matrix = start[AFFINE][None].astype(np.float32)
+    matrix = start.matrix[None].astype(np.float32)
     return {
         **data,
         "spacing": ops.convert_to_tensor(spacing),
-        AFFINE: ops.convert_to_tensor(matrix),
+        "matrix": ops.convert_to_tensor(matrix),
     }
 
 
@@ -162,13 +162,14 @@ def _to_arrays(
     tensors = to_parameters(
         {name: ops.convert_to_tensor(values) for name, values in variables.items()},
         config,
-        ops.convert_to_tensor(start[AFFINE][None].astype(np.float32)),
+        ops.convert_to_tensor(start.matrix[None].astype(np.float32)),
         ops.convert_to_tensor(np.asarray([pair.grid.spacing], np.float32)),
         pair.grid.shape,
     )
     arrays = {
         name: ops.convert_to_numpy(tensor)[0].astype(np.float64)
-        for name, tensor in tensors.items()
+        for name, tensor in tensors.named().items()
     }
-    # Single precision is for what has changed.
-    return arrays if AFFINE in variables else {**arrays, AFFINE: start[AFFINE]}
+    if MATRIX not in variables:  # single precision is for what has changed
+        arrays[MATRIX] = start.matrix
+    return Parameters.of(arrays, config)

@@ -1,30 +1,24 @@
 """What is refined: unbounded numbers that stand for the parameters of a transform."""
 
-from math import radians
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from dlir_tf.config import AffineStage, BSplineStage, Config
-from dlir_tf.layers.affine import AffineMatrix, num_affine_parameters
+from dlir_tf.config import Config
 from dlir_tf.layers.compose import Compose
-from dlir_tf.splines.lattice import INJECTIVITY_LIMIT, lattice_shape
+from dlir_tf.models.linear import matrix_layer
+from dlir_tf.models.parameters import Parameters
+from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 
 Tensor = Any
 
-AFFINE = "affine"
 # Beyond, `tanh` is so flat that a control point would never come back.
 _FAR_OUT = 0.98
 
 
-def control_points_name(number: int) -> str:
-    """What a stage's control points are called; stages are counted from 1."""
-    return f"control_points_{number}"
-
-
 def start_variables(
-    parameters: dict[str, np.ndarray],
+    parameters: Parameters,
     config: Config,
     size: tuple[int, ...],
     *,
@@ -39,22 +33,20 @@ def start_variables(
         exact: Whether control points may start where they hardly move any more.
 
     Returns:
-        Batches of one, float32: `affine` if there are affine stages, all 0, and
-        `control_points_N`, in units of the spacing.
+        Batches of one, float32, by the names of the parameters: what a further linear
+        stage is made of, all 0, if there are such stages; and control points in units
+        of the spacing.
     """
     variables = {}
-    if any(isinstance(stage, AffineStage) for stage in config.all_stages):
-        shape = (1, num_affine_parameters(config.ndim))
-        variables[AFFINE] = np.zeros(shape, np.float32)
+    if linear := config.freest_linear_stage:
+        shape = (1, linear.stage.num_parameters[config.ndim])
+        variables[linear.name] = np.zeros(shape, np.float32)
     most = 1 - 1e-6 if exact else _FAR_OUT
-    for number, stage in enumerate(config.all_stages, start=1):
-        if not isinstance(stage, BSplineStage):
-            continue
-        name, spacing = control_points_name(number), stage.control_point_spacing
-        points = parameters.get(name)
+    for _, name, stage in config.all_deformable_stages:
+        points = parameters.control_points.get(name)
         if points is None:
-            points = np.zeros((*lattice_shape(size, spacing), config.ndim))
-        values = points / np.asarray(spacing)
+            points = np.zeros((*stage.lattice_shape(size), config.ndim))
+        values = points / np.asarray(stage.control_point_spacing)
         if stage.injective:
             limit = INJECTIVITY_LIMIT[config.ndim]
             values = limit * np.arctanh(np.clip(values / limit, -most, most))
@@ -68,39 +60,29 @@ def to_parameters(
     matrix: Tensor,
     spacing: Tensor,
     size: tuple[int, ...],
-) -> dict[str, Tensor]:
+) -> Parameters:
     """Returns the parameters that variables stand for; the inverse of the above.
 
     Args:
-        variables: See `start_variables`.
+        variables: See `start_variables`; stages that have none don't count.
         config: Says the stages.
-        matrix: The affine matrix at the start, `(1, ndim, ndim + 1)`.
+        matrix: The matrix at the start, `(1, ndim, ndim + 1)`.
         spacing: Of the working grid in mm, `(1, ndim)`.
         size: Of the working grid.
     """
-    parameters = {AFFINE: matrix}
-    if AFFINE in variables:
-        parameters[AFFINE] = _refined_matrix(
-            variables[AFFINE], config, matrix, spacing, size
-        )
-    for name, values in variables.items():
-        if name == AFFINE:
-            continue
-        stage = config.all_stages[int(name.rsplit("_", 1)[1]) - 1]
-        if isinstance(stage, BSplineStage):
+    linear = config.freest_linear_stage
+    if linear and linear.name in variables:
+        # After that at the start comes a further linear stage.
+        layer = matrix_layer(linear.stage)
+        own = layer(variables[linear.name], spacing, ops.zeros((1, *size, 1)))
+        matrix = Compose()(matrix, own)
+    control_points = {}
+    for _, name, stage in config.all_deformable_stages:
+        if name in variables:
+            values = variables[name]
             if stage.injective:
                 limit = INJECTIVITY_LIMIT[config.ndim]
                 values = limit * ops.tanh(values / limit)
             steps = np.asarray(stage.control_point_spacing, np.float32)
-            parameters[name] = values * steps
-    return parameters
-
-
-def _refined_matrix(
-    values: Tensor, config: Config, matrix: Tensor, spacing: Tensor, size: Any
-) -> Tensor:
-    """The matrix at the start, after a further affine stage."""
-    stages = [stage for stage in config.all_stages if isinstance(stage, AffineStage)]
-    layer = AffineMatrix(radians(stages[-1].max_rotation_degrees), stages[-1].max_shear)
-    own = layer(values, spacing, ops.zeros((1, *size, 1)))
-    return Compose()(matrix, own)
+            control_points[name] = values * steps
+    return Parameters(matrix, control_points)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from dlir_tf.config import MATRIX
 from dlir_tf.errors import InputError
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import UNCOMPILED
@@ -12,7 +13,6 @@ from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.serving.checks import check_parameters, described_model, is_too_far
 from dlir_tf.serving.connection import Arrays
 from dlir_tf.serving.failures import AnswerError, ServerError, printable, unusable
-from dlir_tf.splines.lattice import lattice_shape
 
 # How far apart, in working voxels, two programs may lay the corners of one grid: more
 # than single precision leaves of places far from the world's origin.
@@ -66,40 +66,28 @@ class ServedModel:
             ServerError: If the server has laid another grid over the fixed image.
         """
         grid, ndim = pair.grid.affine, self.config.ndim
-        splines = self._splines()
-        self._check_grid(pair, splines)
-        if any(is_too_far(points, pair.grid.shape) for points in splines.values()):
+        found = Parameters.of(self._answer, self.config).control_points
+        self._check_grid(pair, found)
+        if any(is_too_far(points, pair.grid.shape) for points in found.values()):
             why = "it moves points by many times the size of the image"
             raise ServerError(f"{self._source}: {unusable(why)}")
-        parameters = {name: each.astype(np.float64) for name, each in splines.items()}
+        points = {name: array.astype(np.float64) for name, array in found.items()}
         matrix = np.eye(ndim + 1)
-        if any(stage.transform == "affine" for stage in self.config.stages):
+        if self.config.linear_stages:
             # The answer is a map of the world, with the initial alignment in it.
-            world = self._answer["affine"].astype(np.float64)
+            world = self._answer[MATRIX].astype(np.float64)
             matrix = np.linalg.inv(pair.initial @ grid) @ world @ grid
-        return {"affine": matrix[:-1], **parameters}
+        return Parameters(matrix[:-1], points)
 
-    def _splines(self) -> dict[str, np.ndarray]:
-        """The control points of the deformable stages, by name."""
-        numbered = enumerate(self.config.stages, start=1)
-        names = (
-            f"control_points_{number}"
-            for number, stage in numbered
-            if stage.transform == "bspline"
-        )
-        return {name: self._answer[name] for name in names}
-
-    def _check_grid(self, pair: WorkingPair, splines: dict[str, np.ndarray]) -> None:
+    def _check_grid(self, pair: WorkingPair, points: Mapping[str, np.ndarray]) -> None:
         ndim = self.config.ndim
         between = np.linalg.inv(pair.grid.affine) @ self._answer["grid_affine"]
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in pair.grid.shape]))
         corners = np.vstack([corners.reshape(ndim, -1), np.ones(2**ndim)])
         same = np.abs(between @ corners - corners).max() <= _SAME_GRID
-        for number, stage in enumerate(self.config.stages, start=1):
-            if stage.transform == "bspline":
-                lattice = lattice_shape(pair.grid.shape, stage.cell_spacing)
-                shape = splines[f"control_points_{number}"].shape
-                same = same and shape == (*lattice, ndim)
+        for _, name, stage in self.config.deformable_stages:
+            lattice = stage.lattice_shape(pair.grid.shape)
+            same = same and points[name].shape == (*lattice, ndim)
         if not same:
             raise ServerError(
                 f"{self._source}: the server registers on another working grid than "

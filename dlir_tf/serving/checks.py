@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dlir_tf.config import BSplineStage, Config
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.config.reading import parse_config
 from dlir_tf.errors import InputError
 from dlir_tf.serving.connection import Arrays
@@ -76,12 +76,8 @@ def check_parameters(answer: Arrays, config: Config) -> None:
         AnswerError: If one is missing, or of a shape that it can't have.
     """
     ndim = config.ndim
-    ranks = {
-        f"control_points_{number}": ndim + 1
-        for number, stage in enumerate(config.stages, start=1)
-        if isinstance(stage, BSplineStage)
-    }
-    for name, rank in {"affine": 2, "grid_affine": 2, **ranks}.items():
+    ranks = {name: ndim + 1 for _, name, _ in config.deformable_stages}
+    for name, rank in {MATRIX: 2, "grid_affine": 2, **ranks}.items():
         array = answer.get(name)
         if array is None:
             raise AnswerError(f"{name} is missing")
@@ -90,7 +86,7 @@ def check_parameters(answer: Arrays, config: Config) -> None:
         square = rank != 2 or array.shape == (ndim + 1, ndim + 1)
         if array.ndim != rank or not square or array.shape[-1] < ndim:
             raise AnswerError(f"{name} has the shape {array.shape}")
-    for name in ("affine", "grid_affine"):
+    for name in (MATRIX, "grid_affine"):
         if not _is_map(answer[name].astype(np.float64)):
             raise AnswerError(f"{name} isn't a matrix from world to world")
 

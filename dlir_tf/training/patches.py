@@ -1,8 +1,8 @@
 """Which part of a pair a deformable stage trains on.
 
-Patches are cut as soon as possible: by the data pipeline, or, where affine stages
+Patches are cut as soon as possible: by the data pipeline, or, where linear stages
 come before, on the device that trains, after these have aligned the whole images.
-An affine stage that saw a patch would align something else.
+A linear stage that saw a patch would align something else.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from dlir_tf.config import AffineStage, Config
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.losses.masks import MASKS
 from dlir_tf.models.model import partial_model
@@ -21,15 +21,10 @@ from dlir_tf.training.phases import Phase
 Batch = dict[str, Any]
 
 
-def num_affine_stages(config: Config) -> int:
-    """How many stages at the beginning of the chain are affine."""
-    return sum(isinstance(stage, AffineStage) for stage in config.stages)
-
-
 def patch_size(config: Config, phase: Phase) -> tuple[int, ...] | None:
     """What a phase trains on; `None` for whole images."""
-    trains_affine = phase.num_frozen < num_affine_stages(config)
-    return None if trains_affine else config.training.patch_size
+    trains_linear = phase.num_frozen < len(config.linear_stages)
+    return None if trains_linear else config.training.patch_size
 
 
 def batch_size_in_voxels(
@@ -45,13 +40,13 @@ def batch_size_in_voxels(
     size = patch_size(config, phase)
     if size is None:
         return largest_shape
-    if num_affine_stages(config) == 0:
+    if not config.linear_stages:
         return size
     return tuple(max(pair) for pair in zip(size, largest_shape, strict=True))
 
 
 class AlignedPatches:
-    """Aligns whole pairs by the affine stages, then cuts patches at random.
+    """Aligns whole pairs by the linear stages, then cuts patches at random.
 
     Args:
         network: The Keras model.
@@ -63,8 +58,8 @@ class AlignedPatches:
         self, network: keras.Model, config: Config, size: tuple[int, ...]
     ) -> None:
         self._size = size
-        self._align = partial_model(network, config, num_affine_stages(config))
-        self._matrix = keras.Model(network.input, network.output["affine"])
+        self._align = partial_model(network, config, len(config.linear_stages))
+        self._matrix = keras.Model(network.input, network.output[MATRIX])
 
     def __call__(self, batch: Batch, seed: Any) -> Batch:
         """Returns the batch of patches.

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 from dlir_tf.config import Config
-from dlir_tf.models.model import stage_name
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def training_phases(config: Config, steps: int | None = None) -> list[Phase]:
     training = config.training
     phases = [
         Phase(
-            name=stage_name(config, index),
+            name=config.network_names[index],
             num_frozen=index,
             num_stages=index + 1,
             steps=steps or stage.steps or training.steps,

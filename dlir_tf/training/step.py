@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from dlir_tf.config import Config
-from dlir_tf.models.model import stage_name, training_model
+from dlir_tf.models.model import training_model
 from dlir_tf.models.objective import Objective
 from dlir_tf.training.augmentation import augment
-from dlir_tf.training.patches import AlignedPatches, num_affine_stages, patch_size
+from dlir_tf.training.patches import AlignedPatches, patch_size
 from dlir_tf.training.phases import Phase
 
 Batch = dict[str, Any]
@@ -31,8 +31,8 @@ def make_optimizer(precision: str, num_replicas: int = 1) -> keras.Optimizer:
 
 def trainable_variables(network: keras.Model, config: Config, phase: Phase) -> Any:
     """The variables that a phase trains."""
-    indices = range(phase.num_frozen, phase.num_stages)
-    stages = [network.get_layer(stage_name(config, index)) for index in indices]
+    names = config.network_names[phase.num_frozen : phase.num_stages]
+    stages = [network.get_layer(name) for name in names]
     return [variable for stage in stages for variable in stage.trainable_variables]
 
 
@@ -50,14 +50,15 @@ def make_train_step(
     by XLA (see `dlir_tf.compute.compilation`).
     """
     size, cut = patch_size(config, phase), None
-    if size is not None and num_affine_stages(config):
+    num_linear = len(config.linear_stages)
+    if size is not None and num_linear:
         cut = AlignedPatches(network, config, size)
     model = training_model(
         network,
         config,
         phase.num_frozen,
         phase.num_stages,
-        first=num_affine_stages(config) if cut else 0,
+        first=num_linear if cut else 0,
     )
     objective = Objective(config, config.stages[phase.num_stages - 1].downsample)
     variables = trainable_variables(network, config, phase)

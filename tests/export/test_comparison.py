@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dlir_tf.config import Config
 from dlir_tf.errors import ExportError
 from dlir_tf.export.comparison import Arrays, compare
 from dlir_tf.export.pairs import TrialPair
@@ -37,6 +38,16 @@ def outputs(rng: np.random.Generator) -> Arrays:
 
 
 IDENTITY = Transform((Affine(np.eye(4)),))
+CONFIG = Config.model_validate(
+    {
+        "ndim": 3,
+        "spacing": None,
+        "stages": [
+            {"transform": "affine", "downsample": 1, "feature_spacing": 4},
+            {"transform": "bspline", "downsample": 1, "control_point_spacing": 4},
+        ],
+    }
+)
 
 
 def test_differences_are_what_was_added(pair: TrialPair, outputs: Arrays) -> None:
@@ -47,14 +58,14 @@ def test_differences_are_what_was_added(pair: TrialPair, outputs: Arrays) -> Non
     changed["control_points_2"][2, 2, 2] -= [0.1, 0.4, 0]
     changed["moved_labels"][1:3, 1, 1] += 1
     changed["smallest_jacobian"] -= 0.02
-    found = compare(pair, outputs, IDENTITY, changed)
+    found = compare(pair, outputs, IDENTITY, changed, CONFIG)
     assert found["displacement_mm"] == pytest.approx(0.5)
     assert found["moved"] == pytest.approx(0.1)
     assert found["affine_mm"] == pytest.approx(0.1)
     assert found["control_points_mm"] == pytest.approx(0.5)
     assert found["labels"] == pytest.approx(2 / 120)
     assert found["quality"] == pytest.approx(0.02)
-    assert set(compare(pair, outputs, IDENTITY, outputs).values()) == {0.0}
+    assert set(compare(pair, outputs, IDENTITY, outputs, CONFIG).values()) == {0.0}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +74,7 @@ def test_differences_are_what_was_added(pair: TrialPair, outputs: Arrays) -> Non
 def test_nan_is_a_failure(pair: TrialPair, outputs: Arrays, name: str) -> None:
     broken = {key: array.copy() for key, array in outputs.items()}
     broken[name].flat[7 % broken[name].size] = np.nan
-    found = compare(pair, outputs, IDENTITY, broken)
+    found = compare(pair, outputs, IDENTITY, broken, CONFIG)
     assert not Parity(**found, timings=(), peak_mb=0.0).within_tolerance
 
 
@@ -77,7 +88,7 @@ def test_missing_and_misshapen_outputs_are_failures(
     if shape is not None:
         broken["displacement"] = np.zeros(shape)
     with pytest.raises(ExportError, match="`displacement` must have the shape"):
-        compare(pair, outputs, IDENTITY, broken)
+        compare(pair, outputs, IDENTITY, broken, CONFIG)
 
 
 def test_where_a_spline_ends_either_side_is_right(
@@ -93,12 +104,14 @@ def test_where_a_spline_ends_either_side_is_right(
     assert (outputs["displacement"][:, 2, 2, 0] != 0).tolist() == [False] + [True] * 5
     changed = {name: array.copy() for name, array in outputs.items()}
     changed["displacement"][1] = 0
-    assert compare(pair, outputs, transform, changed)["displacement_mm"] == 0
+    assert compare(pair, outputs, transform, changed, CONFIG)["displacement_mm"] == 0
     changed["displacement"][2, 2, 2] = 0
-    found = compare(pair, outputs, transform, changed)["displacement_mm"]
+    found = compare(pair, outputs, transform, changed, CONFIG)["displacement_mm"]
     assert found == pytest.approx(0.7 * np.sqrt(3), rel=1e-5)
     changed["displacement"][1, 2, 2] = np.nan
-    assert np.isnan(compare(pair, outputs, transform, changed)["displacement_mm"])
+    assert np.isnan(
+        compare(pair, outputs, transform, changed, CONFIG)["displacement_mm"]
+    )
 
 
 def test_at_the_edge_of_the_image_either_side_is_right(
@@ -107,6 +120,6 @@ def test_at_the_edge_of_the_image_either_side_is_right(
     outputs["displacement"][:] = [1.0, 0.1, 0.1]  # half a voxel along the first axis
     changed = {name: array.copy() for name, array in outputs.items()}
     changed["moved"][5] = 0
-    assert compare(pair, outputs, IDENTITY, changed)["moved"] == 0
+    assert compare(pair, outputs, IDENTITY, changed, CONFIG)["moved"] == 0
     changed["moved"][4] = 0
-    assert compare(pair, outputs, IDENTITY, changed)["moved"] > 0.5
+    assert compare(pair, outputs, IDENTITY, changed, CONFIG)["moved"] > 0.5

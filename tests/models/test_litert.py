@@ -45,7 +45,7 @@ def test_the_same_parameters(exported, pair) -> None:
     model, litert = exported.model, exported.load()
     working = prepare_pair(*pair, model.config, shape=litert.shape)
     assert working.grid.shape == litert.shape
-    expected, received = model.predict(working), litert.predict(working)
+    expected, received = (m.predict(working).named() for m in (model, litert))
     assert set(received) == set(expected)
     for name, values in expected.items():
         assert received[name].shape == values.shape

@@ -15,7 +15,6 @@ from dlir_tf.models.model import (
     build_model,
     parameters_model,
     partial_model,
-    stage_name,
     training_model,
 )
 
@@ -85,7 +84,7 @@ def _randomise(model, config):
     """Random heads, so that every stage moves voxels by about as much as it may."""
     rng = np.random.default_rng(7)
     for index in range(len(config.stages)):
-        head = model.get_layer(stage_name(config, index)).layers[-1]
+        head = model.get_layer(config.network_names[index]).layers[-1]
         kernel, bias = head.get_weights()
         assert not np.any(kernel)
         strength = 0.1 if index == 0 else 0.3
@@ -290,7 +289,7 @@ def test_gradients_reach_only_the_stages_that_train(
     config, (model, _) = CONFIGS[ndim], trained
     before = model.get_weights()
     view = training_model(model, config, num_frozen, num_stages)
-    stages = [model.get_layer(stage_name(config, i)) for i in range(num_stages)]
+    stages = [model.get_layer(config.network_names[i]) for i in range(num_stages)]
     frozen = [weight for stage in stages[:num_frozen] for weight in stage.weights]
     frozen_before = [weight.numpy() for weight in frozen]
     with without_islands(), tf.GradientTape() as tape:
@@ -360,7 +359,7 @@ def test_coarse_field_is_the_fine_one_pooled(stage, parameters):
     """On an image so smooth that pooling and warping change places."""
     config = Config(ndim=2, spacing=(1, 2), stages=(stage,))
     model = build_model(config)
-    head = model.get_layer(stage_name(config, 0)).layers[-1]
+    head = model.get_layer(config.network_names[0]).layers[-1]
     head.set_weights([head.get_weights()[0], np.array(parameters)])
     rows, columns = np.indices((32, 32), dtype="float32") / 10
     ramp = (rows + 2 * columns)[None, ..., None]

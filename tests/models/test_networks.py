@@ -6,7 +6,7 @@ import pytest
 
 from dlir_tf.config import AffineStage, BSplineStage
 from dlir_tf.layers.affine import num_affine_parameters
-from dlir_tf.models.networks import Centroids, affine_network, deformable_network
+from dlir_tf.models.networks import Centroids, deformable_network, linear_network
 
 
 def _affine_stage(ndim, **options):
@@ -50,7 +50,7 @@ def _convolutions(network):
 
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_affine_network_gives_neutral_parameters_for_any_size(ndim, rng):
-    network = affine_network(_affine_stage(ndim), ndim, "affine")
+    network = linear_network(_affine_stage(ndim), ndim, "affine")
     for size in ((8, 6, 3), (4, 2, 5)):
         parameters = network(_pair(rng, size[:ndim]))
         assert parameters.shape == (2, num_affine_parameters(ndim))
@@ -72,7 +72,7 @@ def test_deformable_network_gives_a_neutral_lattice_for_any_size(ndim, rng):
 
 def test_pipelines_of_the_affine_network_share_their_weights(rng):
     """Swapped images swap the two halves of the features that the head sees."""
-    network = affine_network(_affine_stage(2, dense_units=()), 2, "affine")
+    network = linear_network(_affine_stage(2, dense_units=()), 2, "affine")
     _randomise_head(network, rng)
     head = network.layers[-1]
     kernel, bias = head.get_weights()
@@ -138,7 +138,7 @@ def test_centroids_know_where_a_feature_is():
 @pytest.mark.parametrize(("mode", "knows"), [("average", False), ("centroid", True)])
 def test_only_centroids_tell_features_by_place(mode, knows, rng):
     """Means of a periodic image are the same wherever its one object is."""
-    network = affine_network(_affine_stage(2, pooling_mode=mode), 2, "affine")
+    network = linear_network(_affine_stage(2, pooling_mode=mode), 2, "affine")
     _randomise_head(network, rng)
     fixed = np.zeros((1, 24, 24, 1), "float32")
     moving = fixed.copy()

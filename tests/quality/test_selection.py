@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.metrics.similarity import most_alike
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.quality.selection import is_worse, select_stages
 
@@ -21,10 +22,11 @@ def _kept(selection):
 def _parameters(config, *shifts):
     """By stage: the affine one, then splines."""
     affine, *splines = shifts
-    return {"affine": shift_matrix(affine)} | {
+    points = {
         f"control_points_{number}": uniform(config, number, shift)
         for number, shift in enumerate(splines, start=2)
     }
+    return Parameters(shift_matrix(affine), points)
 
 
 def test_good_stages_stay_as_they_are(ndim, pair):
@@ -35,8 +37,8 @@ def test_good_stages_stay_as_they_are(ndim, pair):
     assert _kept(selection) == [True] * 3
     assert [stage.reason for stage in selection.stages] == [None] * 3
     assert [stage.number for stage in selection.stages] == [1, 2, 3]
-    for name, values in parameters.items():
-        np.testing.assert_array_equal(selection.parameters[name], values)
+    for name, values in parameters.named().items():
+        np.testing.assert_array_equal(selection.parameters.named()[name], values)
     # Only the border, where the moving image ends, isn't equal then.
     assert selection.similarity_before < 0.7
     assert selection.similarity_after > 0.9
@@ -56,9 +58,10 @@ def test_a_stage_that_spoils_is_left_out_wherever_it_is(ndim, pair, bad):
     assert selection.similarity_after > 0.9
     name = ["affine", "control_points_2", "control_points_3"][bad]
     if bad:
-        assert name not in selection.parameters
+        assert name not in selection.parameters.control_points
     else:
-        np.testing.assert_array_equal(selection.parameters[name], np.eye(ndim + 1)[:-1])
+        matrix = selection.parameters.matrix
+        np.testing.assert_array_equal(matrix, np.eye(ndim + 1)[:-1])
         assert selection.affine_scales is None
 
 
@@ -85,7 +88,7 @@ def test_if_every_stage_spoils_none_is_left(ndim):
     away = _axis(ndim, 0, 2.0)
     selection = select_stages(pair, _parameters(config, away, away, away), config)
     assert _kept(selection) == [False] * 3
-    assert list(selection.parameters) == ["affine"]
+    assert list(selection.parameters.named()) == ["affine"]
     assert selection.similarity_before == selection.similarity_after
     assert selection.similarity_after == pytest.approx(1, abs=1e-6)
 
@@ -95,7 +98,7 @@ def test_without_doing_no_harm_all_stay_and_are_measured(ndim, pair):
     parameters = _parameters(config, SHIFT[ndim], _axis(ndim, 0, 6.0))
     selection = select_stages(pair, parameters, config, do_no_harm=False)
     assert _kept(selection) == [True, True]
-    assert set(selection.parameters) == set(parameters)
+    assert set(selection.parameters.named()) == set(parameters.named())
     assert selection.similarity_after < selection.stages[0].similarity
     assert "less alike" in selection.stages[1].reason
 
@@ -110,10 +113,10 @@ def test_a_stage_that_folds_is_left_out_even_if_no_similarity_shows_it(ndim):
     ]
     pair = prepare_pair(*flat, config)
     parameters = _parameters(config, np.zeros(ndim), np.zeros(ndim), np.zeros(ndim))
-    folding = np.array(parameters["control_points_3"])
+    folding = np.array(parameters.control_points["control_points_3"])
     back_and_forth = 20.0 * (-1.0) ** np.arange(folding.shape[1])
     folding[..., 1] = back_and_forth.reshape([-1, 1][: ndim - 1])
-    parameters["control_points_3"] = folding
+    parameters.control_points["control_points_3"] = folding
     selection = select_stages(pair, parameters, config)
     assert _kept(selection) == [True, True, False]
     stage = selection.stages[2]
@@ -121,9 +124,9 @@ def test_a_stage_that_folds_is_left_out_even_if_no_similarity_shows_it(ndim):
     assert "of the voxels fold, instead of 0 %" in stage.reason
     assert stage.similarity == pytest.approx(selection.similarity_after, abs=1e-5)
     # A mirror folds everywhere.
-    mirror = {"affine": np.diag([-1.0, 1.0, 1.0])[:ndim, :ndim]}
-    mirror["affine"] = np.column_stack([mirror["affine"], np.zeros(ndim)])
-    selection = select_stages(pair, mirror, config)
+    mirror = np.diag([-1.0, 1.0, 1.0])[:ndim, :ndim]
+    mirror = np.column_stack([mirror, np.zeros(ndim)])
+    selection = select_stages(pair, Parameters(mirror, {}), config)
     assert _kept(selection) == [False]
     assert "100 % of the voxels fold" in selection.stages[0].reason
 
@@ -137,7 +140,7 @@ def test_the_share_of_control_points_at_their_bound(ndim, pair):
     corner = (slice(0, 2),) * ndim
     points[(*corner, 1)] = -0.99 * limit
     points[..., 0] = 0.97 * limit
-    parameters = {"affine": np.eye(ndim + 1)[:-1], "control_points_1": points}
+    parameters = Parameters(np.eye(ndim + 1)[:-1], {"control_points_1": points})
     (outcome,) = select_stages(pair, parameters, config).stages
     lattice = np.prod(points.shape[:-1])
     assert outcome.saturated_percent == pytest.approx(100 * 2**ndim / lattice)
@@ -151,7 +154,7 @@ def test_scales_are_those_of_the_world(ndim, pair):
     linear = turn @ np.diag([1.25, 1.0, 0.7][:ndim])
     spacing = np.array(pair.grid.spacing)
     matrix = np.column_stack([linear * spacing / spacing[:, None], np.zeros(ndim)])
-    selection = select_stages(pair, {"affine": matrix}, config, do_no_harm=False)
+    selection = select_stages(pair, Parameters(matrix, {}), config, do_no_harm=False)
     np.testing.assert_allclose(selection.affine_scales, [1.25, 1.0, 0.7][:ndim])
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from dlir_tf.layers import AffineTransformer, BSplineTransformer, Compose
 from dlir_tf.layers.affine import AffineMatrix
 from dlir_tf.layers.compose import matrix_field
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.refinement.fields import total_field
 
 from .conftest import AFFINE, make_config, spline
@@ -32,24 +33,24 @@ def test_the_stages_are_composed_as_in_the_chain(ndim, rng):
     spacing = np.ones((1, ndim), "float32")
     image = keras.ops.zeros((1, *size, 1))
     values = 0.1 * rng.normal(size=(1, 6 if ndim == 2 else 12)).astype("float32")
-    parameters = {
-        "affine": AffineMatrix()(values, spacing, image),
+    points = {
         "control_points_2": random_points(rng, size, first, 1.0),
         "control_points_3": random_points(rng, size, second, 1.0),
     }
+    parameters = Parameters(AffineMatrix()(values, spacing, image), points)
     reference = keras.ops.zeros((1, *SIZES[ndim], 1))
     field = total_field(parameters, config, factor, reference)
     # A matrix on the coarse grid whose voxels lie between those of the fine one.
     splines = [
         BSplineTransformer(tuple(s // 2 for s in cells))(
-            parameters[f"control_points_{number}"] / 2
+            points[f"control_points_{number}"] / 2
         )
         for number, cells in ((2, first), (3, second))
     ]
     inner = Compose()(*splines)
     affine = AffineTransformer()(values, 2 * spacing, reference)
     np.testing.assert_allclose(
-        matrix_field(_coarse(parameters["affine"]), reference), affine, atol=1e-4
+        matrix_field(_coarse(parameters.matrix), reference), affine, atol=1e-4
     )
     expected = Compose()(AffineMatrix()(values, 2 * spacing, reference), inner)
     np.testing.assert_allclose(field, expected, atol=1e-4)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.refinement.phases import plan_phases, rate_at
 from dlir_tf.refinement.variables import start_variables, to_parameters
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
@@ -73,22 +74,23 @@ def test_variables_stand_for_the_parameters_they_were_made_of(rng, injective):
     size, limit = (32, 24), INJECTIVITY_LIMIT[2] * np.array([16, 8])
     points = limit * rng.uniform(-0.9, 0.9, (6, 7, 2))
     matrix = np.eye(2, 3) + 0.1 * rng.normal(size=(2, 3))
-    start = {"affine": matrix, "control_points_2": points}
+    start = Parameters(matrix, {"control_points_2": points})
     variables = start_variables(start, config, size)
     assert not np.any(variables["affine"])
     tensors = {name: ops.convert_to_tensor(v) for name, v in variables.items()}
     as_tensor = ops.convert_to_tensor(matrix[None].astype("float32"))
     spacing = ops.convert_to_tensor(np.float32([[1.5, 0.7]]))
     found = to_parameters(tensors, config, as_tensor, spacing, size)
-    for name, values in start.items():
-        np.testing.assert_allclose(found[name][0], values, atol=1e-5)
+    for name, values in start.named().items():
+        np.testing.assert_allclose(found.named()[name][0], values, atol=1e-5)
 
 
 def test_control_points_at_their_bound_can_still_move():
     """Beyond it, too, as a model in half precision may give them."""
     config = make_config(2, [spline([8, 8])])
     limit = 8 * INJECTIVITY_LIMIT[2]
-    start = {"affine": np.eye(2, 3), "control_points_1": np.full((7, 8, 2), limit)}
+    points = np.full((7, 8, 2), limit)
+    start = Parameters(np.eye(2, 3), {"control_points_1": points})
     loose = start_variables(start, config, (24, 32))["control_points_1"]
     exact = start_variables(start, config, (24, 32), exact=True)["control_points_1"]
     assert np.isfinite(exact).all()

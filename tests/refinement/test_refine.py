@@ -5,6 +5,7 @@ import pytest
 
 from dlir_tf.errors import InputError
 from dlir_tf.metrics import jacobian_determinant
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.refinement import phases, refine
 from dlir_tf.registration import build_transform
@@ -60,14 +61,14 @@ def test_a_known_affine_transform_is_found(ndim):
     config = make_config(ndim, [AFFINE | {"downsample": 1}])
     case = moved_by(lambda x: x @ matrix.T + shift, ndim, config, organ)
     result = refine(case.pair, config, 200)
-    assert set(result.parameters) == {"affine"}
+    assert set(result.parameters.named()) == {"affine"}
     assert np.mean(errors(case, result.parameters)) < 0.2
 
 
 def test_refinement_goes_on_from_what_a_model_found(known):
     case = known[2]
     coarse = refine(case.pair, case.config, 8)
-    before = {name: values.copy() for name, values in coarse.parameters.items()}
+    before = {k: values.copy() for k, values in coarse.parameters.named().items()}
     phases = set()
     finer = refine(
         case.pair,
@@ -82,7 +83,7 @@ def test_refinement_goes_on_from_what_a_model_found(known):
     error = np.mean(errors(case, finer.parameters))
     assert error < 0.3 * np.mean(errors(case, coarse.parameters))
     for name, values in before.items():
-        np.testing.assert_array_equal(coarse.parameters[name], values)
+        np.testing.assert_array_equal(coarse.parameters.named()[name], values)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -118,7 +119,8 @@ def test_a_further_stage_finds_what_the_others_cannot_follow(ndim):
     coarse, fine = (
         refine(case.pair, case.config, 80, start=start) for case in (alone, helped)
     )
-    assert set(fine.parameters) - set(coarse.parameters) == {"control_points_2"}
+    names = [set(result.parameters.named()) for result in (coarse, fine)]
+    assert names[1] - names[0] == {"control_points_2"}
     error = np.mean(errors(helped, fine.parameters))
     assert error < 0.5 * np.mean(errors(alone, coarse.parameters))
 
@@ -128,14 +130,14 @@ def test_what_cannot_get_better_comes_back_as_it_was(known):
     still = moved_by(lambda x: x, 2)
     nothing = refine(still.pair, still.config, 30)
     assert nothing.loss_after == nothing.loss_before
-    assert set(nothing.parameters) == {"affine"}
+    assert set(nothing.parameters.named()) == {"affine"}
     case = known[2]
     good = refine(case.pair, case.config, 120)
     wild = {"refinement": {"learning_rate": 100.0}}
     worse = refine(case.pair, make_config(2, **wild), 5, start=good.parameters)
     assert worse.loss_after <= worse.loss_before
-    for name, values in good.parameters.items():
-        np.testing.assert_array_equal(worse.parameters[name], values)
+    for name, values in good.parameters.named().items():
+        np.testing.assert_array_equal(worse.parameters.named()[name], values)
 
 
 def test_it_stops_when_it_no_longer_gets_better(known):
@@ -151,8 +153,8 @@ def test_results_do_not_depend_on_what_was_refined_before(known):
     refine(other.pair, other.config, 12)
     again = refine(case.pair, case.config, 12)
     assert first.loss_after == again.loss_after
-    for name, values in first.parameters.items():
-        np.testing.assert_array_equal(again.parameters[name], values)
+    for name, values in first.parameters.named().items():
+        np.testing.assert_array_equal(again.parameters.named()[name], values)
 
 
 @pytest.mark.parametrize("names", [("moving_mask",), ("fixed_mask", "moving_mask")])
@@ -179,11 +181,11 @@ def test_stages_stay_one_to_one_however_much_is_asked_of_them():
     """A shift by more than a fine lattice alone may do."""
     config = make_config(2, [spline([4, 4], bending_energy=0.0)])
     case = moved_by(lambda x: x + np.array([6.0, 0.0]), 2, config)
-    points = refine(case.pair, config, 60).parameters["control_points_1"]
+    (points,) = refine(case.pair, config, 60).parameters.control_points.values()
     limit = 4 * INJECTIVITY_LIMIT[2]
     assert 0.9 * limit < np.abs(points).max() <= limit * (1 + 1e-6)
     free = make_config(2, [spline([4, 4], injective=False, bending_energy=0.0)])
-    points = refine(case.pair, free, 60).parameters["control_points_1"]
+    (points,) = refine(case.pair, free, 60).parameters.control_points.values()
     assert np.abs(points).max() > limit
 
 
@@ -200,7 +202,7 @@ def test_an_affine_transform_is_not_let_out_of_the_image(monkeypatch):
     dark = case.fixed.with_array(0.1 * texture(case.places).astype(np.float32))
     pair = prepare_pair(dark, case.moving, config)
     kept = refine(pair, config, 100)
-    assert np.abs(kept.parameters["affine"][:, -1]).max() < 10
+    assert np.abs(kept.parameters.matrix[:, -1]).max() < 10
     monkeypatch.setattr("dlir_tf.refinement.drift.LEAST_OVERLAP", 0.0)
     drifted = refine(pair, config, 100)
     assert drifted.loss_after < kept.loss_after
@@ -210,7 +212,8 @@ def test_what_cannot_be_refined_is_refused(known):
     case = known[2]
     with pytest.raises(InputError, match="at least one step is needed"):
         refine(case.pair, case.config, 0)
-    start = {"affine": np.eye(2, 3), "control_points_1": np.full((7, 8, 2), np.nan)}
+    points = np.full((7, 8, 2), np.nan)
+    start = Parameters(np.eye(2, 3), {"control_points_1": points})
     with pytest.raises(InputError, match="before the refinement is nan"):
         refine(case.pair, case.config, 2, start=start)
     thin = np.zeros(case.fixed.shape, bool)

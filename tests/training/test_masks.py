@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from dlir_tf.images import Image, read_image, write_image
-from dlir_tf.models.model import build_model, stage_name, training_model
+from dlir_tf.models.model import build_model, training_model
 from dlir_tf.models.objective import Objective
 from dlir_tf.registration import register
 from dlir_tf.training import train
@@ -41,7 +41,7 @@ def pushed(make_config):
         config = config.model_copy(update={"stages": tuple(halved)})
         network = build_model(config)
         for index, stage in enumerate(config.stages):
-            layer = network.get_layer(stage_name(config, index))
+            layer = network.get_layer(config.network_names[index])
             weights = layer.get_weights()
             weights[-1][:2] = 0.1 if stage.transform == "affine" else 0.32
             layer.set_weights(weights)

@@ -15,6 +15,7 @@ from dlir_tf.export.graph.splines import (
     stage_spline,
 )
 from dlir_tf.export.graph.working_pair import WorkingPair
+from dlir_tf.models.parameters import Parameters
 
 Tensor = Any
 
@@ -43,7 +44,7 @@ class Mapping(NamedTuple):
 
 def build_mapping(
     pair: WorkingPair,
-    parameters: dict[str, Tensor],
+    parameters: Parameters,
     affines: tuple[Tensor, Tensor],
     config: Config,
 ) -> Mapping:
@@ -51,19 +52,17 @@ def build_mapping(
 
     Args:
         pair: What the model saw.
-        parameters: `affine` and control points, in working voxels.
+        parameters: Tensors, of one pair.
         affines: Voxel-to-world matrices of fixed and moving, float64.
         config: The model's.
     """
     fixed_affine, moving_affine = affines
     to_working = tf.linalg.inv(pair.grid.affine) @ fixed_affine
-    stages = reversed(list(enumerate(config.stages, start=1)))
     splines = tuple(
-        stage_spline(parameters[name], stage.cell_spacing, pair.grid, to_working)
-        for number, stage in stages
-        if (name := f"control_points_{number}") in parameters
+        stage_spline(points, spline.stage.cell_spacing, pair.grid, to_working)
+        for spline, points in reversed(parameters.splines(config))
     )
-    matrix = tf.cast(parameters["affine"], tf.float64)
+    matrix = tf.cast(parameters.matrix, tf.float64)
     matrix = homogeneous(matrix[:, :-1], matrix[:, -1])
     in_voxels = tf.linalg.inv(to_working) @ matrix @ to_working
     in_world = pair.grid.affine @ matrix @ tf.linalg.inv(pair.grid.affine)

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dlir_tf.config import BSplineStage, Config
+from dlir_tf.config import MATRIX, Config
 from dlir_tf.export.graph.blocks import Block, over_blocks
 from dlir_tf.export.graph.checks import affine_check, require, shape_checks, voxel_check
 from dlir_tf.export.graph.grid import working_grid
@@ -25,6 +25,7 @@ from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.folder import Model
 from dlir_tf.models.model import parameters_model
+from dlir_tf.models.parameters import Parameters
 from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
 Tensor = Any
@@ -81,23 +82,21 @@ class PairFunctions:
         return {
             "moved": tf.reshape(moved, shape),
             "displacement": tf.reshape(field, tf.concat([shape, [ndim]], axis=0)),
-            "affine": to_float32(mapping.world_affine),
+            MATRIX: to_float32(mapping.world_affine),
         }
 
     def parameters(self, inputs: Tensors, number: Tensor) -> Tensors:
         """The few numbers that define the transform."""
         pair, mapping, outputs = self._registered(inputs, number)
         results = {
-            "affine": to_float32(mapping.world_affine),
+            **outputs,
+            MATRIX: to_float32(mapping.world_affine),
             "grid_affine": to_float32(pair.grid.affine),
             "model_json": tf.constant(self._about),
         }
-        for index, stage in enumerate(self._config.stages, start=1):
-            if isinstance(stage, BSplineStage):
-                name = f"control_points_{index}"
-                results[name] = outputs[name]
-                spacing = tf.constant(stage.control_point_spacing, tf.float32)
-                results[f"control_point_spacing_{index}"] = spacing
+        for index, _, stage in self._config.deformable_stages:
+            spacing = tf.constant(stage.control_point_spacing, tf.float32)
+            results[stage.spacing_name(index)] = spacing
         return results
 
     def carry_labels(self, inputs: Tensors, number: Tensor) -> Tensors:
@@ -162,7 +161,8 @@ class PairFunctions:
         }
         predicted = self._network(batch, training=False)
         outputs = {name: tensor[0] for name, tensor in predicted.items()}
-        return pair, build_mapping(pair, outputs, affines, config), outputs
+        parameters = Parameters.of(outputs, config)
+        return pair, build_mapping(pair, parameters, affines, config), outputs
 
     def _moved(self, pair: WorkingPair, outputs: Tensors) -> Tensor:
         """The moving image on the working grid, registered."""
@@ -172,7 +172,8 @@ class PairFunctions:
             grid=pair.grid._replace(axes=axes),
             initial=tf.eye(self._config.ndim + 1, dtype=tf.float64),
         )
-        mapping = build_mapping(on_itself, outputs, own, self._config)
+        parameters = Parameters.of(outputs, self._config)
+        mapping = build_mapping(on_itself, parameters, own, self._config)
 
         def compute(block: Block) -> tuple[Tensor]:
             displacement = displacement_on_block(mapping, block)

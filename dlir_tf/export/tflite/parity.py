@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from dlir_tf.config import Config, Intensity
+from dlir_tf.config import MATRIX, Config, Intensity
 from dlir_tf.export.differences import (
     Differences,
     Tolerance,
@@ -89,7 +89,7 @@ def check_tflite_parity(
     )
     expected = [_predict(model, pair) for pair in pairs]
     found = [
-        compare(pair, outputs, answer.outputs, name)
+        compare(pair, outputs, answer.outputs, model.config, name)
         for (name, pair), outputs, answer in zip(
             asked, [*expected, *expected], answers, strict=True
         )
@@ -130,7 +130,11 @@ def example_pairs(config: Config, shape: tuple[int, ...]) -> list[Arrays]:
 
 
 def compare(
-    pair: Arrays, expected: Arrays, received: Arrays, signature: str = REGISTER
+    pair: Arrays,
+    expected: Arrays,
+    received: Arrays,
+    config: Config,
+    signature: str = REGISTER,
 ) -> dict[str, float]:
     """Returns the largest differences, named as in `TFLiteParity`.
 
@@ -140,8 +144,8 @@ def compare(
     dense = ("ddf", "moved") if signature == PARAMETERS else ()
     wanted = {name: array for name, array in expected.items() if name not in dense}
     change, spacing = changes("file", wanted, received), pair["spacing"][0]
-    matrix, places = change["affine"][0], corners(pair["fixed"].shape[1:-1])
-    points = [longest(array, spacing) for array in control_points(change)]
+    matrix, places = change[MATRIX][0], corners(pair["fixed"].shape[1:-1])
+    points = [longest(array, spacing) for array in control_points(change, config)]
     differences = {
         "affine_mm": longest(places @ matrix[:, :-1].T + matrix[:, -1], spacing),
         "control_points_mm": largest(points),

@@ -67,7 +67,7 @@ def assert_like_register(
         field = expected["displacement"].reshape(-1, model.config.ndim)
         assert np.std(field, axis=0).min() > 0.3
         assert 0 < np.mean(expected["moved"] == 0) < 0.9
-        found = compare(pair, expected, transform, received)
+        found = compare(pair, expected, transform, received, model.config)
         assert found.keys() == LIMITS.keys()
         assert {n: v for n, v in found.items() if not v <= LIMITS[n]} == {}
 

@@ -100,14 +100,14 @@ def test_compares_in_millimetres(flat_model: Model) -> None:
     received["control_points_2"][0, 1, 1, 1] = -0.5
     received["affine"][0, 0, 2] = 0.1
     pair["spacing"] = np.array([[1.5, 2.0]])
-    found = compare(pair, expected, received)
+    found = compare(pair, expected, received, flat_model.config)
     assert found["displacement_mm"] == pytest.approx(np.hypot(0.6, 0.6))
     assert found["control_points_mm"] == pytest.approx(1.0)
     assert found["affine_mm"] == pytest.approx(0.15)
     assert found["moved"] == 0
     del received["ddf"]
     with pytest.raises(ExportError, match=r"`ddf` must have the shape.*nothing"):
-        compare(pair, expected, received)
+        compare(pair, expected, received, flat_model.config)
 
 
 def test_nan_is_no_small_difference() -> None:

@@ -1,0 +1,34 @@
+"""The layers that make the matrices of linear stages."""
+
+from collections.abc import Callable
+from math import radians
+from typing import Any
+
+import keras
+
+from dlir_tf.config import AffineStage, LinearStage
+from dlir_tf.layers.affine import AffineMatrix
+
+
+def _affine(stage: AffineStage) -> keras.layers.Layer:
+    return AffineMatrix(radians(stage.max_rotation_degrees), stage.max_shear)
+
+
+# One for each kind of linear stage.
+_LAYERS: dict[type[LinearStage], Callable[[Any], keras.layers.Layer]] = {
+    AffineStage: _affine
+}
+
+
+def matrix_layer(stage: LinearStage) -> keras.layers.Layer:
+    """Makes the layer that turns the numbers of a linear stage into its matrix.
+
+    Args:
+        stage: Any kind of them.
+
+    Returns:
+        A layer without weights: `(numbers, spacing, reference) -> matrix`, as
+        `dlir_tf.layers.affine.AffineMatrix`, which takes `stage.num_parameters[ndim]`
+        numbers. If these are 0, it is the identity.
+    """
+    return _LAYERS[type(stage)](stage)
