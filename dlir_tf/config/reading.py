@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from dlir_tf.config.plain_yaml import dump_yaml, load_yaml
 from dlir_tf.config.schema import PER_AXIS, Config
+from dlir_tf.config.stages import TRANSFORMS
 from dlir_tf.errors import InputError
 
 
@@ -77,7 +78,7 @@ def _describe(source: str, problem: Any) -> list[str]:
     for part in problem["loc"]:
         if isinstance(part, int):
             place += f"[{part}]"
-        elif not (inside_stages and part in ("affine", "bspline")):
+        elif not (inside_stages and part in TRANSFORMS):
             place += f".{part}" if place else str(part)
         inside_stages = isinstance(part, int)
     kind, message = problem["type"], str(problem["msg"])
@@ -89,12 +90,16 @@ def _describe(source: str, problem: Any) -> list[str]:
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         found = problem.get("ctx", {}).get("tag", "nothing")
         place += ".transform"
-        message = f"must be affine or bspline. Received: {found}"
+        message = f"must be {_one_of(TRANSFORMS)}. Received: {found}"
     elif kind not in ("value_error", "missing", "extra_forbidden"):
         message += f". Received: {_shortened(problem['input'])}"
     if not place:  # parts that don't fit together: each line names its own
         return [f"{source}, {line}" for line in message.splitlines()]
     return [f"{source}, {place}: {message}"]
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _shortened(value: Any) -> str:

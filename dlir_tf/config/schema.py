@@ -1,11 +1,12 @@
 """The settings of a model: frozen, validated, with defaults."""
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from dlir_tf.config.misfits import misfits
+from dlir_tf.config.misfits import misfits_of_patch, misfits_of_stages
 from dlir_tf.config.refinement import Refinement
 from dlir_tf.config.stages import (
     BSplineStage,
@@ -20,6 +21,7 @@ from dlir_tf.config.stages import (
     Stage,
     Weight,
     named,
+    per_axis_message,
 )
 from dlir_tf.errors import InputError
 
@@ -227,10 +229,30 @@ class Config(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "Config":
-        found = [f"{place}: {message}" for place, message in misfits(self)]
-        if found:
-            raise ValueError("\n".join(found))
+        if found := list(self._misfits()):
+            raise ValueError("\n".join(f"{place}: {what}" for place, what in found))
         return self
+
+    def _misfits(self) -> Iterator[tuple[str, str]]:
+        """Yields (place, message) for everything that doesn't fit together."""
+        if len(self.spacing) != self.ndim:
+            yield "spacing", per_axis_message(self.spacing, self.ndim)
+        groups = {"stages": self.stages, "refinement.stages": self.refinement.stages}
+        stages = {
+            f"{name}[{index}]": stage
+            for name, group in groups.items()
+            for index, stage in enumerate(group)
+        }
+        yield from misfits_of_stages(stages, self.ndim)
+        if self.training.patch_size is not None:
+            known = all(stage.has_rank(self.ndim) for stage in self.all_stages)
+            multiple = self.multiple if known else None
+            yield from misfits_of_patch(self.training.patch_size, self.ndim, multiple)
+        if self.training.augmentation.deformation and self.coarsest_lattice is None:
+            yield (
+                "training.augmentation.deformation",
+                "needs a bspline stage, whose lattice it takes; set it to 0",
+            )
 
 
 def _stands_for_all_axes(key: str, value: Any) -> bool:

@@ -5,7 +5,7 @@ of, or the control points of a spline. The matrices of all linear stages make on
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,6 +57,27 @@ class _Stage(Frozen, ABC):
             cell // factor
             for cell, factor in zip(self.cell_spacing, self.downsample, strict=True)
         )
+
+    def has_rank(self, ndim: int) -> bool:
+        """Whether it has one value per axis, where it should."""
+        return len(self.downsample) == len(self.cell_spacing) == ndim
+
+    def misfits(self, ndim: int) -> Iterator[tuple[str, str]]:
+        """Yields (setting, message) for what doesn't fit together within the stage."""
+        for key in ("downsample", self.cell_key):
+            values = getattr(self, key)
+            if len(values) != ndim:
+                yield key, per_axis_message(values, ndim)
+        pairs = zip(self.cell_spacing, self.downsample, strict=False)
+        if self.has_rank(ndim) and not all(
+            cell % factor == 0 and _is_power_of_two(cell // factor)
+            for cell, factor in pairs
+        ):
+            yield (
+                self.cell_key,
+                f"must be a power of two times `downsample` {self.downsample}. "
+                f"Received: {self.cell_spacing}",
+            )
 
     def network_name(self, number: int) -> str:
         """What the network of this stage is called, the `number`th of its config."""
@@ -150,3 +171,12 @@ def named(
         for number, stage in enumerate(stages, start=1)
         if isinstance(stage, kind)
     )
+
+
+def per_axis_message(values: Sequence[object], ndim: int) -> str:
+    """What to say where there isn't one value per axis."""
+    return f"needs {ndim} values, one per axis. Received: {list(values)}"
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
