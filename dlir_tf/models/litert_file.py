@@ -19,11 +19,26 @@ from typing import Any
 
 from dlir_tf.config import Config, dump_config, parse_config
 from dlir_tf.errors import InputError
+from dlir_tf.plain_files import what_is_wrong
 
 SUFFIX = ".tflite"
 CONFIG_ENTRY = "config.yaml"
 CARD_ENTRY = "dlir_tf.json"
 FORMAT_VERSION = 1
+
+_LARGEST_ENTRY = 1 << 22  # bytes; a config has a few thousand
+# What zipfile and json raise of archives that are damaged.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 PARAMETERS = "parameters"
 REGISTER = "register"
@@ -73,7 +88,7 @@ def read_model_file(path: str | Path) -> tuple[bytes, Card]:
             or its version is another one.
     """
     path = Path(path)
-    if not path.is_file():
+    if what_is_wrong(path):
         raise InputError(
             f"{path}: no such model file; `dlir-tf export --format tflite --output "
             f"{path}` makes one of a model folder"
@@ -88,13 +103,28 @@ def read_model_file(path: str | Path) -> tuple[bytes, Card]:
     flatbuffer = whole[:length]
     if hashlib.sha256(flatbuffer).hexdigest() != content.get("flatbuffer_sha256"):
         raise InputError(f"{path}: is damaged; copy it again, or export it again")
-    card = Card(
-        parse_config(config_text, f"{path}: {CONFIG_ENTRY}"),
-        tuple(content["shape"]),
-        content["precision"],
-        content["provenance"],
-    )
-    return flatbuffer, card
+    config = parse_config(config_text, f"{path}: {CONFIG_ENTRY}")
+    return flatbuffer, _card(path, content, config)
+
+
+def _card(path: Path, content: dict[str, Any], config: Config) -> Card:
+    """What the entry of the card says, checked."""
+    shape, provenance = content.get("shape"), content.get("provenance")
+    sizes = shape if isinstance(shape, list) else []
+    whole = all(type(size) is int and size > 0 for size in sizes)
+    if len(sizes) != config.ndim or not whole or not isinstance(provenance, dict):
+        raise InputError(
+            f"{path}: its card must state a shape of {config.ndim} sizes and a "
+            f"provenance, but states {str(shape)[:100]}; export the model again"
+        )
+    return Card(config, tuple(sizes), str(content.get("precision")), provenance)
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> str:
+    entry = archive.getinfo(name)
+    if entry.file_size > _LARGEST_ENTRY:
+        raise ValueError(f"{name} would unpack to {entry.file_size} bytes")
+    return archive.read(entry).decode("utf-8")
 
 
 def _entries(whole: bytes, path: Path) -> tuple[dict[str, Any], str, int]:
@@ -102,9 +132,9 @@ def _entries(whole: bytes, path: Path) -> tuple[dict[str, Any], str, int]:
     try:
         with zipfile.ZipFile(io.BytesIO(whole)) as archive:
             length = min(entry.header_offset for entry in archive.infolist())
-            config_text = archive.read(CONFIG_ENTRY).decode("utf-8")
-            content = dict(json.loads(archive.read(CARD_ENTRY)))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, zlib.error) as error:
+            config_text = _text(archive, CONFIG_ENTRY)
+            content = dict(json.loads(_text(archive, CARD_ENTRY)))
+    except _DAMAGE as error:
         raise InputError(
             f"{path}: isn't a whole model file of `dlir-tf export --format tflite` "
             "(another program's, or damaged); copy it again, or export a model folder"

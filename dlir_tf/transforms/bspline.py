@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dlir_tf.images.grid import Grid, apply_affine
+from dlir_tf.images.grid import Grid, apply_affine, is_invertible
 from dlir_tf.splines.cubic import evaluate, evaluate_on_grid, inside_lattice
 from dlir_tf.splines.lattice import lattice_origin
 from dlir_tf.transforms.inverse import Inverse
@@ -27,7 +27,8 @@ class BSpline:
             place in the world, RAS+ mm.
 
     Raises:
-        ValueError: If shapes don't fit or numbers aren't finite.
+        ValueError: If shapes don't fit, numbers aren't finite, or the lattice can't
+            be inverted.
     """
 
     control_points: np.ndarray
@@ -56,6 +57,11 @@ class BSpline:
                 "BSpline: expected finite control points and a finite lattice, but "
                 "there are NaN or infinite numbers; a model that gives them diverged "
                 "in training, a file that holds them is damaged: make either anew"
+            )
+        if not is_invertible(lattice):
+            raise ValueError(
+                "BSpline: expected a lattice that can be inverted, with 0 ... 0 1 in "
+                f"its last row. Received: {lattice.tolist()}"
             )
 
     @property

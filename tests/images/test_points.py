@@ -1,6 +1,7 @@
 """Files of landmarks: what is read, what is kept, what is refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -51,6 +52,13 @@ def test_wrong_points_name_the_line(tmp_path, text, message):
 def test_missing_points(tmp_path):
     with pytest.raises(InputError, match=r"no such file: .*p\.csv"):
         read_points(tmp_path / "p.csv")
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.fcsv", "p.mrk.json"])
+def test_a_pipe_is_refused(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: must be a file, but is a pipe"):
+        read_points(tmp_path / name)
 
 
 def test_columns_may_come_in_any_order_beside_others(tmp_path):
@@ -125,6 +133,9 @@ def test_points_without_a_position_are_left_alone_but_not_guessed(tmp_path):
         (document(markup([1, 2])), r"landmark F-0 must be 3 finite.*\[1, 2\]"),
         (document(markup([1, 2, "3"])), "landmark F-0 must be 3 finite numbers"),
         (document(markup([1, 2, float("nan")])), "must be 3 finite numbers"),
+        (document(markup([1, 2, 10**400])), "must be 3 finite numbers"),
+        (document(markup([1, 2, [3]])), "must be 3 finite numbers"),
+        (document(markup({"x": 1})), "must be 3 finite numbers"),
         (document(markup([1, 2, 3], coordinateUnits="um")), "in mm, but are LPS in um"),
         (document(markup([1, 2, 3], coordinateSystem="IJK")), "but are IJK in mm"),
         (document(markup([1, 2, 3], type="ROI")), "of type ROI, which isn't given by"),

@@ -66,3 +66,42 @@ def test_of_another_version(
         path.write_bytes(pack(FLATBUFFER, card))
     with pytest.raises(InputError, match=r"version 99; this dlir-tf reads version 1"):
         read_model_file(path)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """Gigabytes of zeros pack into megabytes; a config has a few thousand bytes."""
+    whole = io.BytesIO(FLATBUFFER)
+    with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.yaml", bytes(10_000_000))
+        archive.writestr("dlir_tf.json", "{}")
+    (tmp_path / "model.tflite").write_bytes(whole.getvalue())
+    with pytest.raises(InputError, match="isn't a whole model file") as caught:
+        read_model_file(tmp_path / "model.tflite")
+    assert "10000000 bytes" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": None},
+        {"shape": [16, 32]},
+        {"shape": [16, 32, 8.5]},
+        {"shape": [16, 32, -8]},
+        {"shape": "big"},
+        {"provenance": 3},
+    ],
+    ids=str,
+)
+def test_a_card_that_does_not_fit(
+    tmp_path: Path, card: Card, change: dict[str, object]
+) -> None:
+    with zipfile.ZipFile(io.BytesIO(pack(FLATBUFFER, card))) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    content = {**json.loads(entries["dlir_tf.json"]), **change}
+    whole = io.BytesIO(FLATBUFFER)
+    with zipfile.ZipFile(whole, "a") as archive:
+        archive.writestr("config.yaml", entries["config.yaml"])
+        archive.writestr("dlir_tf.json", json.dumps(content))
+    (tmp_path / "model.tflite").write_bytes(whole.getvalue())
+    with pytest.raises(InputError, match="its card must state a shape of 3 sizes"):
+        read_model_file(tmp_path / "model.tflite")

@@ -134,10 +134,14 @@ def _parse(path: Path, control_point: dict[str, Any]) -> npt.NDArray[np.float64]
     numbers = isinstance(position, list) and all(
         isinstance(x, int | float) and not isinstance(x, bool) for x in position
     )
-    if not numbers or len(position) != 3 or not np.isfinite(position).all():
+    try:
+        point = np.array([float(x) for x in position] if numbers else [])
+    except OverflowError:  # JSON knows whole numbers of any size
+        point = np.zeros(0)
+    if point.shape != (3,) or not np.isfinite(point).all():
         name = control_point.get("label") or control_point.get("id") or "without a name"
         raise InputError(
             f"{path}: the position of landmark {name} must be 3 finite numbers, but is "
-            f"{position}; place it again in 3D Slicer"
+            f"{str(position)[:100]}; place it again in 3D Slicer"
         )
-    return np.array(position, np.float64)
+    return point

@@ -11,6 +11,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images.points.csv_points import read_csv_points
 from dlir_tf.images.points.fcsv_points import SUFFIX, read_fcsv_points
 from dlir_tf.images.points.markups import read_markup_points
+from dlir_tf.plain_files import check_plain
 
 Space = Literal["RAS", "LPS"]
 
@@ -54,6 +55,7 @@ def read_point_file(
             for markups.
     """
     path = Path(path)
+    check_plain(path, "check the path")
     older = path.name.lower().endswith(SUFFIX)
     if not older and not is_markups_name(path):
         return read_csv_points(path, lps=space == "LPS")

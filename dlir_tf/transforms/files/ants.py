@@ -18,6 +18,7 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.files import known_as, replacing
 from dlir_tf.images import Grid, write_displacement
+from dlir_tf.plain_files import what_is_wrong
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.files.dense_form import (
@@ -55,7 +56,7 @@ def read_ants(path: Path) -> Transform:
     affine_path, warp_path = _partner(path, AFFINE), _partner(path, WARP)
     if path.name.endswith(INVERSE_WARP):
         warp_path = path
-    elif path == affine_path and not warp_path.exists():
+    elif path == affine_path and what_is_wrong(warp_path) == "doesn't exist":
         return read_itk(affine_path)
     if not affine_path.exists():
         raise InputError(

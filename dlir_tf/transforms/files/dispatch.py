@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image, grid_of
+from dlir_tf.plain_files import check_plain
 from dlir_tf.transforms.files.ants import (
     AFFINE,
     WARP,
@@ -52,8 +53,7 @@ def read_transform(path: str | os.PathLike[str]) -> Transform:
             read completely.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no such file: {path}; give the path of a transform's file")
+    check_plain(path, "give the path of a transform's file")
     name = path.name
     if is_ants_name(path):
         return read_ants(path)

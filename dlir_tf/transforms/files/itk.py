@@ -6,6 +6,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.images import Grid
 from dlir_tf.images.itk_files import itk_writing, quiet_itk, reason
+from dlir_tf.plain_files import check_plain
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
@@ -30,6 +31,7 @@ def read_itk(path: Path) -> Transform:
     """
     import SimpleITK as sitk
 
+    check_plain(path, "give the path of a transform's file")
     types = stored_types(path)
     try:
         with quiet_itk():

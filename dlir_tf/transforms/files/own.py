@@ -18,6 +18,7 @@ from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.dense_field import DenseField
+from dlir_tf.transforms.files.archive import read_arrays
 from dlir_tf.transforms.inverse import Inverse
 from dlir_tf.transforms.transform import Transform
 
@@ -27,7 +28,7 @@ _KINDS: dict[str, type[Any]] = {
     "bspline": BSpline,
     "dense_field": DenseField,
 }
-_INVERSE = "inverse "
+_INVERSE, _MOST_INVERSES = "inverse ", 10
 
 
 def write_own(path: Path, transform: Transform) -> float:
@@ -61,8 +62,7 @@ def read_own(path: Path) -> Transform:
         InputError: If the file is damaged, of another format or of a newer version.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
+        arrays = read_arrays(path)
     except Exception as error:  # damaged archives raise nearly anything
         raise InputError(
             f"{path}: can't be read as a transform ({error}); it's damaged, incomplete "
@@ -73,13 +73,13 @@ def read_own(path: Path) -> Transform:
             f"{path}: a .npz file of a transform must hold the format {_FORMAT!r}, but "
             f"this one holds {sorted(arrays)}; give a file that dlir-tf wrote"
         )
-    if arrays["version"] != _VERSION:
+    if str(arrays.get("version")) != str(_VERSION):
         raise InputError(
             f"{path}: the version of the format must be {_VERSION}, but is "
-            f"{arrays['version']}; read the file with a newer dlir-tf"
+            f"{arrays.get('version')}; read the file with a newer dlir-tf"
         )
     try:
-        kinds = arrays["components"].tolist()
+        kinds = [str(kind) for kind in np.atleast_1d(arrays["components"])]
         parts = [_rebuild(kind, n, arrays) for n, kind in enumerate(kinds)]
         return Transform(tuple(parts))
     except (KeyError, TypeError, ValueError) as error:
@@ -107,6 +107,8 @@ def _describe(path: Path, component: Component) -> tuple[str, dict[str, np.ndarr
 
 def _rebuild(kind: str, index: int, arrays: dict[str, np.ndarray]) -> Component:
     """The component with a certain index."""
+    if kind.count(_INVERSE) > _MOST_INVERSES:
+        raise ValueError(f"{index} is inverted more than {_MOST_INVERSES} times")
     if kind.startswith(_INVERSE):
         return Inverse(_rebuild(kind.removeprefix(_INVERSE), index, arrays))
     known = _KINDS[kind]
