@@ -8,7 +8,7 @@ import numpy as np
 
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
-from dlir_tf.evaluation.measures import measure
+from dlir_tf.evaluation.measures import measure_registration
 from dlir_tf.export.savedmodel import export_savedmodel
 from dlir_tf.figures.panels import registration_figure
 from dlir_tf.files import make_folder, replacing
@@ -93,7 +93,7 @@ def _compare(phantom: Phantom, result: Registration) -> dict[str, float]:
         phantom.moving,
         labels=(phantom.fixed_labels, phantom.moving_labels),
     )
-    after = measure(pair, result.transform)
+    after = measure_registration(pair, result)
     before = dice(phantom.fixed_labels.array, phantom.moving_labels.array)
     return {
         "motion_mm": float(np.linalg.norm(truth[heart], axis=-1).mean()),

@@ -16,7 +16,7 @@ import numpy as np
 
 from dlir_tf.cli.quiet import load_keras
 from dlir_tf.errors import InputError
-from dlir_tf.evaluation.measures import measure
+from dlir_tf.evaluation.measures import measure, measure_registration
 from dlir_tf.images import SpacingWarning
 from dlir_tf.pairs.loading import load_pair, located
 from dlir_tf.pairs.manifest import Pair, read_manifest
@@ -65,8 +65,8 @@ def evaluated(pair: Pair, model, refine: int | None = None):
             do_no_harm=False,
         )
     identity = Transform((Affine(np.eye(loaded.fixed.ndim + 1)),))
-    before, after = measure(loaded, identity), measure(loaded, result.transform)
-    return PairEvaluation(pair, before, after, result.report)
+    after = measure_registration(loaded, result)
+    return PairEvaluation(pair, measure(loaded, identity), after, result.report)
 
 
 if __name__ == "__main__":

@@ -9,16 +9,13 @@ import numpy as np
 
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
-from dlir_tf.evaluation.measures import Measures, measure
+from dlir_tf.evaluation.measures import Measures, measure, measure_registration
 from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.pairs.loading import faults_of_pairs, load_pair, located
 from dlir_tf.pairs.manifest import Pair
 from dlir_tf.quality import Report
-from dlir_tf.registration import (
-    chosen_config,
-    register,
-)
+from dlir_tf.registration import chosen_config, register
 from dlir_tf.transforms import Affine, Transform
 
 
@@ -231,7 +228,7 @@ def evaluate_pair(
             moving_mask=loaded.moving_mask,
         )
     before = measure(loaded, _identity(loaded.fixed))
-    after = measure(loaded, result.transform)
+    after = measure_registration(loaded, result)
     return PairEvaluation(pair, before, after, result.report)
 
 

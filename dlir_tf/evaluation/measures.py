@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
+from dlir_tf.images import Image
 from dlir_tf.metrics import (
     SurfaceDistances,
     dice,
@@ -17,6 +18,7 @@ from dlir_tf.metrics import (
 )
 from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.quality.field import inside_moving
+from dlir_tf.registration import Registration
 from dlir_tf.transforms import Transform
 
 
@@ -47,18 +49,29 @@ class Measures:
     landmark_errors: np.ndarray | None = None
 
 
-def measure(loaded: LoadedPair, transform: Transform) -> Measures:
+def measure(
+    loaded: LoadedPair,
+    transform: Transform,
+    *,
+    displacement: np.ndarray | None = None,
+    moved: Image | None = None,
+) -> Measures:
     """Measures how well a transform registers a pair.
 
     Args:
         loaded: Images, and labels and landmarks if there are any.
         transform: From the world of the fixed image to that of the moving image.
+        displacement: What `transform.displacement` says on the fixed grid, if it's at
+            hand, as a registration has it.
+        moved: The moving image that the transform moved there, likewise.
     """
     fixed, moving = loaded.fixed, loaded.moving
-    displacement = transform.displacement(fixed)
+    if displacement is None:
+        displacement = transform.displacement(fixed)
+    if moved is None:
+        moved = transform.resample(moving, fixed, displacement=displacement)
     counting = inside_moving(fixed.grid, moving.grid, displacement)
     counting &= _inside_masks(loaded, transform, displacement)
-    moved = transform.resample(moving, fixed, displacement=displacement)
     # World mm to steps along the fixed image's axes, as the determinant wants them.
     to_steps = fixed.grid.inverse[:-1, :-1].astype(np.float32)
     jacobian = jacobian_determinant(displacement @ to_steps.T)
@@ -74,6 +87,13 @@ def measure(loaded: LoadedPair, transform: Transform) -> Measures:
         dice=overlaps,
         surface=surfaces,
         landmark_errors=errors,
+    )
+
+
+def measure_registration(loaded: LoadedPair, result: Registration) -> Measures:
+    """Measures what a registration gave, without computing any of it again."""
+    return measure(
+        loaded, result.transform, displacement=result.displacement, moved=result.moved
     )
 
 

@@ -18,7 +18,7 @@ from dlir_tf.evaluation.evaluate import (
     evaluate,
     evaluate_pair,
 )
-from dlir_tf.evaluation.measures import Measures, measure
+from dlir_tf.evaluation.measures import Measures, measure, measure_registration
 from dlir_tf.evaluation.report import summary_table, write_csv
 from dlir_tf.images import Image, write_image
 from dlir_tf.metrics import SurfaceDistances
@@ -26,6 +26,7 @@ from dlir_tf.models.folder import Model, make_model
 from dlir_tf.models.model import build_model
 from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.pairs.manifest import Pair, read_manifest
+from dlir_tf.registration import register
 from dlir_tf.transforms import Affine, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
@@ -338,6 +339,20 @@ def test_untrained_model_leaves_everything_as_it_was(tmp_path, untrained):
     assert after.folded_percent == 0
     assert after.std_log_jacobian == pytest.approx(0, abs=1e-6)
     assert evaluation.seconds > 0
+
+
+def test_a_registration_is_measured_without_computing_it_again(untrained, monkeypatch):
+    loaded = dataclasses.replace(shifted_pair(), labels=None)
+    result = register(loaded.fixed, loaded.moving, model=untrained, do_no_harm=False)
+    result = dataclasses.replace(result, transform=true_shift(loaded.fixed))
+    for name in ("displacement", "resample"):
+        monkeypatch.setattr(Transform, name, lambda *_, **__: pytest.fail("again"))
+    measured = measure_registration(loaded, result)
+    monkeypatch.undo()
+    expected = measure(loaded, identity(loaded.fixed))
+    assert measured.ncc == pytest.approx(expected.ncc, abs=1e-6)
+    assert measured.std_log_jacobian == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(measured.landmark_errors, 0, atol=1e-12)
 
 
 def test_slices_are_evaluated_with_a_2d_model(tmp_path):
