@@ -8,6 +8,7 @@ from itertools import permutations
 from pathlib import Path
 
 from dlir_tf.errors import InputError
+from dlir_tf.files.csv_rows import rows_of
 
 _PAIR_COLUMNS = ("fixed", "moving")
 _MASK_COLUMNS = ("fixed_mask", "moving_mask")
@@ -123,16 +124,16 @@ class _Row:
 def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream)
-            lines = [(reader.line_num, [v.strip() for v in row]) for row in reader]
+            lines = [(n, [v.strip() for v in row]) for n, row in rows_of(stream)]
     except OSError as error:
         raise InputError(
             f"{path}: can't be read as a manifest of pairs: {error.strerror}"
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: isn't a CSV file: {error}") from error
-    # Blank lines, and those of a spreadsheet's empty rows.
-    lines = [(number, row) for number, row in lines if any(row)]
+        raise InputError(
+            f"{path}: isn't a CSV file: {error}; save it as text with commas, in UTF-8, "
+            "each quote closed on its line"
+        ) from error
     columns = lines[0][1] if lines else []
     _check_columns(path, columns)
     if len(lines) < 2:

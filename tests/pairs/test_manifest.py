@@ -158,6 +158,15 @@ def test_faulty_manifests(folder, text, expected):
     assert "pairs.csv" in message
 
 
+@pytest.mark.parametrize("closed", ["", '"'], ids=["open to the end", "closed later"])
+def test_a_quote_that_is_not_closed_swallows_no_lines(folder, closed):
+    text = 'fixed,moving\nscans/a.nii,"scans/b.nii\nscans/b.nii,scans/c.nii\n'
+    text += f"scans/c.nii,{closed}scans/a.nii\n"
+    assert "each quote closed on its line" in problem(folder, text)
+    (pair,) = read_manifest(write(folder, 'fixed,moving\n"scans/a.nii","scans/b.nii"'))
+    assert pair.moving.name == "b.nii"
+
+
 def test_what_is_no_manifest_at_all(folder):
     with pytest.raises(InputError, match=r"none\.csv: can't be read as a manifest"):
         read_manifest(folder / "none.csv")

@@ -4,7 +4,6 @@ Further columns, such as names, are kept as they are, in their order.
 """
 
 import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
+from dlir_tf.files.csv_rows import rows_of
 from dlir_tf.images.frame import flip_ras_lps
 
 _DECIMALS = 6  # a millionth of a mm
@@ -115,29 +115,6 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
             f"{path}: can't be read as a CSV file of points ({error}); save it as "
             "text with commas, in UTF-8"
         ) from error
-
-
-def rows_of(lines: Iterable[str], first: int = 1) -> list[tuple[int, list[str]]]:
-    """Splits lines into cells; empty ones are left out.
-
-    Args:
-        lines: Of a CSV file.
-        first: The number of the first line.
-
-    Raises:
-        csv.Error: If a quote isn't closed on its line: what follows would count as
-            one cell.
-    """
-    # Strict, or the end of the file would close a quote.
-    reader = csv.reader(lines, strict=True)
-    numbered = []
-    for row in reader:
-        number = reader.line_num + first - 1
-        if any("\n" in cell or "\r" in cell for cell in row):
-            raise csv.Error(f"a quote before line {number} isn't closed on its line")
-        if "".join(row).strip():
-            numbered.append((number, row))
-    return numbered
 
 
 def _parse(

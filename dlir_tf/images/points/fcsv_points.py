@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.images.points.csv_points import CsvPoints, points_in_rows, rows_of
+from dlir_tf.files.csv_rows import rows_of
+from dlir_tf.images.points.csv_points import CsvPoints, points_in_rows
 
 SUFFIX = ".fcsv"
 
