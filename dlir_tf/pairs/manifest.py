@@ -21,6 +21,10 @@ _OPTIONAL_COLUMNS = (
 )
 _IMAGE_COLUMNS = ("image", "labels", "points", "mask")
 
+# All pairs of 500 images. Every pair is read and checked before the work begins, which
+# takes hours for so many; listing them takes 2 s and 60 MB.
+MAX_PAIRS = 250_000
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -65,7 +69,7 @@ def read_manifest(path: Path) -> list[Pair]:
             image a line, in `image` and optionally `labels`, `points` and `mask`,
             which stands for all ordered pairs of these images. Labels and points
             come for both images or neither, masks as they like. Paths are relative
-            to the manifest's folder.
+            to the manifest's folder. At most `MAX_PAIRS` pairs.
 
     Raises:
         InputError: If something is wrong with it; every faulty line is named.
@@ -73,6 +77,7 @@ def read_manifest(path: Path) -> list[Pair]:
     path = Path(path)
     columns, rows = _read_rows(path)
     by_image = "image" in columns
+    _check_number(path, len(rows), by_image)
     required = ("image",) if by_image else _PAIR_COLUMNS
     problems = list(_missing_files(rows, required))
     problems += _lonely_images(rows) if by_image else _one_sided_pairs(rows)
@@ -131,8 +136,8 @@ def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
-            f"{path}: isn't a CSV file: {error}; save it as text with commas, in UTF-8, "
-            "each quote closed on its line"
+            f"{path}: isn't a CSV file: {error}; save it as text with commas, in "
+            "UTF-8, each quote closed on its line"
         ) from error
     columns = lines[0][1] if lines else []
     _check_columns(path, columns)
@@ -172,6 +177,21 @@ def _row(path: Path, line: int, columns: list[str], values: list[str]) -> _Row:
         for name, value in zip(columns, values, strict=True)
     }
     return _Row(line, f"{path}, line {line}", files)
+
+
+def _check_number(path: Path, num_rows: int, by_image: bool) -> None:
+    """Refuses more pairs than anybody waits for."""
+    num_pairs = num_rows * (num_rows - 1) if by_image else num_rows
+    if num_pairs <= MAX_PAIRS:
+        return
+    found, cure = f"{num_pairs} pairs", "split it"
+    if by_image:
+        found = f"{num_rows} images, which make {num_pairs} ordered pairs"
+        cure = "list the pairs that you want, one a line, in the columns fixed,moving"
+    raise InputError(
+        f"{path}: a manifest may have {MAX_PAIRS} pairs, but this one has {found}; "
+        f"{cure}"
+    )
 
 
 def _missing_files(rows: list[_Row], required: tuple[str, ...]) -> Iterator[str]:

@@ -167,6 +167,19 @@ def test_a_quote_that_is_not_closed_swallows_no_lines(folder, closed):
     assert pair.moving.name == "b.nii"
 
 
+def test_more_pairs_than_anybody_waits_for_are_refused_at_once(folder, monkeypatch):
+    text = "image\n" + "scans/a.nii\n" * 2000
+    message = problem(folder, text)
+    assert "2000 images, which make 3998000 ordered pairs" in message
+    assert "in the columns fixed,moving" in message
+    monkeypatch.setattr("dlir_tf.pairs.manifest.MAX_PAIRS", 6)
+    assert len(read_manifest(write(folder, "image\n" + "scans/a.nii\n" * 3))) == 6
+    assert "4 images" in problem(folder, "image\n" + "scans/a.nii\n" * 4)
+    text = "fixed,moving\n" + "scans/a.nii,scans/b.nii\n" * 6
+    assert len(read_manifest(write(folder, text))) == 6
+    assert "7 pairs; split it" in problem(folder, text + "scans/a.nii,scans/b.nii\n")
+
+
 def test_what_is_no_manifest_at_all(folder):
     with pytest.raises(InputError, match=r"none\.csv: can't be read as a manifest"):
         read_manifest(folder / "none.csv")
