@@ -35,8 +35,8 @@ def check_version_folder(output: Path, name: str, version: int, config: Config) 
             f"`.` or `-`. Received: {name!r}"
         )
     home = Path(output) / name
-    check_folder(home)
     for folder in (Path(output), home):
+        check_folder(folder)
         _check_no_model(folder)
     taken = _versions(home)
     if version in taken:

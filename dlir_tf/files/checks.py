@@ -45,8 +45,7 @@ def check_folder(folder: Path) -> None:
         InputError: If it, or the nearest one above it that is there, is a file or
             can't be written.
     """
-    parents = folder.absolute().parents
-    nearest = next(path for path in (folder, *parents) if path.exists())
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
     about = "" if nearest == folder else f"{nearest} "
     if not nearest.is_dir():
         problem = f"{about}is a file; choose another --output"
