@@ -13,7 +13,7 @@ from keras import ops
 from dlir_tf.compute.blocks import gather_rows, grid_axes
 from dlir_tf.compute.compilation import compiled_fixed_island
 from dlir_tf.layers.bspline import voxel_weights
-from dlir_tf.layers.sampling import (
+from dlir_tf.layers.cells import (
     components,
     corner_offsets,
     find_cells,
