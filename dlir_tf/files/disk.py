@@ -58,6 +58,22 @@ def disk_errors(place: Path) -> Iterator[None]:
         raise WriteError(place, OSError(code, reason)) from error
 
 
+def reserve(path: Path, num_bytes: int) -> None:
+    """Fails now if the disk has no room for a file that is about to be written.
+
+    HDF5 takes the process down, at once or when it ends, if the disk fills up while it
+    writes. A file that is surely as large fails as any file does; HDF5 then writes over
+    it. It is random because some file systems have room for any number of zeros.
+
+    Raises:
+        OSError: If there is no room.
+    """
+    with path.open("wb") as stream:
+        stream.write(os.urandom(num_bytes))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
 def _is_in(places: tuple[Path, ...], name: object) -> bool:
     """Whether a name that an error gives is a place, or of something within."""
     if not isinstance(name, str | os.PathLike):

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlir_tf.compute.silence import silence
 from dlir_tf.errors import InputError
+from dlir_tf.files import replacing
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
 from dlir_tf.images.frame import flip_affine
@@ -40,16 +42,11 @@ def load_with_itk(path: Path) -> Contents:
     """
     import SimpleITK as sitk
 
-    suffix = suffix_of(path, ITK_SUFFIXES) or ""
-    nrrd = None
-    if _READERS[suffix] == "NrrdImageIO":
-        nrrd = read_nrrd_header(path)
-        check_nrrd(path, nrrd)
-    else:
-        check_metaimage(path)
+    reader = _reader(path)
+    nrrd = _check(path, reader)
     try:
         with quiet_itk():
-            image = sitk.ReadImage(str(path), imageIO=_READERS[suffix])
+            image = sitk.ReadImage(str(path), imageIO=reader)
     except RuntimeError as error:
         raise InputError(
             f"{path}: can't be read as an image ({reason(error)}); it's damaged, "
@@ -58,6 +55,20 @@ def load_with_itk(path: Path) -> Contents:
     keys = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     _check_space(path, keys, image.GetDimension())
     return _contents(image, keys, nrrd)
+
+
+def _reader(path: Path) -> str:
+    return _READERS[suffix_of(path, ITK_SUFFIXES) or ""]
+
+
+def _check(path: Path, reader: str) -> NrrdHeader | None:
+    """Checks a file before ITK reads it; NRRD's header comes back."""
+    if reader != "NrrdImageIO":
+        check_metaimage(path)
+        return None
+    header = read_nrrd_header(path)
+    check_nrrd(path, header)
+    return header
 
 
 def _contents(
@@ -163,16 +174,45 @@ def quiet_itk() -> Iterator[None]:
 
 @contextlib.contextmanager
 def itk_writing() -> Iterator[None]:
-    """Raises what ITK can't write as the operating system would, without warnings.
+    """Raises what ITK can't write as the operating system would.
+
+    Of a failure, its C++ code tells stderr line by line, which is shut meanwhile.
 
     Raises:
         OSError: With the reason that ITK gives.
     """
     try:
-        with quiet_itk():
+        with quiet_itk(), silence():
             yield
     except RuntimeError as error:
         raise OSError(errno.EIO, reason(error)) from error
+
+
+def write_with_itk(path: Path, image: "sitk.Image") -> None:
+    """Writes an ITK image, compressed, whole or not at all.
+
+    ITK tells of no failure to write the end of a file, so what it wrote is read again.
+
+    Raises:
+        WriteError: If the disk doesn't take it.
+    """
+    import SimpleITK as sitk
+
+    with replacing(path) as draft, itk_writing():
+        sitk.WriteImage(image, str(draft), useCompression=True)
+        try:
+            _check(draft, _reader(draft))
+        except InputError as error:
+            raise incomplete() from error
+        written = sitk.ReadImage(str(draft))
+        ours, theirs = map(sitk.GetArrayViewFromImage, (image, written))
+        if not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"):
+            raise incomplete()
+
+
+def incomplete() -> OSError:
+    """The error of a file that was written without one, but isn't what was meant."""
+    return OSError(errno.EIO, "what was written isn't complete")
 
 
 def reason(error: RuntimeError) -> str:

@@ -15,7 +15,7 @@ from dlir_tf.images.formats import NIFTI_SUFFIXES, writable_suffix
 from dlir_tf.images.frame import in_mm
 from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
 from dlir_tf.images.image import Image
-from dlir_tf.images.itk_files import itk_writing, to_itk
+from dlir_tf.images.itk_files import to_itk, write_with_itk
 
 _STORED_AS: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.uint8),
@@ -120,11 +120,7 @@ def save_image(
             )
         save_nifti(path, array, affine, header, time=time)
         return
-    import SimpleITK as sitk
-
-    image = to_itk(array, affine, time[0] if time else 0.0)
-    with replacing(path) as draft, itk_writing():
-        sitk.WriteImage(image, str(draft), useCompression=True)
+    write_with_itk(path, to_itk(array, affine, time[0] if time else 0.0))
 
 
 def _affine_4x4(affine: np.ndarray, header: nib.Nifti1Header | None) -> np.ndarray:

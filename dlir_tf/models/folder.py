@@ -12,7 +12,6 @@
 
 import hashlib
 import json
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from keras import ops
 from dlir_tf.compute.compilation import compiled_graph
 from dlir_tf.config import Config, dump_config, read_config
 from dlir_tf.errors import InputError
-from dlir_tf.files import make_folder, replacing
+from dlir_tf.files import make_folder, replacing, reserve
 from dlir_tf.models.folder_files import (
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -121,13 +120,7 @@ def save_weights(path: Path, network: keras.Model) -> None:
     """Writes weights for `network.load_weights`, whole or not at all."""
     num_bytes = sum(weight.numpy().nbytes for weight in network.weights)
     with replacing(path) as unfinished:
-        # HDF5 takes the process down if the disk fills up while it writes. A draft
-        # that is sure to be larger fails as any file does; it is random because
-        # some file systems have room for any number of zeros.
-        with unfinished.open("wb") as stream:
-            stream.write(os.urandom(2 * num_bytes + 2**20))
-            stream.flush()
-            os.fsync(stream.fileno())
+        reserve(unfinished, 2 * num_bytes + 2**20)
         network.save_weights(unfinished)
 
 

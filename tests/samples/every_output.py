@@ -1,6 +1,6 @@
 """One small result of every kind, and what writes it to a path."""
 
-import json
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +16,8 @@ from dlir_tf.images import (
     write_frames,
     write_image,
 )
-from dlir_tf.images.points import read_point_file
+from dlir_tf.images.points import CsvPoints, MarkupPoints
 from dlir_tf.quality import Report, write_report
-from dlir_tf.training.checkpoint import Checkpoint, Progress, save_checkpoint
 from dlir_tf.transforms import Affine, BSpline, Transform, write_transform
 from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
 
@@ -95,7 +94,7 @@ def writers() -> dict[str, Writer]:
     every["report.json"] = lambda path: write_report(path, report())
     every["evaluation.csv"] = _write_evaluation
     every["points.csv"] = lambda path: _write_points(path, POINTS)
-    every["points.mrk.json"] = lambda path: _write_points(path, _markups())
+    every["points.mrk.json"] = _write_markups
     every["checkpoint.npz"] = _write_checkpoint
     return every
 
@@ -111,21 +110,21 @@ def _write_evaluation(path: Path) -> None:
 
 
 def _write_points(path: Path, text: str) -> None:
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, path.name)
-        source.write_text(text)
-        file = read_point_file(source)
-    file.write(path, points=file.points + 0.25)
+    rows = list(csv.reader(text.splitlines()))
+    points = np.array([[float(x) for x in row[:3]] for row in rows[1:]])
+    CsvPoints(points, rows, [0, 1, 2], lps=False).write(path, points)
 
 
-def _markups() -> str:
+def _write_markups(path: Path) -> None:
     points = [{"label": f"{n}", "position": [n, 0.5, -n]} for n in range(100)]
-    return json.dumps({"markups": [{"type": "Fiducial", "controlPoints": points}]})
+    document = {"markups": [{"type": "Fiducial", "controlPoints": points}]}
+    positions = np.array([point["position"] for point in points])
+    MarkupPoints(positions, document).write(path, positions)
 
 
 def _write_checkpoint(path: Path) -> None:
+    from dlir_tf.training.checkpoint import Checkpoint, Progress, save_checkpoint
+
     weights = [np.ones((30, 30)), np.ones(30)]
     progress = Progress(0, 2, 1.0, 2, 1.0, "recipe")
     save_checkpoint(path, Checkpoint(progress, weights, weights, weights))

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from dlir_tf.errors import InputError
-from dlir_tf.files import replacing
 from dlir_tf.images import Grid, write_displacement
 from dlir_tf.images.displacement import read_field_file
-from dlir_tf.images.itk_files import itk_writing
+from dlir_tf.images.itk_files import write_with_itk
 from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import (
     dense_form,
@@ -61,13 +60,10 @@ def write_field(path: Path, transform: Transform, reference: Grid | None) -> flo
 
 
 def _write_with_itk(path: Path, field: DenseField) -> None:
-    import SimpleITK as sitk
-
     if field.grid.is_sheared:
         raise InputError(
             "a displacement field must lie on perpendicular axes to be read again, "
             "but the grid is sheared; give it on the grid of another image",
             place=path,
         )
-    with replacing(path) as unfinished, itk_writing():
-        sitk.WriteImage(field_to_itk(field), str(unfinished), True)
+    write_with_itk(path, field_to_itk(field))

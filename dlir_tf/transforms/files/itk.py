@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from dlir_tf.errors import InputError
-from dlir_tf.files import replacing
+from dlir_tf.files import replacing, reserve
 from dlir_tf.images import Grid
-from dlir_tf.images.itk_files import itk_writing, quiet_itk, reason
+from dlir_tf.images.itk_files import incomplete, itk_writing, quiet_itk, reason
 from dlir_tf.plain_files import check_plain
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
@@ -13,10 +15,15 @@ from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import grid_for, largest_error, simplified
 from dlir_tf.transforms.files.itk_conversion import from_itk, to_itk
-from dlir_tf.transforms.files.itk_integrity import stored_types
+from dlir_tf.transforms.files.itk_integrity import HDF5_SUFFIXES, stored_types
 from dlir_tf.transforms.transform import Transform
 
-_EXACT = (Affine, BSpline, DenseField)
+# What ITK's files hold exactly, and by which arrays.
+_ARRAYS: dict[type[Component], tuple[str, ...]] = {
+    Affine: ("matrix",),
+    BSpline: ("control_points", "lattice"),
+    DenseField: ("displacement", "affine"),
+}
 
 
 def read_itk(path: Path) -> Transform:
@@ -66,7 +73,8 @@ def write_itk(path: Path, transform: Transform, reference: Grid | None) -> float
         InputError: If a reference is needed and there is none.
     """
     components = [simplified(component) for component in transform.components]
-    inexact = [n for n, part in enumerate(components) if not isinstance(part, _EXACT)]
+    exact = tuple(_ARRAYS)
+    inexact = [n for n, part in enumerate(components) if not isinstance(part, exact)]
     error = 0.0
     if inexact:
         grid = grid_for(path, reference)
@@ -80,13 +88,44 @@ def write_itk(path: Path, transform: Transform, reference: Grid | None) -> float
 def save_itk(path: Path, transform: Transform) -> None:
     """Writes an exact form to a file of any of ITK's formats, whole or not at all.
 
+    ITK tells of no failure to write the end of a file, so what it wrote is read again.
+
     Raises:
-        WriteError: If ITK fails to.
+        WriteError: If the disk doesn't take it.
     """
     import SimpleITK as sitk
 
     with replacing(path) as unfinished, itk_writing():
+        if path.suffix in HDF5_SUFFIXES:
+            arrays = [getattr(c, n) for c in transform.components for n in _arrays(c)]
+            reserve(unfinished, sum(8 * array.size for array in arrays) + 2**16)
         sitk.WriteTransform(to_itk(transform), str(unfinished))
+        if not _is_same(unfinished, transform):
+            raise incomplete()
+
+
+def _is_same(path: Path, transform: Transform) -> bool:
+    """Whether a file holds a transform, but for what a turn of the world rounds."""
+    try:
+        written = read_itk(path).components
+    except InputError:
+        return False
+    if len(written) != len(transform.components):
+        return False
+    pairs = zip(written, transform.components, strict=True)
+    return all(
+        _arrays(ours) == _arrays(theirs)
+        and all(_is_close(getattr(ours, n), getattr(theirs, n)) for n in _arrays(ours))
+        for ours, theirs in pairs
+    )
+
+
+def _arrays(component: Component) -> tuple[str, ...]:
+    return next(n for kind, n in _ARRAYS.items() if isinstance(component, kind))
+
+
+def _is_close(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    return ours.shape == theirs.shape and np.allclose(ours, theirs, 1e-6, 1e-9)
 
 
 def _with_dense_part(

@@ -1,0 +1,104 @@
+"""On a full disk nothing is half written, and the good old file stays.
+
+A disk of every size is played by a limit for the sizes of files, which Linux and macOS
+have for a process: writing beyond it fails as it does on a full disk.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from every_output import writers
+
+resource = pytest.importorskip("resource", reason="Windows has no limits for a process")
+
+OLD = b"OLD AND GOOD"
+
+# Writes one output at every size of the disk; says what went wrong.
+CHILD = """
+import os, resource, signal, sys, warnings
+from pathlib import Path
+from dlir_tf.errors import WriteError
+from every_output import writers
+
+warnings.simplefilter("ignore")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder, every = Path(sys.argv[1]), writers()
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+
+def written(path):
+    return {p.name: p.read_bytes() for p in sorted(path.parent.iterdir())}
+
+
+def limits(name, size):
+    count = 6 if name.endswith(".png") else 20
+    blocks = range(4096 * max(0, size // 4096 - 3), size, 4096)
+    near = {size - 9, size - 2, size - 1, size, size + 1}
+    return sorted({0, 1, *near, *blocks, *range(0, size, max(1, size // count))})
+
+
+for name in sys.argv[2].split():
+    path = folder / name / name
+    path.parent.mkdir()
+    every[name](path)
+    whole = written(path)
+    for limit in limits(name, max(map(len, whole.values()))):
+        for made in whole:
+            (path.parent / made).write_bytes(b"OLD AND GOOD")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            every[name](path)
+        except WriteError as error:
+            failed = error
+        else:
+            failed = None
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        found = written(path)
+        if failed and set(found.values()) != {b"OLD AND GOOD"}:
+            print(name, limit, "failed, but what was there is gone", failed)
+        if failed and (set(found) != set(whole) or str(path.parent) not in str(failed)):
+            print(name, limit, "isn't cleaned up or named:", set(found), failed)
+        if not failed and {k: len(v) for k, v in found.items()} != {
+            k: len(v) for k, v in whole.items()
+        }:
+            print(name, limit, "said nothing, but is incomplete")
+        room = 2**17 if name.endswith((".h5", ".hdf5")) else 0  # by files.reserve
+        if failed and limit > room + max(map(len, whole.values())):
+            print(name, limit, "failed, though there was room", failed)
+print("done")
+"""
+
+
+def run(folder: Path, names: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", CHILD, str(folder), " ".join(names)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+
+
+KINDS = {
+    "images": ("image", "frames", "field"),
+    "transforms": ("transform",),
+    "others": ("picture", "report", "evaluation", "points", "checkpoint"),
+}
+
+
+def test_no_output_is_left_out() -> None:
+    starts = tuple(start for kind in KINDS.values() for start in kind)
+    assert [name for name in writers() if not name.startswith(starts)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_disk_of_any_size_keeps_the_old_or_has_the_new(
+    tmp_path: Path, kind: str
+) -> None:
+    names = [name for name in writers() if name.startswith(KINDS[kind])]
+    done = run(tmp_path, names)
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
