@@ -72,7 +72,7 @@ def test_grid_covers_the_image_as_in_the_package(
             tf.constant(size, tf.int32), tf.constant(image.affine), config
         )
         expected = reference.working_grid(
-            image, config.spacing, config.multiple, config.axes
+            image.grid, config.spacing, config.multiple, config.axes
         )
         assert tuple(found.shape.numpy()) == expected.shape
         np.testing.assert_allclose(found.affine, expected.affine, atol=1e-9)
