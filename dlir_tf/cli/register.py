@@ -83,6 +83,9 @@ def command(
     server: str | None,
     model_name: str | None,
     timeout: float | None,
+    ca_file: Path | None,
+    token_file: Path | None,
+    insecure: bool,
     initial_alignment: "InitialAlignment | None",
     labels: Path | None,
     fill_value: "FillValue | None",
@@ -121,7 +124,15 @@ def command(
     from dlir_tf.serving.failures import ServerError
 
     local = ("model", "preset", "initial_alignment")
-    remote = chosen_server(server, model_name, timeout, local=local)
+    remote = chosen_server(
+        server,
+        local=local,
+        model_name=model_name,
+        timeout=timeout,
+        ca_file=ca_file,
+        token_file=token_file,
+        insecure=insecure,
+    )
     outputs = Outputs(**files)
     if (labels is None) != (outputs.moved_labels is None):
         raise InputError(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dlir_tf.cli.options import FILE
+
 if TYPE_CHECKING:
     from dlir_tf.serving import Server
 
@@ -13,7 +15,8 @@ _OPTIONS = (
         "--server",
         metavar="HOST:PORT",
         help="Ask TensorFlow Serving instead of a model folder: HOST:PORT by gRPC, "
-        "http://HOST:PORT by REST (slow, for small images).",
+        "http://HOST:PORT by REST (slow, for small images); by TLS, grpcs://HOST:PORT "
+        "or https://HOST:PORT.",
     ),
     click.option(
         "--model-name",
@@ -26,40 +29,54 @@ _OPTIONS = (
         metavar="SECONDS",
         help="How long each answer of the server is waited for.  [default: 120]",
     ),
+    click.option(
+        "--ca-file",
+        type=FILE,
+        help="Certificates (PEM) of whoever may have signed the server's, for TLS.  "
+        "[default: those that the system trusts]",
+    ),
+    click.option(
+        "--token-file",
+        type=FILE,
+        help="A file with a token that tells the server who asks.",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Send images to another machine as plain text, by HOST:PORT or http://.",
+    ),
 )
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--server`, `--model-name` and `--timeout`; see `chosen_server`."""
+    """Adds `--server` and what belongs to it; see `chosen_server`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def chosen_server(
-    server: str | None,
-    model_name: str | None,
-    timeout: float | None,
-    *,
-    local: tuple[str, ...],
+    server: str | None, *, local: tuple[str, ...], **options: Any
 ) -> "Server | None":
     """Returns the server that these options name, if they name one.
 
     Args:
         server: Of `--server`.
-        model_name: Of `--model-name`.
-        timeout: Of `--timeout`.
         local: Parameters of the command that are of no use with a server.
+        options: The others of `server_options`, by name; `None` or false if not given.
 
     Raises:
         InputError: If options don't go together.
     """
     from dlir_tf.errors import InputError
 
+    given = {
+        name: value for name, value in options.items() if value not in (None, False)
+    }
     if server is None:
-        for name, value in (("--model-name", model_name), ("--timeout", timeout)):
-            if value is not None:
-                raise InputError(f"{name}: is for --server, which isn't given")
+        for name in given:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{option}: is for --server, which isn't given")
         return None
     context = click.get_current_context()
     for name in local:
@@ -69,10 +86,6 @@ def chosen_server(
                 f"--{name.replace('_', '-')}: can't be given with --server, whose "
                 "model was exported with its own; leave it out"
             )
-    from dlir_tf.serving.server import DEFAULT_MODEL_NAME, DEFAULT_TIMEOUT, Server
+    from dlir_tf.serving import Server
 
-    return Server(
-        server,
-        DEFAULT_MODEL_NAME if model_name is None else model_name,
-        DEFAULT_TIMEOUT if timeout is None else timeout,
-    )
+    return Server(server, **given)

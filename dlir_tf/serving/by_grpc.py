@@ -18,7 +18,7 @@ from dlir_tf.serving.connection import (
     VersionState,
     most_bytes,
 )
-from dlir_tf.serving.failures import AnswerError, CallError
+from dlir_tf.serving.failures import UNTRUSTED, AnswerError, CallError
 from dlir_tf.serving.messages import (
     DT_FLOAT,
     DT_STRING,
@@ -26,6 +26,7 @@ from dlir_tf.serving.messages import (
     STATES,
     predict_request,
 )
+from dlir_tf.serving.security import Security
 
 # gRPC holds the limit on answers against what comes, so what comes mustn't be
 # compressed: a megabyte can unpack to a thousand.
@@ -36,6 +37,13 @@ _OPTIONS = [
 # What a protobuf message can hold, less what isn't voxels.
 MAX_BYTES = 2**31 - 2**16
 
+# What gRPC says of certificates, among much else.
+_UNTRUSTED = {
+    "CERTIFICATE_VERIFY_FAILED": "certificate verify failed",
+    "is not in peer certificate": "the certificate is of another host",
+    "Hostname Verification Check failed": "the certificate is of another host",
+}
+
 _PREDICTION, _MODEL = (
     f"/tensorflow.serving.{name}" for name in ("PredictionService", "ModelService")
 )
@@ -44,8 +52,15 @@ _PREDICTION, _MODEL = (
 class GrpcConnection:
     """A connection to one model by TensorFlow Serving's gRPC services."""
 
-    def __init__(self, address: Address, model_name: str, timeout: float) -> None:
-        self._target = address.target
+    def __init__(
+        self,
+        address: Address,
+        model_name: str,
+        timeout: float,
+        security: Security = Security(),  # noqa: B008, it's frozen
+    ) -> None:
+        self._address = address
+        self._security = security
         self._model_name = model_name
         self._timeout = timeout
 
@@ -103,23 +118,39 @@ class GrpcConnection:
     def _call(
         self, path: str, request: Any, response: Any, limit: int = MAX_DESCRIPTION
     ) -> Any:
-        options = [*_OPTIONS, ("grpc.max_receive_message_length", limit)]
-        with grpc.insecure_channel(self._target, options=options) as channel:
+        metadata = tuple(self._security.headers().items())
+        with self._channel(limit) as channel:
             # gRPC would log a traceback of an answer that it can't parse.
             method = channel.unary_unary(
                 path, request_serializer=type(request).SerializeToString
             )
             try:
-                answer = method(request, timeout=self._timeout)
+                answer = method(request, timeout=self._timeout, metadata=metadata)
             except grpc.RpcError as error:
                 raise _as_call_error(error) from error
         return _parse(response, answer)
+
+    def _channel(self, limit: int) -> grpc.Channel:
+        options = [*_OPTIONS, ("grpc.max_receive_message_length", limit)]
+        if self._address.loopback:
+            # What is meant for this machine stays here, whatever `http_proxy` says.
+            options.append(("grpc.enable_http_proxy", 0))
+        target = self._address.target
+        if not self._address.encrypted:
+            return grpc.insecure_channel(target, options=options)
+        credentials = grpc.ssl_channel_credentials(self._security.roots())
+        return grpc.secure_channel(target, credentials, options=options)
 
 
 def _as_call_error(error: grpc.RpcError) -> CallError:
     details = error.details() or ""
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "CLIENT:" in details:
         return AnswerError("it's longer than an answer to this request can be")
+    untrusted = next((why for why in _UNTRUSTED if why in details), None)
+    if untrusted is not None:
+        return CallError(UNTRUSTED, _UNTRUSTED[untrusted])
+    if "SSL_ERROR_SSL" in details:
+        return CallError("UNIMPLEMENTED", "it doesn't speak TLS as it should")
     return CallError(error.code().name, details)
 
 

@@ -20,6 +20,7 @@ from dlir_tf.serving.json_answers import (
     read_answer,
     within,
 )
+from dlir_tf.serving.security import Security
 
 # Written out, a float32 takes up to 6 times its bytes; parsed, that and more.
 _TEXT_OF_NUMBERS = 6
@@ -29,8 +30,15 @@ _MAX_TEXT = 2**26
 class RestConnection:
     """A connection to one model by TensorFlow Serving's RESTful API."""
 
-    def __init__(self, address: Address, model_name: str, timeout: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        model_name: str,
+        timeout: float,
+        security: Security = Security(),  # noqa: B008, it's frozen
+    ) -> None:
         self._address = address
+        self._security = security
         self._path = f"/v1/models/{quote(model_name, safe='')}"
         self._timeout = timeout
 
@@ -67,6 +75,12 @@ class RestConnection:
         limit: int = MAX_DESCRIPTION,
     ) -> Any:
         status, text = exchange(
-            self._address, method, path, body, timeout=self._timeout, limit=limit
+            self._address,
+            method,
+            path,
+            body,
+            security=self._security,
+            timeout=self._timeout,
+            limit=limit,
         )
         return read_answer(status, text)

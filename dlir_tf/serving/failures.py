@@ -36,6 +36,9 @@ class AnswerError(CallError):
         super().__init__("DATA_LOSS", message)
 
 
+# Beside gRPC's codes.
+UNTRUSTED = "UNTRUSTED"
+
 # Of what a server says, this much is passed on.
 _LONGEST = 300
 _ASSERTION = re.compile(r"assertion failed: \[(.*)\]")
@@ -84,6 +87,19 @@ def explain(
         ),
         "UNIMPLEMENTED": (
             f"what answers there isn't TensorFlow Serving ({says}); check host and port"
+        ),
+        UNTRUSTED: (
+            f"the server can't be trusted to be the one that was meant ({says}); if it "
+            "is, give the certificate of whoever signed its own by --ca-file, and call "
+            "it by the name in it"
+        ),
+        "UNAUTHENTICATED": (
+            f"the server wants to know who asks ({says}); give a token that it knows "
+            "by --token-file"
+        ),
+        "PERMISSION_DENIED": (
+            f"whoever asks may not use the model {model_name!r} there ({says}); give "
+            "another token by --token-file"
         ),
         "DATA_LOSS": unusable(says),
     }

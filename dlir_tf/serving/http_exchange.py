@@ -2,12 +2,14 @@
 
 import http.client
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
 
 from dlir_tf.serving.address import Address
-from dlir_tf.serving.failures import AnswerError, CallError
+from dlir_tf.serving.failures import UNTRUSTED, AnswerError, CallError
+from dlir_tf.serving.security import Security
 
 
 def exchange(
@@ -16,6 +18,7 @@ def exchange(
     path: str,
     body: bytes | None,
     *,
+    security: Security,
     timeout: float,
     limit: int,
 ) -> tuple[int, bytes]:
@@ -26,6 +29,7 @@ def exchange(
         method: `GET` or `POST`.
         path: Of the resource.
         body: JSON, if there is something to send.
+        security: Whom to trust, and who asks.
         timeout: Seconds for all of it.
         limit: The most bytes that the answer may have.
 
@@ -35,12 +39,13 @@ def exchange(
     Raises:
         CallError: If there is no such answer in time.
     """
-    channel = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    headers = {"Content-Type": "application/json", **security.headers()}
+    channel = _connection(address, security, timeout)
     watch = _Watch(timeout)
     try:
         channel.connect()
         watch.start(channel.sock)
-        channel.request(method, path, body, {"Content-Type": "application/json"})
+        channel.request(method, path, body, headers)
         response = channel.getresponse()
         text = _read(response, limit)
     except (OSError, http.client.HTTPException, CallError) as error:
@@ -53,6 +58,16 @@ def exchange(
     if watch.ended:
         raise CallError("DEADLINE_EXCEEDED", "timed out")
     return response.status, text
+
+
+def _connection(
+    address: Address, security: Security, timeout: float
+) -> http.client.HTTPConnection:
+    host, port = address.host, address.port
+    if address.encrypted:
+        context = security.context()
+        return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+    return http.client.HTTPConnection(host, port, timeout=timeout)
 
 
 class _Watch:
@@ -104,4 +119,8 @@ def _as_call_error(error: Exception) -> CallError:
         return AnswerError("it breaks off before its end")
     if isinstance(error, http.client.HTTPException):
         return CallError("UNIMPLEMENTED", "it doesn't speak HTTP")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return CallError(UNTRUSTED, error.verify_message)
+    if isinstance(error, ssl.SSLError):
+        return CallError("UNIMPLEMENTED", "it doesn't speak TLS as it should")
     return CallError("UNAVAILABLE", getattr(error, "strerror", "") or str(error))

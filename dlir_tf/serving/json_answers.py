@@ -12,6 +12,8 @@ from dlir_tf.serving.failures import AnswerError, CallError
 # The status codes by which TensorFlow Serving's REST says what gRPC's say.
 _CODES = {
     400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     408: "DEADLINE_EXCEEDED",
     412: "FAILED_PRECONDITION",
@@ -39,7 +41,8 @@ def read_answer(status: int, text: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
-        code = "UNIMPLEMENTED" if status < 500 else _CODES.get(status, "INTERNAL")
+        ours = status >= 500 or status in (401, 403)
+        code = _CODES.get(status, "INTERNAL") if ours else "UNIMPLEMENTED"
         raise CallError(code, f"HTTP status {status}, and no JSON")
     told = answer.get("error")
     if status != http.client.OK or "error" in answer:

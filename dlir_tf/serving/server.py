@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from dlir_tf.serving.address import Address, parse_address
 from dlir_tf.serving.checks import of_one_pair
 from dlir_tf.serving.connection import Arrays, Connection, Signature
 from dlir_tf.serving.failures import CallError, ServerError, explain, printable
+from dlir_tf.serving.security import Security
 
 DEFAULT_MODEL_NAME = "dlir"
 DEFAULT_TIMEOUT = 120.0
@@ -30,21 +32,31 @@ class Server:
     """A model that TensorFlow Serving serves, exported by `dlir-tf export`.
 
     Attributes:
-        address: `HOST:PORT` for gRPC, `http://HOST:PORT` for REST.
+        address: `HOST:PORT` for gRPC, `http://HOST:PORT` for REST; by TLS
+            `grpcs://HOST:PORT` and `https://HOST:PORT`.
         model_name: The model's name on the server.
         timeout: Seconds that each answer is waited for.
+        ca_file: Certificates, PEM, of whoever may have signed the server's, for TLS;
+            by default those that the system trusts.
+        token_file: A text file with a token that says who asks, sent in the header
+            `Authorization: Bearer`.
+        insecure: Whether images may be sent to another machine as plain text.
 
     Raises:
-        InputError: If the address isn't one, or the timeout isn't above 0.
+        InputError: If the address isn't one, the timeout isn't above 0, a file can't be
+            used, or images would be sent to another machine as plain text unasked.
     """
 
     address: str
     model_name: str = DEFAULT_MODEL_NAME
     timeout: float = DEFAULT_TIMEOUT
+    ca_file: Path | None = None
+    token_file: Path | None = None
+    insecure: bool = False
 
     def __post_init__(self) -> None:
         """Checks what can be checked without a server."""
-        parse_address(self.address)
+        self._security.check(self._address)
         if not 0 < self.timeout < float("inf"):
             raise InputError(f"--timeout: must be above 0 s. Received: {self.timeout}")
 
@@ -53,9 +65,17 @@ class Server:
         return parse_address(self.address)
 
     @cached_property
+    def _security(self) -> Security:
+        ca_file, token_file = (
+            None if file is None else Path(file)
+            for file in (self.ca_file, self.token_file)
+        )
+        return Security(ca_file, token_file, self.insecure)
+
+    @cached_property
     def _connection(self) -> Connection:
         timeout = min(self.timeout, _LONGEST_WAIT)
-        return connect(self._address, self.model_name, timeout)
+        return connect(self._address, self.model_name, timeout, self._security)
 
     @cached_property
     def ndim(self) -> int:
@@ -157,18 +177,24 @@ def _is_ours(signature: Signature) -> bool:
     return set(signature.inputs) == _INPUTS and signature.outputs >= _OUTPUTS
 
 
-def connect(address: Address, model_name: str, timeout: float) -> Connection:
+def connect(
+    address: Address,
+    model_name: str,
+    timeout: float,
+    security: Security = Security(),  # noqa: B008, it's frozen
+) -> Connection:
     """Prepares a connection; nothing is sent before the first call.
 
     Args:
         address: Of the server.
         model_name: Of the model.
         timeout: Of each call, in seconds.
+        security: Whom to trust, and who asks.
     """
-    if address.protocol == "http":
+    if address.protocol in ("http", "https"):
         from dlir_tf.serving.by_rest import RestConnection
 
-        return RestConnection(address, model_name, timeout)
+        return RestConnection(address, model_name, timeout, security)
     from dlir_tf.serving.by_grpc import GrpcConnection
 
-    return GrpcConnection(address, model_name, timeout)
+    return GrpcConnection(address, model_name, timeout, security)

@@ -7,7 +7,9 @@ answered well: a model of an affine and a deformable stage that moves nothing.
 
 import contextlib
 import json
+import re
 import socket
+import ssl
 import threading
 import time
 from concurrent import futures
@@ -60,12 +62,14 @@ def http(body, status="200 OK", length=None):
 
 
 @contextlib.contextmanager
-def lying_by_rest(metadata=None, outputs=None):
+def lying_by_rest(metadata=None, outputs=None, *, tls=None, seen=None):
     """Serves lies, each the bytes of an answer or a function that sends them.
 
     Args:
         metadata: In the place of the model's description.
         outputs: In the place of what it finds.
+        tls: The files of a certificate and its key, if others mustn't listen.
+        seen: A list that gets what each request says of who asks.
     """
     answers = {
         False: http(good_metadata()) if metadata is None else metadata,
@@ -81,9 +85,21 @@ def lying_by_rest(metadata=None, outputs=None):
                 return
             threading.Thread(target=talk, args=(channel,), daemon=True).start()
 
+    context = None if tls is None else ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if tls is not None:
+        context.load_cert_chain(*tls)
+
     def talk(channel):
-        with channel, contextlib.suppress(OSError):
-            answer = answers[_read_request(channel).startswith(b"POST")]
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            stack.enter_context(channel)
+            if context is not None:
+                channel = context.wrap_socket(channel, server_side=True)
+                stack.enter_context(channel)
+            request = _read_request(channel)
+            if seen is not None:
+                said = re.findall(rb"(?i)\r\nauthorization: ([^\r]*)", request)
+                seen.extend(each.decode() for each in said or [b""])
+            answer = answers[request.startswith(b"POST")]
             answer(channel) if callable(answer) else channel.sendall(answer)
             channel.shutdown(socket.SHUT_WR)
             channel.recv(1)
@@ -108,7 +124,7 @@ def _until_blank_line(channel):
     text = b""
     while b"\r\n\r\n" not in text:
         part = channel.recv(2**16)
-        if not part:
+        if not part or part.startswith(b"\x16"):  # a greeting by TLS is no request
             raise OSError
         text += part
     return text.partition(b"\r\n\r\n")
@@ -171,11 +187,16 @@ def failing(code, details):
 
 
 @contextlib.contextmanager
-def lying_by_grpc(metadata=None, outputs=None, status=None, compression=None):
+def lying_by_grpc(
+    metadata=None, outputs=None, status=None, compression=None, *, tls=None, seen=None
+):
     """Serves lies, each the bytes of a message or a function that fails a call."""
 
     def handler(lie, truth):
         def answer(_, context):
+            if seen is not None:
+                said = dict(context.invocation_metadata())
+                seen.append(said.get("authorization", ""))
             made = truth() if lie is None else lie
             return made(context) if callable(made) else made
 
@@ -197,7 +218,12 @@ def lying_by_grpc(metadata=None, outputs=None, status=None, compression=None):
         name = f"tensorflow.serving.{service}"
         generic = grpc.method_handlers_generic_handler(name, handlers)
         server.add_generic_rpc_handlers((generic,))
-    port = server.add_insecure_port("127.0.0.1:0")
+    if tls is None:
+        port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        certificate, key = (file.read_bytes() for file in tls)
+        credentials = grpc.ssl_server_credentials([(key, certificate)])
+        port = server.add_secure_port("127.0.0.1:0", credentials)
     server.start()
     try:
         yield f"127.0.0.1:{port}"

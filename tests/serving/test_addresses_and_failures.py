@@ -26,6 +26,8 @@ HERE = Address("grpc", "localhost", 8500)
             Address("http", "pacs-1.clinic.example", 80),
         ),
         ("[2001:db8::1]:8500", Address("grpc", "2001:db8::1", 8500)),
+        ("grpcs://pacs-1:443", Address("grpcs", "pacs-1", 443)),
+        ("https://localhost:8501", Address("https", "localhost", 8501)),
     ],
 )
 def test_an_address_is_read_and_written_again(text, expected):
@@ -43,7 +45,7 @@ def test_an_address_is_read_and_written_again(text, expected):
         "localhost:0",
         "localhost:65536",
         "localhost:http",
-        "https://localhost:8501",
+        "ftps://localhost:8501",
         "http://localhost:8501/v1/models/dlir",
         "http://name:secret@localhost:8501",
         "local host:8500",

@@ -18,7 +18,7 @@ from dlir_tf.transforms import Affine, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
 # The model doesn't care whether its waves do any good.
-remotely = partial(register_remotely, do_no_harm=False)
+remotely = partial(register_remotely, do_no_harm=False, fill_value=0.0)
 
 
 def oblique(spacing, origin, angle=0.3):
