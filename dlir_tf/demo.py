@@ -91,7 +91,8 @@ def _compare(phantom: Phantom, result: Registration) -> dict[str, float]:
     pair = LoadedPair(
         phantom.fixed,
         phantom.moving,
-        labels=(phantom.fixed_labels, phantom.moving_labels),
+        fixed_labels=phantom.fixed_labels,
+        moving_labels=phantom.moving_labels,
     )
     after = measure_registration(pair, result)
     before = dice(phantom.fixed_labels.array, phantom.moving_labels.array)

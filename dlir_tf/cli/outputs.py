@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dlir_tf.images import Image
+    from dlir_tf.pairs.loading import LoadedPair
     from dlir_tf.registration import Registration
     from dlir_tf.transforms import Transform
 
@@ -74,20 +75,12 @@ class Outputs:
                     check_output(path, names)
         self._check_distinct(inputs)
 
-    def write(
-        self,
-        result: "Registration",
-        fixed: "Image",
-        moving: "Image",
-        labels: "Image | None",
-    ) -> list[str]:
+    def write(self, result: "Registration", pair: "LoadedPair") -> list[str]:
         """Writes all files together.
 
         Args:
             result: Of the registration.
-            fixed: The fixed image.
-            moving: The moving image.
-            labels: The moving image's labels, if they are to be moved.
+            pair: That was registered; labels of its moving image are moved.
 
         Returns:
             What is to be said about them: how exact they are, a line each.
@@ -101,6 +94,7 @@ class Outputs:
         from dlir_tf.transforms import DenseField, Transform
         from dlir_tf.transforms.files.field import write_field
 
+        fixed, labels = pair.fixed, pair.moving_labels
         notes: list[str] = []
         writers: dict[Path, Writer] = {
             self.moved: partial(write_image, image=result.moved)
@@ -118,20 +112,16 @@ class Outputs:
         if self.jacobian is not None:
             determinant = fixed.with_array(result.transform.jacobian_determinant(fixed))
             writers[self.jacobian] = partial(write_image, image=determinant)
-        writers |= self._transform_writers(result, fixed, moving, notes)
+        writers |= self._transform_writers(result, pair, notes)
         if self.figure is not None:
-            writers[self.figure] = _figure_writer(result, fixed, moving)
+            writers[self.figure] = _figure_writer(result, fixed, pair.moving)
         if self.report is not None:
             writers[self.report] = partial(write_report, report=result.report)
         write_together(writers)
         return notes
 
     def _transform_writers(
-        self,
-        result: "Registration",
-        fixed: "Image",
-        moving: "Image",
-        notes: list[str],
+        self, result: "Registration", pair: "LoadedPair", notes: list[str]
     ) -> dict[Path, Writer]:
         from dlir_tf.apply.trust import points_with_values, report_inverse
 
@@ -141,18 +131,18 @@ class Outputs:
                 _write_transform,
                 path=self.transform,
                 transform=result.transform,
-                grid=fixed,
+                grid=pair.fixed,
                 notes=notes,
             )
         if self.inverse is not None:
             inverse = result.transform.inverse()
-            points = points_with_values(inverse, fixed.grid, moving.grid)
+            points = points_with_values(inverse, pair.fixed.grid, pair.moving.grid)
             notes += filter(None, [report_inverse(inverse, points, str(self.inverse))])
             writers[self.inverse] = partial(
                 _write_transform,
                 path=self.inverse,
                 transform=inverse,
-                grid=moving,
+                grid=pair.moving,
                 notes=notes,
             )
         return writers

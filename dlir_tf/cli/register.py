@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -93,7 +93,7 @@ def command(
     orientation_source: "OrientationSource",
     all_stages: bool,
     strict: bool,
-    **files: Path,
+    **written: Path,
 ) -> None:
     """Register a moving image to a fixed one.
 
@@ -119,8 +119,9 @@ def command(
     from dlir_tf.cli.outputs import Outputs
     from dlir_tf.cli.progress import StepProgress
     from dlir_tf.errors import InputError
-    from dlir_tf.images import read_image, read_labels_of
     from dlir_tf.models.loading import check_model
+    from dlir_tf.pairs.loading import load_pair
+    from dlir_tf.pairs.manifest import Pair
     from dlir_tf.serving.failures import ServerError
 
     local = ("model", "preset", "initial_alignment")
@@ -133,7 +134,7 @@ def command(
         token_file=token_file,
         insecure=insecure,
     )
-    outputs = Outputs(**files)
+    outputs = Outputs(**written)
     if (labels is None) != (outputs.moved_labels is None):
         raise InputError(
             "--labels and --moved-labels belong together: the first is read, the "
@@ -143,15 +144,10 @@ def command(
     config = chosen_preset(preset)
     if remote is None and config is None:
         check_model(model)
-    believed: dict[str, Any] = {
-        "spacing_source": spacing_source,
-        "orientation_source": orientation_source,
-    }
-    fixed_image = read_image(fixed, **believed)
-    moving_image = read_image(moving, **believed)
-    label_image = None
-    if labels is not None:
-        label_image = read_labels_of(labels, moving_image, **believed)
+    files = Pair(fixed, moving, place=f"{fixed} and {moving}", moving_labels=labels)
+    pair = load_pair(
+        files, spacing_source=spacing_source, orientation_source=orientation_source
+    )
 
     if remote is None:
         register = _by_model(model, config, initial_alignment)
@@ -160,8 +156,8 @@ def command(
     try:
         with StepProgress() as progress:
             result = register(
-                fixed_image,
-                moving_image,
+                pair.fixed,
+                pair.moving,
                 refine=refine,
                 fill_value="auto" if fill_value is None else fill_value,
                 do_no_harm=not all_stages,
@@ -170,8 +166,8 @@ def command(
     except ServerError:
         raise
     except InputError as error:  # it knows images, not their files
-        raise error.within(f"{fixed} and {moving}") from error
-    for note in outputs.write(result, fixed_image, moving_image, label_image):
+        raise error.within(files.place) from error
+    for note in outputs.write(result, pair):
         click.echo(note, err=True)
     if fill_value in (None, "auto") and result.fill_value:
         click.echo(

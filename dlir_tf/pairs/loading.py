@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError, WriteError
 from dlir_tf.images import (
     Image,
+    OrientationSource,
+    SpacingSource,
     read_image,
     read_labels_of,
     read_mask_of,
@@ -30,7 +33,8 @@ class LoadedPair:
     Attributes:
         fixed: Its own grid is the one on which everything is measured.
         moving: On any grid.
-        labels: Labels of both images, each on its image's grid; or none.
+        fixed_labels: Labels of the fixed image, on its grid; or none.
+        moving_labels: Likewise, of the moving image.
         points: Landmarks of both images, `(num_points, ndim)`, world RAS+ mm,
             corresponding by their order; or none.
         fixed_mask: Which voxels of the fixed image count in the similarity, bool, on
@@ -40,10 +44,18 @@ class LoadedPair:
 
     fixed: Image
     moving: Image
-    labels: tuple[Image, Image] | None = None
+    fixed_labels: Image | None = None
+    moving_labels: Image | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None
     fixed_mask: Image | None = None
     moving_mask: Image | None = None
+
+    @property
+    def labels(self) -> tuple[Image, Image] | None:
+        """Labels of both images, if both have them."""
+        if self.fixed_labels is None or self.moving_labels is None:
+            return None
+        return self.fixed_labels, self.moving_labels
 
     def on_working_grid(self, config: Config) -> WorkingPair:
         """Brings images and masks to their working grid; see `prepare_pair`."""
@@ -57,15 +69,21 @@ class LoadedPair:
 
 
 def load_pair(
-    pair: Pair, *, with_labels: bool = True, with_points: bool = True
+    pair: Pair,
+    *,
+    with_labels: bool = True,
+    with_points: bool = True,
+    spacing_source: SpacingSource = "auto",
+    orientation_source: OrientationSource = "auto",
 ) -> LoadedPair:
     """Reads the files of a pair.
 
     Args:
-        pair: The files; labels and landmarks are read where both images have them,
-            masks where either has one.
+        pair: The files; landmarks are read where both images have them.
         with_labels: Whether to read labels at all.
         with_points: Whether to read landmarks at all.
+        spacing_source: Of images, labels and masks, as in `dlir_tf.read_image`.
+        orientation_source: Likewise.
 
     Returns:
         Their contents, labels and masks on the grids of their images.
@@ -73,23 +91,22 @@ def load_pair(
     Raises:
         InputError: If a file can't be used or doesn't fit the others.
     """
-    fixed, moving = read_image(pair.fixed), read_image(pair.moving)
-    labels = points = None
-    if with_labels and pair.fixed_labels is not None and pair.moving_labels is not None:
-        labels = (
-            read_labels_of(pair.fixed_labels, fixed),
-            read_labels_of(pair.moving_labels, moving),
-        )
+    believed: dict[str, Any] = {
+        "spacing_source": spacing_source,
+        "orientation_source": orientation_source,
+    }
+    found: dict[str, Any] = {}
+    for side in ("fixed", "moving"):
+        image = found[side] = read_image(getattr(pair, side), **believed)
+        labels, mask = getattr(pair, f"{side}_labels"), getattr(pair, f"{side}_mask")
+        if with_labels and labels is not None:
+            found[f"{side}_labels"] = read_labels_of(labels, image, **believed)
+        if mask is not None:
+            found[f"{side}_mask"] = read_mask_of(mask, image, **believed)
     if with_points and pair.fixed_points is not None and pair.moving_points is not None:
-        points = _read_landmarks(pair.fixed_points, pair.moving_points, fixed, moving)
-    return LoadedPair(
-        fixed,
-        moving,
-        labels,
-        points,
-        fixed_mask=_read_mask(pair.fixed_mask, fixed),
-        moving_mask=_read_mask(pair.moving_mask, moving),
-    )
+        files = pair.fixed_points, pair.moving_points
+        found["points"] = _read_landmarks(*files, found["fixed"], found["moving"])
+    return LoadedPair(**found)
 
 
 def for_each_pair(
@@ -157,10 +174,6 @@ def located(pair: Pair) -> Iterator[None]:
         raise  # no fault of the pair
     except InputError as error:
         raise error.within(pair.place) from error
-
-
-def _read_mask(path: Path | None, image: Image) -> Image | None:
-    return None if path is None else read_mask_of(path, image)
 
 
 def _read_landmarks(

@@ -78,7 +78,8 @@ def shifted_pair() -> LoadedPair:
     return LoadedPair(
         Image(fixed, affine),
         Image(moving, affine),
-        (Image(labels, affine), Image(moving_labels, affine)),
+        Image(labels, affine),
+        Image(moving_labels, affine),
         (points, points + affine[:3, :3] @ SHIFT),
     )
 
@@ -135,7 +136,7 @@ def test_label_moved_out_of_sight_still_counts():
 def test_labels_without_background_are_compared():
     pair = shifted_pair()
     ones = Image(np.full(SHAPE, 5, np.int32), pair.fixed.affine)
-    pair = dataclasses.replace(pair, labels=(ones, ones))
+    pair = dataclasses.replace(pair, fixed_labels=ones, moving_labels=ones)
     measured = measure(pair, true_shift(pair.fixed))
     visible = np.prod(np.array(SHAPE) - np.abs(SHIFT)) / np.prod(SHAPE)
     assert list(measured.dice) == [5]
@@ -154,11 +155,10 @@ def test_images_on_different_grids_are_compared_in_the_world():
         array = np.transpose(image.array, (2, 0, 1))[::-1]
         return Image(array, image.affine @ permute)
 
-    assert pair.labels is not None
     other = dataclasses.replace(
         pair,
         moving=stored_otherwise(pair.moving),
-        labels=(pair.labels[0], stored_otherwise(pair.labels[1])),
+        moving_labels=stored_otherwise(pair.moving_labels),
     )
     expected = measure(pair, identity(pair.fixed))
     measured = measure(other, identity(pair.fixed))
@@ -304,7 +304,7 @@ def write_pair(folder: Path, pair: LoadedPair) -> Pair:
     for side, image, labels, points in zip(
         ("fixed", "moving"),
         (pair.fixed, pair.moving),
-        pair.labels or (None, None),
+        (pair.fixed_labels, pair.moving_labels),
         pair.points or (None, None),
         strict=True,
     ):
@@ -342,7 +342,7 @@ def test_untrained_model_leaves_everything_as_it_was(tmp_path, untrained):
 
 
 def test_a_registration_is_measured_without_computing_it_again(untrained, monkeypatch):
-    loaded = dataclasses.replace(shifted_pair(), labels=None)
+    loaded = dataclasses.replace(shifted_pair(), fixed_labels=None)
     result = register(loaded.fixed, loaded.moving, model=untrained, do_no_harm=False)
     result = dataclasses.replace(result, transform=true_shift(loaded.fixed))
     for name in ("displacement", "resample"):
@@ -362,9 +362,9 @@ def test_slices_are_evaluated_with_a_2d_model(tmp_path):
     def cut(image, steps=0):
         return Image(np.roll(image.array[:, :, 4:5], steps, axis=0), image.affine)
 
-    labels = whole.labels[0]
+    labels = whole.fixed_labels
     loaded = LoadedPair(
-        cut(whole.fixed), cut(whole.fixed, 1), (cut(labels), cut(labels, 1))
+        cut(whole.fixed), cut(whole.fixed, 1), cut(labels), cut(labels, 1)
     )
     pair = write_pair(tmp_path, loaded)
     config = small_config(ndim=2)
@@ -378,7 +378,7 @@ def test_slices_are_evaluated_with_a_2d_model(tmp_path):
 
 
 def test_labels_and_points_are_optional(tmp_path, untrained):
-    loaded = dataclasses.replace(shifted_pair(), labels=None, points=None)
+    loaded = dataclasses.replace(shifted_pair(), fixed_labels=None, points=None)
     evaluation = evaluate_pair(write_pair(tmp_path, loaded), untrained)
     assert evaluation.after.dice == evaluation.after.surface == {}
     assert evaluation.after.landmark_errors is None

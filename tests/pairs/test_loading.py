@@ -35,8 +35,11 @@ def pair(rng, tmp_path):
 
 def test_everything_comes_with_the_image_it_belongs_to(pair):
     loaded = load_pair(pair)
-    for index, side in enumerate(("fixed", "moving")):
-        mask, labels = getattr(loaded, f"{side}_mask"), loaded.labels[index]
+    assert loaded.labels == (loaded.fixed_labels, loaded.moving_labels)
+    for side in ("fixed", "moving"):
+        mask, labels = (
+            getattr(loaded, f"{side}_{kind}") for kind in ("mask", "labels")
+        )
         for image in (getattr(loaded, side), labels, mask):
             assert image.shape == SHAPE[side]
             np.testing.assert_allclose(image.affine, AFFINE[side])
@@ -51,11 +54,12 @@ def test_what_is_not_there_or_not_wanted_is_none(pair):
     loaded = load_pair(masked)
     assert loaded.fixed_mask is loaded.labels is loaded.points is None
     assert loaded.moving_mask.array.any()
+    assert loaded.moving_labels.array.any()  # as for a registration that moves them
     # Training may have no use for files that are damaged.
     pair.fixed_labels.write_text("no image")
     pair.moving_points.write_text("no points")
     loaded = load_pair(pair, with_labels=False, with_points=False)
-    assert loaded.labels is loaded.points is None
+    assert loaded.fixed_labels is loaded.moving_labels is loaded.points is None
 
 
 def test_landmarks_must_suit_their_images_and_each_other(pair):
