@@ -13,7 +13,7 @@ PLANE = np.ix_([0, 1, 3], [0, 1, 3])  # a 4x4 matrix without its third axis
 # forgives what the inverse of a matrix and displacements in float32 round.
 MARGIN = 1e-6
 # Of the box that unit vectors along the axes span; 1 if they are perpendicular.
-_SMALLEST_VOLUME = 1e-6
+SMALLEST_VOLUME = 1e-6
 _LARGEST_SHEAR = 1e-4  # ITK reads no image whose axes are less perpendicular
 
 
@@ -217,14 +217,19 @@ def is_within(size: int, positions: np.ndarray) -> np.ndarray:
     return np.asarray((positions >= low) & (positions <= high))
 
 
-def is_invertible(affine: np.ndarray) -> bool:
-    """Whether an affine is finite and its axes point in different directions."""
+def is_invertible(affine: np.ndarray, smallest_volume: float = SMALLEST_VOLUME) -> bool:
+    """Whether an affine is finite and its axes point in different directions.
+
+    Args:
+        affine: `(ndim + 1, ndim + 1)`.
+        smallest_volume: Of the box that unit vectors along the axes must span.
+    """
     norms = column_norms(affine)
     off = np.abs(affine[-1] - np.eye(len(affine))[-1]).max()
     if not np.isfinite(affine).all() or off > 1e-9:
         return False
     return bool(norms.min() > 0) and (
-        abs(np.linalg.det(affine[:-1, :-1] / norms)) > _SMALLEST_VOLUME
+        abs(np.linalg.det(affine[:-1, :-1] / norms)) > smallest_volume
     )
 
 

@@ -55,7 +55,7 @@ class CompiledBSpline(BSpline):
         inside = np.ones(len(points), bool)
         # Axis by axis, which for NumPy is several times as fast as point by point.
         for axis, size in enumerate(shape.tolist()):
-            *row, shift = self._to_lattice[axis]
+            *row, shift = self.grid.inverse[axis]
             positions = points @ np.asarray(row) + shift
             inside &= inside_axis(positions, size)
             places = cells_and_offsets(positions, size)

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlir_tf.images.grid import apply_affine
+from dlir_tf.images.grid import apply_affine, is_invertible
+
+# Of what unit vectors along the axes become; 1 if they stay perpendicular.
+_SMALLEST_VOLUME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Affine:
                 "Affine: expected a 3x3 or 4x4 matrix whose last row is 0 ... 0 1. "
                 f"Received: {matrix.tolist()}"
             )
-        if not np.isfinite(matrix).all() or not _is_invertible(matrix[:-1, :-1]):
+        if not is_invertible(matrix, _SMALLEST_VOLUME):
             raise ValueError(
                 "Affine: expected finite numbers and a matrix that can be inverted. "
                 f"Received: {matrix.tolist()}"
@@ -60,8 +63,3 @@ class Affine:
         matrix = np.linalg.inv(self.matrix)
         matrix[-1] = np.eye(len(matrix))[-1]
         return Affine(matrix)
-
-
-def _is_invertible(linear: np.ndarray) -> bool:
-    norms = np.linalg.norm(linear, axis=0)
-    return bool(norms.min() > 0 and abs(np.linalg.det(linear / norms)) > 1e-9)

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dlir_tf.images.grid import Grid, apply_affine, is_invertible
+from dlir_tf.images.grid import Grid
 from dlir_tf.splines.cubic import evaluate, evaluate_on_grid, inside_lattice
 from dlir_tf.splines.lattice import lattice_origin
 from dlir_tf.transforms.inverse import Inverse
@@ -27,8 +27,8 @@ class BSpline:
             place in the world, RAS+ mm.
 
     Raises:
-        ValueError: If shapes don't fit, numbers aren't finite, or the lattice can't
-            be inverted.
+        InputError: If the lattice can't be inverted.
+        ValueError: If shapes don't fit or numbers aren't finite.
     """
 
     control_points: np.ndarray
@@ -39,7 +39,6 @@ class BSpline:
         points = np.ascontiguousarray(self.control_points, np.float64)
         lattice = np.array(self.lattice, np.float64)
         object.__setattr__(self, "control_points", points)
-        object.__setattr__(self, "lattice", lattice)
         ndim = points.ndim - 1
         if (
             ndim not in (2, 3)
@@ -58,11 +57,7 @@ class BSpline:
                 "there are NaN or infinite numbers; a model that gives them diverged "
                 "in training, a file that holds them is damaged: make either anew"
             )
-        if not is_invertible(lattice):
-            raise ValueError(
-                "BSpline: expected a lattice that can be inverted, with 0 ... 0 1 in "
-                f"its last row. Received: {lattice.tolist()}"
-            )
+        object.__setattr__(self, "lattice", self.grid.affine)
 
     @property
     def ndim(self) -> int:
@@ -70,14 +65,13 @@ class BSpline:
         return self.control_points.ndim - 1
 
     @cached_property
-    def _to_lattice(self) -> np.ndarray:
-        return np.linalg.inv(self.lattice)
+    def grid(self) -> Grid:
+        """Where the control points lie."""
+        return Grid(self.control_points.shape[:-1], self.lattice)
 
     def map_points(self, points: np.ndarray) -> np.ndarray:
         """Maps points `(num_points, ndim)`, world mm."""
-        (displacement,) = evaluate(
-            self.control_points, apply_affine(self._to_lattice, points)
-        )
+        (displacement,) = evaluate(self.control_points, self.grid.to_voxels(points))
         return points + displacement
 
     def displacement_on_grid(self, grid: Grid) -> np.ndarray | None:
@@ -90,7 +84,7 @@ class BSpline:
             The displacements, `(*grid.shape, ndim)`, or `None` if the grid doesn't run
             along the lattice's axes.
         """
-        to_lattice = self._to_lattice @ grid.affine
+        to_lattice = self.grid.inverse @ grid.affine
         linear = to_lattice[:-1, :-1]
         # Which axis of the grid each axis of the lattice runs along, if it does so.
         axes = np.argmax(np.abs(linear), axis=1)
@@ -111,17 +105,15 @@ class BSpline:
         """Derivatives at points `(num_points, ndim)`, exact."""
         slopes = evaluate(
             self.control_points,
-            apply_affine(self._to_lattice, points),
+            self.grid.to_voxels(points),
             derivatives=range(self.ndim),
         )
         per_step = np.stack(slopes, axis=-1)
-        return np.eye(self.ndim) + per_step @ self._to_lattice[:-1, :-1]
+        return np.eye(self.ndim) + per_step @ self.grid.inverse[:-1, :-1]
 
     def covers(self, points: np.ndarray) -> np.ndarray:
         """Which points lie where the lattice defines the spline, bool."""
-        return inside_lattice(
-            self.control_points.shape[:-1], apply_affine(self._to_lattice, points)
-        )
+        return inside_lattice(self.grid.shape, self.grid.to_voxels(points))
 
     def inverse(self) -> Inverse:
         """The map back, solved for point by point."""

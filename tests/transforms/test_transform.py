@@ -216,6 +216,21 @@ def test_what_does_not_fit_is_refused(rng):
     for number in (np.nan, np.inf):
         with pytest.raises(ValueError, match=r"finite control points.*anew"):
             BSpline(np.full((5, 5, 2), number), np.eye(3))
+    with pytest.raises(InputError, match="must be finite and invertible"):
+        BSpline(np.zeros((5, 5, 2)), np.diag([4.0, 0.0, 1.0]))
+    with pytest.raises(InputError, match="must be finite and invertible"):
+        DenseField(np.zeros((5, 5, 2)), np.diag([4.0, 0.0, 1.0]))
+
+
+def test_a_grid_does_what_its_image_does(rng):
+    parameters = random_parameters(rng, 3, 1)
+    transform = parameters.ours()
+    image = random_image(rng, (13, 15, 5), parameters.grid.affine)
+    for method in (transform.displacement, transform.jacobian_determinant):
+        np.testing.assert_array_equal(method(image.grid), method(image))
+    moved, like = (transform.resample(image, r) for r in (image.grid, image))
+    np.testing.assert_array_equal(moved.array, like.array)
+    np.testing.assert_array_equal(moved.affine, image.affine)
 
 
 def test_transforms_need_no_tensorflow():
