@@ -114,7 +114,7 @@ def _write_results(
     write_image(output / "unseen" / "moved.nii.gz", result.moved)
     field = result.displacement
     write_displacement(
-        output / "unseen" / "displacement.nii.gz", field, phantom.fixed.affine
+        output / "unseen" / "displacement.nii.gz", field, phantom.fixed.grid
     )
     registration_figure(
         output / "registration.png",

@@ -30,80 +30,57 @@ from dlir_tf.images.writing import save_nifti
 
 
 def write_displacement(
-    path: str | os.PathLike[str], ddf_mm: np.ndarray, affine: np.ndarray
+    path: str | os.PathLike[str], ddf_mm: np.ndarray, grid: Grid
 ) -> None:
     """Writes a displacement field as ITK, ANTs and Slicer read it.
 
     Args:
         path: A name that ends with `.nii` or `.nii.gz`.
-        ddf_mm: `(*spatial, ndim)`, world displacement RAS+ mm of each voxel's centre.
-        affine: `(ndim + 1, ndim + 1)`, voxel to world RAS+ mm.
+        ddf_mm: `(*grid.shape, ndim)`, world displacement RAS+ mm of each voxel's
+            centre.
+        grid: Where the voxels lie.
 
     Raises:
         InputError: If the name or the folder don't allow it, or if the axes aren't
             perpendicular, which ITK can't read.
     """
-    ndim = ddf_mm.shape[-1]
-    if ndim not in (2, 3) or ddf_mm.ndim != ndim + 1 or len(affine) != ndim + 1:
+    if ddf_mm.shape != (*grid.shape, grid.ndim):
         raise ValueError(
-            "write_displacement: expected ddf_mm (i, j, 2) with a 3x3 affine or "
-            f"(i, j, k, 3) with a 4x4 one. Received: {ddf_mm.shape} and {affine.shape}"
+            f"write_displacement: expected the shape {(*grid.shape, grid.ndim)} on "
+            f"this grid. Received: {ddf_mm.shape}"
         )
-    if is_sheared(affine):
+    if grid.is_sheared:
         raise InputError(
             "a displacement field must lie on perpendicular axes for ITK to read it, "
             "but the grid is sheared; give it on the grid of another image",
             place=Path(path),
         )
     vectors = flip_ras_lps(ddf_mm).astype(np.float32, copy=False)
-    shape = (*ddf_mm.shape[:-1], *(1,) * (4 - ndim), ndim)  # five axes: i, j, k, t, v
-    matrix = in_space(affine) if ndim == 2 else affine
+    shape = (*(*grid.shape, 1, 1)[:4], grid.ndim)  # five axes: i, j, k, t, v
+    matrix = in_space(grid.affine) if grid.ndim == 2 else grid.affine
     save_nifti(Path(path), vectors.reshape(shape), matrix, None, intent="vector")
 
 
 def read_displacement(
     path: str | os.PathLike[str],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.float32], Grid, bool]:
     """Reads a displacement field that ITK, ANTs, Slicer or `write_displacement` wrote.
 
     Args:
         path: A NIfTI file of five axes, or a MetaImage or NRRD file of vectors.
 
     Returns:
-        `ddf_mm`, `(*spatial, ndim)`, the world displacement RAS+ mm of each voxel's
-        centre, and `affine`, `(ndim + 1, ndim + 1)`, voxel to world RAS+ mm.
+        `ddf_mm`, `(*grid.shape, ndim)`, the world displacement RAS+ mm of each voxel's
+        centre; `grid`; and whether the field takes points of the moving image to the
+        fixed one, as Slicer's fields of type `modeling` do.
 
     Raises:
         InputError: If the file can't be read completely; if it isn't a field of
             `ndim` finite numbers a voxel, 2-d or 3-d; if what its vectors mean isn't
-            known, or they map back (`read_transform` reads those); or if its header
-            contradicts itself about the grid, or states none that ITK could.
+            known; or if its header contradicts itself about the grid, or states none
+            that ITK could.
     """
-    ddf_mm, affine, maps_back = read_field_file(Path(path))
-    if maps_back:
-        raise InputError(
-            f"{path}: the field must map points of the fixed image to the moving one, "
-            "but its displacement field type is modeling, which maps back; write it "
-            "from 3D Slicer as resampling"
-        )
-    return ddf_mm, affine
-
-
-def read_field_file(
-    path: Path,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], bool]:
-    """Reads a displacement field, and says whether it maps back.
-
-    Args:
-        path: As in `read_displacement`.
-
-    Returns:
-        What `read_displacement` returns, and whether the field takes points of the
-        moving image to the fixed one, as Slicer's fields of type `modeling` do.
-
-    Raises:
-        InputError: As `read_displacement`.
-    """
+    path = Path(path)
     contents = load(path)
     meaning = meaning_of(path, contents)
     if contents.header is not None:
@@ -119,10 +96,11 @@ def read_field_file(
     affine = matrix if ndim == 3 else matrix[PLANE]
     _check_grid(path, affine, contents.zooms[:ndim])
     check_finite(path, vectors)
+    grid = Grid(vectors.shape[:-1], affine)
     vectors = flip_ras_lps(vectors) if meaning.lps else vectors
     if meaning.positions:
-        vectors = vectors - Grid(vectors.shape[:-1], affine).points()
-    return vectors.astype(np.float32, copy=False), affine, meaning.maps_back
+        vectors = vectors - grid.points()
+    return vectors.astype(np.float32, copy=False), grid, meaning.maps_back
 
 
 def _vectors(path: Path, contents: Contents) -> np.ndarray:

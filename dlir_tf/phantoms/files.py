@@ -49,7 +49,7 @@ def write_phantoms(
             if part == "test":
                 path = folder / f"{name}_displacement.nii.gz"
                 field = phantom.displacement_field()
-                write_displacement(path, field, phantom.fixed.affine)
+                write_displacement(path, field, phantom.fixed.grid)
         manifests.append(_write_manifest(folder / f"{part}.csv", rows))
     return manifests[0], manifests[1]
 

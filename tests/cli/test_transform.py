@@ -182,9 +182,9 @@ def test_without_reference_a_result_lies_on_its_own_grid(desk3, capsys, rng):
 
 def test_without_reference_a_displacement_field_says_the_grid(desk3, capsys):
     field = desk3.parameters.ours().displacement(desk3.fixed)
-    write_displacement("field.nii.gz", field, desk3.fixed.affine)
-    field, affine = read_displacement("field.nii.gz")
-    write_transform(Path("t.npz"), Transform((DenseField(field, affine),)))
+    write_displacement("field.nii.gz", field, desk3.fixed.grid)
+    field, grid, _ = read_displacement("field.nii.gz")
+    write_transform(Path("t.npz"), Transform((DenseField(field, grid.affine),)))
     arguments = ("moving.nii.gz", *T, "--output", "out/moved.nii.gz")
     _, (line,) = transform(capsys, *arguments)
     assert "results lie on the displacement's grid" in line

@@ -7,7 +7,12 @@ import SimpleITK as sitk
 from nifti_files import AFFINE_2D, oblique
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import flip_ras_lps, read_displacement, write_displacement
+from dlir_tf.images import (
+    Grid,
+    flip_ras_lps,
+    read_displacement,
+    write_displacement,
+)
 
 SHAPE = (5, 7, 4)
 PLANE = np.array([[0.0, -0.8, 11.0], [1.5, 0.0, -7.0], [0.0, 0.0, 1.0]])
@@ -54,11 +59,11 @@ def _itk_field(ddf, affine, kind):
 def test_what_itk_wrote_is_read(tmp_path, ddf, affine, suffix, kind):
     path = tmp_path / f"u{suffix}"
     sitk.WriteImage(_itk_field(ddf, affine, kind), str(path))
-    back, grid = read_displacement(path)
+    back, grid, _ = read_displacement(path)
     assert back.dtype == np.float32
     assert back.shape == ddf.shape
     np.testing.assert_allclose(back, ddf, atol=1e-5)
-    np.testing.assert_allclose(grid, affine, atol=1e-5)
+    np.testing.assert_allclose(grid.affine, affine, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -68,23 +73,23 @@ def test_what_itk_wrote_is_read(tmp_path, ddf, affine, suffix, kind):
 )
 def test_points_move_as_itk_moves_them(tmp_path, ddf, affine):
     path = tmp_path / "u.nii.gz"
-    write_displacement(path, ddf, affine)
-    back, grid = read_displacement(path)
+    write_displacement(path, ddf, Grid(ddf.shape[:-1], affine))
+    back, grid, _ = read_displacement(path)
     field = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
     transform = sitk.DisplacementFieldTransform(field)
     ndim = ddf.shape[-1]
     for index in ((0,) * ndim, (2, 5, 1)[:ndim], (4, 6, 3)[:ndim]):
-        point = (grid @ [*index, 1])[:-1]
+        point = grid.to_world(index)
         moved = np.array(transform.TransformPoint(flip_ras_lps(point).tolist()))
         np.testing.assert_allclose(flip_ras_lps(moved), point + back[index], atol=1e-4)
 
 
 @CASES
 def test_a_written_field_comes_back(tmp_path, ddf, affine):
-    write_displacement(tmp_path / "u.nii.gz", ddf, affine)
-    back, grid = read_displacement(tmp_path / "u.nii.gz")
+    write_displacement(tmp_path / "u.nii.gz", ddf, Grid(ddf.shape[:-1], affine))
+    back, grid, _ = read_displacement(tmp_path / "u.nii.gz")
     np.testing.assert_array_equal(back, ddf.astype(np.float32))
-    np.testing.assert_allclose(grid, affine, atol=1e-5)
+    np.testing.assert_allclose(grid.affine, affine, atol=1e-5)
 
 
 def _save(path, ddf=None, affine=None, **fields):
@@ -104,7 +109,7 @@ def _save(path, ddf=None, affine=None, **fields):
 
 
 def test_a_field_without_its_intent_is_accepted(tmp_path):
-    ddf, _ = read_displacement(_save(tmp_path / "u.nii", intent_code=0))
+    ddf, *_ = read_displacement(_save(tmp_path / "u.nii", intent_code=0))
     np.testing.assert_allclose(ddf, _field() * [-1, -1, 1], atol=1e-5)
 
 
@@ -166,10 +171,15 @@ def test_itk_images_that_are_no_field_are_refused(tmp_path, suffix):
 
 
 def test_a_sheared_grid_is_not_written(tmp_path):
+    field = _field()
     with pytest.raises(InputError, match=r"u\.nii: .*sheared"):
-        write_displacement(tmp_path / "u.nii", _field(), _sheared())
+        write_displacement(
+            tmp_path / "u.nii", field, Grid(field.shape[:-1], _sheared())
+        )
     with pytest.raises(InputError, match=r"u\.mha: .*\.nii\.gz or \.nii"):
-        write_displacement(tmp_path / "u.mha", _field(), _oblique())
+        write_displacement(
+            tmp_path / "u.mha", field, Grid(field.shape[:-1], _oblique())
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -191,7 +201,7 @@ def _random_fields():
 @pytest.mark.parametrize(("ddf", "affine"), _random_fields(), ids=["3d", "2d"])
 def test_itk_moves_points_by_the_written_displacement(tmp_path, ddf, affine):
     before = ddf.copy()
-    write_displacement(tmp_path / "u.nii.gz", ddf, affine)
+    write_displacement(tmp_path / "u.nii.gz", ddf, Grid(ddf.shape[:-1], affine))
     np.testing.assert_array_equal(ddf, before)
     raw = nib.load(tmp_path / "u.nii.gz")
     ndim = ddf.shape[-1]

@@ -86,7 +86,7 @@ def writers() -> dict[str, Writer]:
         for suffix in TRANSFORM_SUFFIXES
     }
     every["field.nii.gz"] = lambda path: write_displacement(
-        path, transform().displacement(image()), AFFINE
+        path, transform().displacement(image()), image().grid
     )
     every["picture.png"] = lambda path: registration_figure(
         path, image(1), image(2), image(3)

@@ -18,8 +18,9 @@ from itk_judge import (
     sitk_image,
 )
 
+from dlir_tf.errors import InputError
 from dlir_tf.images import Image
-from dlir_tf.transforms import Affine, BSpline, Transform
+from dlir_tf.transforms import Affine, BSpline, DenseField, Transform
 
 CASES = [(ndim, count) for ndim in (2, 3) for count in (0, 1, 2, 3)]
 

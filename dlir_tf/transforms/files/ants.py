@@ -120,7 +120,7 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
     # The affine comes last: a warp without it isn't read, but it is without a warp.
     with replacing(affine_path) as unfinished:
         beside = unfinished.with_name(warp_path.name)
-        write_displacement(beside, warp.displacement, warp.affine)
+        write_displacement(beside, warp.displacement, warp.grid)
         save_itk(unfinished, affine)
     return error
 

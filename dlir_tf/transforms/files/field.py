@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Grid, write_displacement
-from dlir_tf.images.displacement import read_field_file
+from dlir_tf.images import Grid, read_displacement, write_displacement
 from dlir_tf.images.itk_files import write_with_itk
 from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import (
@@ -28,8 +27,8 @@ def read_field(path: Path) -> Transform:
     Raises:
         InputError: If the file isn't such a field.
     """
-    displacement, affine, maps_back = read_field_file(path)
-    field = DenseField(displacement, affine)
+    displacement, grid, maps_back = read_displacement(path)
+    field = DenseField(displacement, grid.affine)
     return Transform((field.inverse() if maps_back else field,))
 
 
@@ -53,7 +52,7 @@ def write_field(path: Path, transform: Transform, reference: Grid | None) -> flo
     error = largest_error(transform, Transform((field,)), field.grid)
     field = without_single_axes(field)
     if path.name.endswith(NIFTI_SUFFIXES):
-        write_displacement(path, field.displacement, field.affine)
+        write_displacement(path, field.displacement, field.grid)
     else:
         _write_with_itk(path, field)
     return error

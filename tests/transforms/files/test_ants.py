@@ -14,7 +14,7 @@ from itk_judge import (
 )
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image, flip_ras_lps, write_displacement
+from dlir_tf.images import Grid, Image, flip_ras_lps, write_displacement
 from dlir_tf.transforms import (
     Affine,
     DenseField,
@@ -286,7 +286,7 @@ def test_a_warp_without_its_affine_is_refused(rng, tmp_path):
 def test_files_of_two_registrations_do_not_make_a_pair(rng, tmp_path):
     written(rng, tmp_path, 3)
     field = rng.normal(size=(5, 6, 2)).astype(np.float32)
-    write_displacement(tmp_path / WARP, field, np.eye(3))
+    write_displacement(tmp_path / WARP, field, Grid(field.shape[:-1], np.eye(3)))
     with pytest.raises(InputError, match=r"is 2-d and t0GenericAffine\.mat 3-d"):
         read_transform(tmp_path / AFFINE)
 
