@@ -2,11 +2,13 @@
 # missing and brought up to date when requirements.txt or pyproject.toml changes.
 # PYTHON chooses the interpreter it is made with: make test PYTHON=python3.12
 # LEGACY_PYTHON chooses that of .venv-legacy, which tests/legacy run beside it.
+# COUNT chooses how many damaged files are read: make fuzz COUNT=1000
 # DEMO chooses the new folder of the demo: make demo DEMO=demo-2
 
 PYTHON ?= python3.13 python3.12 python3.11 python3 python
 LEGACY_PYTHON ?= python3.11 $(PYTHON)
 WORKERS ?= 2
+COUNT ?= 10000
 DEMO ?= demo
 
 BIN := .venv/bin
@@ -25,7 +27,7 @@ IS_LEGACY := import ensurepip, platform, sys; \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup legacy demo lint test clean
+.PHONY: help setup legacy demo lint test fuzz clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +46,9 @@ lint: $(READY) ## style, formatting and types
 
 test: lint legacy ## lint, then all tests and docstring examples
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
+
+fuzz: $(READY) ## read COUNT damaged files of every format, and say what came of it
+	$(BIN)/python tests/robustness/fuzz.py --count $(COUNT)
 
 clean: ## remove everything that was made
 	rm -rf .venv .venv-legacy demo build dist dlir_tf.egg-info

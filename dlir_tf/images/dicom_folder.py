@@ -89,7 +89,11 @@ def _check_none_is_damaged(folder: Path, images: set[str]) -> None:
     alike = {_without_numbers(name) for name in images}
     damaged = []
     for path in sorted(folder.iterdir()):
-        if path.name in images or not path.is_file():
+        if path.name in images:
+            continue
+        if not path.is_file():
+            if _without_numbers(path.name) in alike and path.suffix:
+                damaged.append((path.name, "it's a folder"))
             continue
         with path.open("rb") as stream:
             start = stream.read(2048)

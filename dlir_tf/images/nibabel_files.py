@@ -40,8 +40,9 @@ def load_with_nibabel(path: Path) -> Contents:
     except InputError:
         raise
     except Exception as error:  # damaged headers let nibabel raise nearly anything
+        said = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(
-            f"{path}: can't be read as an image ({error}); it's damaged, incomplete or "
+            f"{path}: can't be read as an image ({said}); it's damaged, incomplete or "
             "in a format other than NIfTI, MetaImage, NRRD, Analyze, MGH or a DICOM "
             "folder, so copy or convert it again"
         ) from error

@@ -106,6 +106,19 @@ def test_a_header_that_claims_less_than_was_written_is_refused(tmp_path, shape, 
         read_image(path)
 
 
+@pytest.mark.parametrize("name", ["a.mgh", "a.mgz"])
+def test_freesurfers_footer_is_no_voxels(tmp_path, name):
+    nib.save(nib.MGHImage(_voxels().astype(np.int32), np.eye(4)), tmp_path / "b.mgh")
+    raw = (tmp_path / "b.mgh").read_bytes()
+    less = raw[:12] + (6).to_bytes(4, "big") + raw[16:]
+    pack = gzip.compress if name == "a.mgz" else bytes
+    (tmp_path / name).write_bytes(pack(raw))
+    np.testing.assert_array_equal(read_image(tmp_path / name).array, _voxels())
+    (tmp_path / name).write_bytes(pack(less))
+    with pytest.raises(InputError, match=r"a\.mg.: .*more follows"):
+        read_image(tmp_path / name)
+
+
 def test_a_little_padding_is_allowed(tmp_path):
     voxels = _voxels((40, 41, 20))
     raw = _nifti(voxels.shape, voxels.tobytes(order="F") + bytes(500))

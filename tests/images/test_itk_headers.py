@@ -197,6 +197,12 @@ DAMAGED = [
     NRRD.replace("dimension", "\udcff\udcfe"),
     NRRD.replace("sizes: 5 4 3", "sizes: 5 4 3\nsizes: 5 4 3"),
     NRRD.rstrip("\n"),
+    _with(NRRD, space="x" * 70_000),
+    _with(NRRD, kinds="domain domain"),
+    _with(NRRD, kinds="domain domain nothing"),
+    _with(NRRD, content="x" * 70_000),
+    _with(META, Comment="x" * 70_000),
+    _with(META, **{"x" * 3000: "1"}),
 ]
 
 

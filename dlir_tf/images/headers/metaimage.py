@@ -21,7 +21,7 @@ from dlir_tf.images.headers.lines import (
 from dlir_tf.images.headers.refusal import unreadable
 from dlir_tf.images.headers.voxels import check_raw, check_text, check_zlib
 
-_LONGEST_HEADER = 1 << 16
+_LONGEST_HEADER, _LONGEST_LINE = 1 << 16, 2000  # bytes
 _LAST = "ElementDataFile"
 _BYTES = {
     "CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "LONG": 4,
@@ -90,7 +90,7 @@ def _split(path: Path, line: bytes) -> tuple[str, str]:
     if not text:
         return "", ""
     at = next((n for n, letter in enumerate(text) if letter in "=:"), 0)
-    if not at or not text.isprintable():
+    if not at or not text.isprintable() or len(line) > _LONGEST_LINE:
         raise unreadable(
             path, f"a line of its header isn't 'Key = value', but {text[:40]!r}"
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nibabel as nib
 from nibabel.filebasedimages import SerializableImage
+from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.spatialimages import SpatialImage
 
 from dlir_tf.images.headers.hdf5 import check_dataset
@@ -29,6 +30,7 @@ _PARTNERS = (
 _LARGEST_MATRIX_FILE = 100_000
 # Up to here nobody minds, and images seldom pack so well.
 _HARMLESS, _USUAL_PACKING = 1 << 26, 20
+_SHORTEST_FOOTER = 64
 _PIECE = 1 << 20
 
 
@@ -79,9 +81,10 @@ def check_claims(path: Path, image: SpatialImage) -> None:
     streamed = isinstance(image, SerializableImage)
     start, size = int(getattr(proxy, "offset", 0)), data.stat().st_size
     if not packed:
-        exact = isinstance(image.header, nib.AnalyzeHeader)
-        available = size - start if exact else min(size - start, claimed)
-        check_raw(path, available, claimed, max(image.shape, default=1))
+        spare = _most_after(image)
+        if size - start > claimed + spare:
+            raise ValueError(_too_much(claimed))
+        check_raw(path, min(size - start, claimed), claimed)
     elif not streamed or claimed > max(_HARMLESS, _USUAL_PACKING * size):
         # What isn't read as a stream is read no farther than the voxels go.
         _check_packed(data, start + claimed)
@@ -98,14 +101,25 @@ def check_end(image: SpatialImage, stream: gzip.GzipFile) -> None:
     Raises:
         ValueError: If so much follows the voxels that there must be more of them.
     """
-    claimed = _claimed(image)
-    padding = padding_of(claimed, max(image.shape, default=1))
-    exact = isinstance(image.header, nib.AnalyzeHeader)
-    found = 0
+    spare, found = _most_after(image), 0
     while piece := stream.read(_PIECE):
         found += len(piece)
-        if found > (padding if exact else _HARMLESS):
-            raise ValueError(f"more follows than the {claimed} bytes of voxels claimed")
+        if found > spare:
+            raise ValueError(_too_much(_claimed(image)))
+
+
+def _most_after(image: SpatialImage) -> int:
+    """How many bytes may follow the voxels."""
+    claimed, longest = _claimed(image), max(image.shape, default=1)
+    if isinstance(image.header, nib.AnalyzeHeader):
+        return padding_of(claimed, longest)
+    if isinstance(image.header, MGHHeader):  # FreeSurfer adds what it did to the image
+        return max(_SHORTEST_FOOTER, claimed // longest - 1)
+    return _HARMLESS
+
+
+def _too_much(claimed: int) -> str:
+    return f"more follows than the {claimed} bytes of voxels claimed"
 
 
 def _check_packed(data: Path, needed: int) -> None:

@@ -29,6 +29,19 @@ from dlir_tf.images.headers.voxels import (
 )
 
 _LONGEST_HEADER = 1 << 20  # bytes; Slicer's segmentations have some ten thousand
+_LONGEST_FIELD = 1000  # letters; ITK's reader ends the process at longer ones
+_SPACES = {
+    "", "rightanteriorsuperior", "ras", "leftanteriorsuperior", "las",
+    "leftposteriorsuperior", "lps", "scannerxyz", "3drighthanded", "3dlefthanded",
+}  # fmt: skip
+_KINDS = {
+    "domain", "space", "time", "list", "point", "vector", "covariantvector", "normal",
+    "stub", "scalar", "complex", "2vector", "3color", "rgbcolor", "hsvcolor",
+    "xyzcolor", "4color", "rgbacolor", "3vector", "3gradient", "3normal", "4vector",
+    "quaternion", "2dsymmetricmatrix", "2dmaskedsymmetricmatrix", "2dmatrix",
+    "2dmaskedmatrix", "3dsymmetricmatrix", "3dmaskedsymmetricmatrix", "3dmatrix",
+    "3dmaskedmatrix", "none", "???",
+}  # fmt: skip
 _NAMES = {
     1: "signedchar int8 int8_t uchar unsignedchar uint8 uint8_t",
     2: "short shortint signedshort signedshortint int16 int16_t ushort unsignedshort "
@@ -91,7 +104,8 @@ def read_nrrd_header(path: Path) -> NrrdHeader:
         name, colon, value = text.partition(":")
         is_key = value.startswith("=")
         known, name = (keys, name) if is_key else (fields, _small(name))
-        if not colon or name in known or (not is_key and name not in _FIELDS):
+        fits = is_key or (name in _FIELDS and len(text) <= _LONGEST_FIELD)
+        if not colon or name in known or not fits:
             what = "comes twice" if name in known else "isn't one of a NRRD file's"
             raise unreadable(path, f"the line {text[:60]!r} of its header {what}")
         known[name] = value[1:] if is_key else value.strip()
@@ -125,6 +139,12 @@ def check_nrrd(path: Path, header: NrrdHeader) -> None:
 
 
 def _check_frame(path: Path, fields: Mapping[str, str], num_axes: int) -> None:
+    space = fields.get("space", "").replace("-", "").lower().removesuffix("time")
+    if space not in _SPACES:
+        raise unreadable(path, f"its space {fields['space'][:60]!r} isn't known")
+    kinds = fields.get("kinds", "").replace("-", "").lower().split()
+    if ("kinds" in fields and len(kinds) != num_axes) or not _KINDS.issuperset(kinds):
+        raise unreadable(path, f"kinds must be {num_axes}, but are {kinds}")
     directions = _vectors(fields.get("spacedirections", ""))
     if "spacedirections" in fields and len(directions) != num_axes:
         raise unreadable(

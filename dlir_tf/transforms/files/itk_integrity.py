@@ -96,6 +96,11 @@ def stored_types(path: Path) -> list[str]:
             f"holds {held}; write it again"
         )
     kinds = [part.kind for part in stored]
+    if any(kind.startswith("Composite") for kind in kinds[1:]):
+        raise InputError(
+            f"{path}: the file must hold one composite, but holds several, "
+            f"{_listed(kinds)}; write it again"
+        )
     _check_kinds(path, kinds)
     for part in stored[composite:]:
         _check_size(path, part)
@@ -112,14 +117,20 @@ def _check_kinds(path: Path, kinds: list[str]) -> None:
         if match is None or name not in known or match[2] != match[3]:
             raise InputError(
                 f"{path}: SimpleITK can't read the transforms in it, "
-                f"{', '.join(kinds)[:200]} (unknown type); the file is damaged, or "
+                f"{_listed(kinds)} (unknown type); the file is damaged, or "
                 "they have to be converted to a displacement field"
             )
     if len(ranks) > 1:
         raise InputError(
             f"{path}: the transforms of a file must be all 2-d or all 3-d, but there "
-            f"are {', '.join(kinds)[:200]}; write the file again"
+            f"are {_listed(kinds)}; write the file again"
         )
+
+
+def _listed(kinds: list[str]) -> str:
+    """The names of transforms, such as they are in a file, on one line."""
+    text = ", ".join(kinds)[:200]
+    return text if text.isprintable() else repr(text)
 
 
 def _check_size(path: Path, part: Stored) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dlir_tf.images.headers.hdf5 import check_dataset, member
+from dlir_tf.images.headers.hdf5 import check_dataset, member, read_name
 
 _TAGS = ("Transform", "Parameters", "FixedParameters")
 _MOST_FIXED = 100  # numbers; a spline in 3-d has 18
@@ -134,14 +134,11 @@ def in_hdf5(path: Path) -> list[Stored]:
     with h5py.File(path, "r") as file:
         group = member(file, "TransformGroup")
         names = [str(index) for index in range(len(group))]
-        return [_from_hdf5(member(group, name)) for name in names]
+        return [_from_hdf5(path, member(group, name)) for name in names]
 
 
-def _from_hdf5(group: Any) -> Stored:
-    kind_data = check_dataset(group, "TransformType")
-    if kind_data.size != 1:
-        raise ValueError("expected the name of one transform")
-    kind = str(kind_data.asstr()[0])
+def _from_hdf5(path: Path, group: Any) -> Stored:
+    kind = read_name(path, group, "TransformType")
     parameters, fixed = (
         next((name for name in names if name in group), "")
         for names in (_HDF5_NAMES, _HDF5_FIXED)

@@ -1,5 +1,6 @@
 """What ITK itself can't be trusted with: kinds without a class, sizes, other files."""
 
+import resource
 import struct
 from pathlib import Path
 
@@ -124,6 +125,14 @@ def test_numbers_that_do_not_fit_their_kind_never_reach_itk(
         read_transform(path)
 
 
+def test_composites_within_a_composite_are_refused(tmp_path):
+    part = _text("AffineTransform_double_2_2", "1 0 0 1 0 0", "0 0").split("\n", 1)[1]
+    path = tmp_path / "t.tfm"
+    path.write_text(HEAD + 2 * "Transform: CompositeTransform_double_2_2\n" + part)
+    with pytest.raises(InputError, match=r"one composite, but holds several"):
+        read_transform(path)
+
+
 def _matlab(*variables: tuple[bytes, int, int, bytes]) -> bytes:
     return b"".join(
         struct.pack("<5i", 0, rows, columns, 0, len(name) + 1) + name + b"\0" + numbers
@@ -200,6 +209,20 @@ def test_hdf5_files_claim_what_they_have_and_have_it_themselves(
     path = _hdf5(tmp_path / "t.h5", parameters)
     with pytest.raises(InputError, match=rf"t\.h5: .*{said}"):
         read_transform(path)
+
+
+def test_a_name_of_gigabytes_in_an_hdf5_file_is_not_read(tmp_path):
+    path = tmp_path / "t.h5"
+    sitk.WriteTransform(_affine(), str(path))
+    with h5py.File(path) as file:
+        place = file["TransformGroup/0/TransformType"].id.get_offset()
+    raw = bytearray(path.read_bytes())
+    raw[place : place + 4] = b"\xff\xff\xff\x77"
+    path.write_bytes(raw)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="has 2013265919 letters"):
+        read_transform(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
 @pytest.mark.parametrize(
