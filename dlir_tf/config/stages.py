@@ -139,8 +139,9 @@ class BSplineStage(_Stage):
         return lattice_shape(size, self.control_point_spacing)
 
 
-Stage = Annotated[AffineStage | BSplineStage, Field(discriminator="transform")]
-KINDS: tuple[type[AffineStage | BSplineStage], ...] = get_args(get_args(Stage)[0])
+_Kind = AffineStage | BSplineStage
+Stage = Annotated[_Kind, Field(discriminator="transform")]
+KINDS: tuple[type[_Kind], ...] = get_args(_Kind)
 # What `transform` may be.
 TRANSFORMS: tuple[str, ...] = tuple(
     get_args(kind.model_fields["transform"].annotation)[0] for kind in KINDS
