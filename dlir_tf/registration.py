@@ -33,7 +33,6 @@ class Registration:
         displacement: The transform on the fixed grid, `(*fixed.shape, ndim)`,
             float32, mm along the world axes (RAS+). Pass it to
             `transform.resample` to move labels or further images at no cost.
-        seconds: How long it took.
         report: How it went, with a verdict.
         fill_value: What the moved image has where nothing of the moving image is.
     """
@@ -41,9 +40,13 @@ class Registration:
     moved: Image
     transform: Transform
     displacement: np.ndarray
-    seconds: float
     report: Report
     fill_value: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, without reading files."""
+        return self.report.seconds
 
 
 def register(
@@ -150,17 +153,16 @@ def register(
     report = make_report(
         selection,
         displacement,
-        fixed,
-        moving,
+        fixed.grid,
+        moving.grid,
         config=config,
-        initial=pair.alignment(),
+        initial=pair.alignment,
         provenance={} if model is None else model.provenance,
         refinement=refinement,
         masks={"fixed_mask": fixed_mask, "moving_mask": moving_mask},
     )
-    seconds = time.perf_counter() - start
-    report = replace(report, seconds=seconds)
-    return Registration(moved, transform, displacement, seconds, report, outside)
+    report = replace(report, seconds=time.perf_counter() - start)
+    return Registration(moved, transform, displacement, report, outside)
 
 
 def chosen_config(model: Predictor | None, config: Config | None) -> Config:

@@ -89,9 +89,17 @@ def read_manifest(path: Path) -> list[Pair]:
 
 
 def data_digest(pairs: Iterable[Pair]) -> str:
-    """SHA-256 of the contents of all files, in the order of the manifest.
+    """Makes one number of what pairs hold; it tells whether a training's data changed.
 
-    A file counts otherwise as a mask than as labels.
+    It is the SHA-256 of the contents of all files, in the order of the pairs. What the
+    files are called doesn't count, nor where they lie. Which of them are masks does:
+    the same file as labels gives another number.
+
+    Args:
+        pairs: From `read_manifest`, say.
+
+    Returns:
+        64 hexadecimal digits.
 
     Raises:
         InputError: If a file can't be read.

@@ -77,9 +77,10 @@ class WorkingPair:
         transform = Transform(tuple(components))
         return transform if self.plane is None else self.plane.to_world(transform)
 
-    def alignment(self) -> Transform:
-        """The initial alignment alone, in the world."""
-        return self.to_world(np.eye(*self.initial[:-1].shape))
+    @property
+    def alignment(self) -> np.ndarray:
+        """The initial alignment as a matrix of the world of the pair's images."""
+        return self.to_world(np.eye(*self.initial[:-1].shape)).affine_part
 
     def labels_on_grid(
         self, labels: tuple[Image, Image]

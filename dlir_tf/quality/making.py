@@ -13,13 +13,12 @@ import numpy as np
 
 from dlir_tf._version import __version__
 from dlir_tf.config import Config
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
 from dlir_tf.images.grid import apply_affine
 from dlir_tf.quality.field import measure_field
 from dlir_tf.quality.report import RefinementOutcome, Report
 from dlir_tf.quality.selection import Selection
 from dlir_tf.quality.verdict import judge
-from dlir_tf.transforms import Affine, Transform
 
 # What has a say in the result, if it's loaded.
 _PACKAGES = ("numpy", "scipy", "keras", "ai_edge_litert")
@@ -28,11 +27,11 @@ _PACKAGES = ("numpy", "scipy", "keras", "ai_edge_litert")
 def make_report(
     selection: Selection,
     displacement: np.ndarray,
-    fixed: Image,
-    moving: Image,
+    fixed: Grid,
+    moving: Grid,
     *,
     config: Config,
-    initial: Transform,
+    initial: np.ndarray,
     provenance: Mapping[str, Any],
     refinement: RefinementOutcome | None = None,
     masks: Mapping[str, Image | None] | None = None,
@@ -42,21 +41,17 @@ def make_report(
     Args:
         selection: The stages that are part of it.
         displacement: `(*fixed.shape, ndim)`, mm, RAS+.
-        fixed: The fixed image.
-        moving: The moving image.
+        fixed: The fixed image's grid.
+        moving: The moving image's grid.
         config: The model's, with the initial alignment that was used.
-        initial: The initial alignment alone, made of affine components.
+        initial: World-to-world matrix of the initial alignment.
         provenance: The model's, or nothing.
         refinement: What the refinement did, if there was one.
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
     """
     masks = masks or {}
-    matrix = _as_matrix(initial)
-    centre = fixed.grid.centre
-    shift = apply_affine(matrix, centre) - centre
-    field = measure_field(
-        displacement, fixed.grid, moving.grid, matrix, masks.get("fixed_mask")
-    )
+    shift = apply_affine(initial, fixed.centre) - fixed.centre
+    field = measure_field(displacement, fixed, moving, initial, masks.get("fixed_mask"))
     report = Report(
         verdict="PASS",
         reasons=(),
@@ -69,7 +64,7 @@ def make_report(
         initial_shift=tuple(float(x) for x in shift),
         affine_scales=selection.affine_scales,
         **asdict(field),
-        extent=float(np.linalg.norm(fixed.grid.extent)),
+        extent=float(np.linalg.norm(fixed.extent)),
         masks=tuple(name for name, mask in masks.items() if mask is not None),
         seconds=math.nan,
         model=provenance.get("weights_sha256"),
@@ -77,14 +72,6 @@ def make_report(
     )
     verdict, reasons = judge(report)
     return replace(report, verdict=verdict, reasons=reasons)
-
-
-def _as_matrix(transform: Transform) -> np.ndarray:
-    total = np.eye(transform.ndim + 1)
-    for component in transform.components:
-        if isinstance(component, Affine):
-            total = component.matrix @ total
-    return total
 
 
 def _versions() -> dict[str, str]:

@@ -60,6 +60,4 @@ def register_remotely(
         on_progress=on_progress,
     )
     seconds = time.perf_counter() - start
-    return replace(
-        result, seconds=seconds, report=replace(result.report, seconds=seconds)
-    )
+    return replace(result, report=replace(result.report, seconds=seconds))

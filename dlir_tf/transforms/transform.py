@@ -54,6 +54,18 @@ class Transform:
         """2 or 3."""
         return self.components[0].ndim
 
+    @property
+    def affine_part(self) -> np.ndarray:
+        """All affine components as one matrix `(ndim + 1, ndim + 1)`, world to world.
+
+        It is the whole transform if there are no others.
+        """
+        total = np.eye(self.ndim + 1)
+        for component in self.components:
+            if isinstance(component, Affine):
+                total = component.matrix @ total
+        return total
+
     def map_points(self, points: np.ndarray) -> np.ndarray:
         """Maps points of the fixed image to the points that belong there.
 

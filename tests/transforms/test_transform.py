@@ -41,6 +41,19 @@ def test_itk_maps_points_to_the_same_points(rng, ndim, num_splines):
     assert (moved > 0.5).any() == (num_splines > 0)
 
 
+@pytest.mark.parametrize(("ndim", "num_splines"), CASES)
+def test_the_affine_part_is_what_is_left_without_splines(rng, ndim, num_splines):
+    """In their order: matrices don't commute."""
+    parameters = random_parameters(rng, ndim, num_splines)
+    affines = Transform(parameters.ours().components[num_splines:])
+    points = rng.normal(0, 50, (20, ndim))
+    matrix = parameters.ours().affine_part
+    np.testing.assert_allclose(
+        points @ matrix[:-1, :-1].T + matrix[:-1, -1], affines.map_points(points)
+    )
+    np.testing.assert_array_equal(matrix[-1], np.eye(ndim + 1)[-1])
+
+
 def _references(rng, grid):
     """Grids that lie along the working grid in some order, and one that doesn't."""
     ndim = len(grid.shape)
