@@ -6,7 +6,7 @@
 - `last.weights.h5`: the weights after the last step, where they aren't the best
   ones. Nothing reads it; to look at them, load the model, then
   `model.network.load_weights(folder / "last.weights.h5")`.
-- `provenance.json`: versions, seed, digests of data and weights.
+- `provenance.json`: versions, seed, digests of data, weights and config.
 - `training.csv` and `tensorboard/`: the training log.
 """
 
@@ -31,6 +31,7 @@ from dlir_tf.models.folder_files import (
     PROVENANCE_FILE,
     WEIGHTS_FILE,
     check_model_folder,
+    config_digest,
 )
 from dlir_tf.models.model import build_model, parameters_model
 from dlir_tf.models.parameters import Parameters
@@ -109,6 +110,7 @@ def save_model(folder: Path, model: Model) -> None:
     provenance = {
         **model.provenance,
         "weights_sha256": _digest(model.network),
+        "config_sha256": config_digest(dump_config(model.config).encode()),
         "format_version": FORMAT_VERSION,
     }
     # Last, because it says that the folder is complete.
@@ -141,7 +143,7 @@ def load_model(folder: str | Path) -> Model:
 
     Raises:
         InputError: If the folder is missing, incomplete, of another version, or its
-            weights don't fit its config.
+            config or weights aren't those that it was made with.
     """
     folder = Path(folder)
     provenance = check_model_folder(folder)

@@ -3,6 +3,7 @@
 Kept apart from `model_folder` because it needs no TensorFlow.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -60,4 +61,28 @@ def check_model_folder(folder: Path) -> dict[str, Any]:
             f"{folder / PROVENANCE_FILE}: is damaged, it lacks the weights_sha256 that "
             f"{WEIGHTS_FILE} is checked by; copy the model folder again, or train again"
         )
+    _check_config(folder, provenance.get("config_sha256"))
     return dict(provenance)
+
+
+def config_digest(text: bytes) -> str:
+    """The digest of a config's file, however its lines end."""
+    return hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def _check_config(folder: Path, expected: Any) -> None:
+    """Folders of older versions have no such digest."""
+    if expected is None:
+        return
+    try:
+        text = (folder / CONFIG_FILE).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{folder / CONFIG_FILE}: can't be read: {error.strerror}"
+        ) from error
+    if config_digest(text) != expected:
+        raise InputError(
+            f"{folder / CONFIG_FILE}: isn't the config that {WEIGHTS_FILE} beside it "
+            f"was trained by, as {PROVENANCE_FILE} tells: it was changed or damaged; "
+            "copy the model folder again, or train again with the new config"
+        )

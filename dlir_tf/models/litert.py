@@ -44,8 +44,20 @@ class LiteRTModel:
         self.precision = card.precision
         self.provenance: dict[str, Any] = card.provenance
         self._runner = _signature_runner(flatbuffer)
+        self._check_shape()
         # An interpreter has one set of tensors.
         self._lock = threading.Lock()
+
+    def _check_shape(self) -> None:
+        details = self._runner.get_input_details()
+        for name in ("fixed", "moving"):
+            taken = tuple(int(n) for n in details[name]["shape"][1:-1])
+            if taken != self.shape:
+                raise InputError(
+                    f"its card says that it takes {name} images of the shape "
+                    f"{self.shape}, but the model in it takes {taken}; copy it again, "
+                    "or export it again"
+                )
 
     @property
     def numerics(self) -> "Numerics":

@@ -4,8 +4,8 @@ That is how TFLite keeps metadata: interpreters stop at the end of the flatbuffe
 any zip program lists what comes after it:
 
 - `config.yaml`: what the model was built from, as in a model folder.
-- `dlir_tf.json`: version of this format, shape and precision, the digest of the
-  flatbuffer, and the provenance of the model.
+- `dlir_tf.json`: version of this format, shape and precision, the provenance of the
+  model, and digests of the flatbuffer and of all that is said of it.
 """
 
 import hashlib
@@ -65,14 +65,16 @@ def pack(flatbuffer: bytes, card: Card) -> bytes:
     """Puts a card at the end of a flatbuffer, which makes it a model's file."""
     content = {
         "format_version": FORMAT_VERSION,
-        "shape": card.shape,
+        "shape": list(card.shape),
         "precision": card.precision,
         "flatbuffer_sha256": hashlib.sha256(flatbuffer).hexdigest(),
         "provenance": card.provenance,
     }
+    config_text = dump_config(card.config)
+    content["card_sha256"] = _card_digest(content, config_text)
     whole = io.BytesIO(flatbuffer)
     with zipfile.ZipFile(whole, "a") as archive:
-        archive.writestr(CONFIG_ENTRY, dump_config(card.config))
+        archive.writestr(CONFIG_ENTRY, config_text)
         archive.writestr(CARD_ENTRY, json.dumps(content, indent=2) + "\n")
     return whole.getvalue()
 
@@ -104,7 +106,21 @@ def read_model_file(path: str | Path) -> tuple[bytes, Card]:
     if hashlib.sha256(flatbuffer).hexdigest() != content.get("flatbuffer_sha256"):
         raise InputError(f"{path}: is damaged; copy it again, or export it again")
     config = parse_config(config_text, f"{path}: {CONFIG_ENTRY}")
-    return flatbuffer, _card(path, content, config)
+    card = _card(path, content, config)
+    # Files of older versions have no such digest.
+    if content.get("card_sha256") not in (None, _card_digest(content, config_text)):
+        raise InputError(
+            f"{path}: its {CARD_ENTRY} or {CONFIG_ENTRY} was changed or damaged since "
+            "it was exported; copy it again, or export it again"
+        )
+    return flatbuffer, card
+
+
+def _card_digest(content: dict[str, Any], config_text: str) -> str:
+    """Changes with anything that a file says of its model."""
+    said = {key: value for key, value in content.items() if key != "card_sha256"}
+    text = json.dumps([said, config_text], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _card(path: Path, content: dict[str, Any], config: Config) -> Card:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from dlir_tf.models.folder_files import (
     WEIGHTS_FILE,
     check_model_folder,
 )
+from dlir_tf.models.loading import check_model
 from dlir_tf.models.model import build_model
 
 
@@ -156,6 +158,32 @@ def test_a_damaged_config_is_refused(folder):
     (folder / CONFIG_FILE).write_text("ndim: 7\n")
     with pytest.raises(InputError, match=CONFIG_FILE):
         load_model(folder)
+
+
+def test_a_config_that_was_changed_is_refused(folder):
+    """Another spacing would load, and register differently."""
+    path = folder / CONFIG_FILE
+    text = path.read_text()
+    changed = re.sub(r"spacing: .*", "spacing: [1.9, 1.9]", text, count=1)
+    assert changed != text
+    path.write_text(changed)
+    _assert_refused(folder, CONFIG_FILE, "changed or damaged", "copy the model folder")
+    with pytest.raises(InputError, match="changed or damaged"):
+        check_model(folder)
+
+
+def test_lines_of_the_config_may_end_as_another_system_ends_them(folder):
+    path = folder / CONFIG_FILE
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    load_model(folder)
+
+
+def test_a_folder_of_an_older_version_has_no_digest_of_its_config(folder):
+    path = folder / PROVENANCE_FILE
+    provenance = json.loads(path.read_text())
+    del provenance["config_sha256"]
+    path.write_text(json.dumps(provenance))
+    load_model(folder)
 
 
 def _damage(data, weight):

@@ -1,6 +1,7 @@
 """A LiteRT model gives what the model does that it was made from."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from scipy import ndimage
 import dlir_tf
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
-from dlir_tf.models.litert import load_litert
-from dlir_tf.models.litert_file import Card, pack
+from dlir_tf.models.litert import LiteRTModel, load_litert
+from dlir_tf.models.litert_file import Card, pack, read_model_file
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import build_transform
 
@@ -51,6 +52,15 @@ def test_the_same_parameters(exported, pair) -> None:
         assert received[name].shape == values.shape
         np.testing.assert_allclose(received[name], values, atol=2e-5)
     assert np.abs(received["control_points_2"]).max() > 0.01
+
+
+def test_a_card_of_another_shape_than_the_model_is_refused(exported, tmp_path) -> None:
+    """As an older file's could be, which has no digest of its card."""
+    flatbuffer, card = read_model_file(exported.path)
+    with pytest.raises(
+        InputError, match=r"\(20, 24, 12\), but the model .*\(20, 24, 6\)"
+    ):
+        LiteRTModel(flatbuffer, replace(card, shape=(20, 24, 12)))
 
 
 def test_register_pads_smaller_images_to_the_models_shape(exported, pair) -> None:
@@ -96,6 +106,8 @@ def test_without_its_runtime(exported, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_the_runtime_cant_run(exported, tmp_path) -> None:
     path = tmp_path / "other.tflite"
-    path.write_bytes(pack(b"no model" * 9, Card(exported.model.config, (4,), "int8")))
+    path.write_bytes(
+        pack(b"no model" * 9, Card(exported.model.config, (4, 4, 4), "int8"))
+    )
     with pytest.raises(InputError, match=r"other.tflite: this version of ai-edge"):
         load_litert(path)

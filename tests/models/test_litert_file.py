@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlir_tf.config import load_config
+from dlir_tf.config import dump_config, load_config
 from dlir_tf.errors import InputError
 from dlir_tf.models.litert_file import Card, pack, read_model_file
 
@@ -105,3 +105,52 @@ def test_a_card_that_does_not_fit(
     (tmp_path / "model.tflite").write_bytes(whole.getvalue())
     with pytest.raises(InputError, match="its card must state a shape of 3 sizes"):
         read_model_file(tmp_path / "model.tflite")
+
+
+def packed_again(card: Card, change: dict[str, object], config: str = "") -> bytes:
+    """A file of which somebody has changed the card, or its config's text."""
+    with zipfile.ZipFile(io.BytesIO(pack(FLATBUFFER, card))) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    content = {**json.loads(entries["dlir_tf.json"]), **change}
+    whole = io.BytesIO(FLATBUFFER)
+    with zipfile.ZipFile(whole, "a") as archive:
+        archive.writestr("config.yaml", config or entries["config.yaml"])
+        archive.writestr("dlir_tf.json", json.dumps(content))
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [16, 32, 16]},
+        {"precision": "float32"},
+        {"provenance": {"seed": 4, "loss": 0.5}},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_card_that_was_changed(
+    tmp_path: Path, card: Card, change: dict[str, object]
+) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(packed_again(card, {}))
+    read_model_file(path)
+    path.write_bytes(packed_again(card, change))
+    with pytest.raises(InputError, match="changed or damaged since it was exported"):
+        read_model_file(path)
+
+
+def test_a_config_that_was_changed(tmp_path: Path, card: Card) -> None:
+    path = tmp_path / "model.tflite"
+    other = card.config.model_copy(update={"spacing": (1.9, 1.8, None)})
+    path.write_bytes(packed_again(card, {}, dump_config(other)))
+    with pytest.raises(InputError, match="changed or damaged since it was exported"):
+        read_model_file(path)
+
+
+def test_a_file_of_an_older_version_has_no_digest_of_its_card(
+    tmp_path: Path, card: Card
+) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(packed_again(card, {"card_sha256": None, "shape": [16, 32, 16]}))
+    assert read_model_file(path)[1].shape == (16, 32, 16)
