@@ -45,6 +45,29 @@ def test_its_ports_are_those_of_the_docs_and_open_to_this_machine_alone(service)
     assert service["image"] in page
 
 
+def test_its_image_is_one_that_does_not_change_by_itself(service):
+    name = r"tensorflow/serving(:\d+\.\d+\.\d+)?(@sha256:[0-9a-f]{64})?"
+    found = re.fullmatch(name, service["image"])
+    assert found is not None
+    assert any(found.groups()), "an exact version, or a digest"
+
+
+def test_it_has_no_rights_that_it_does_not_need(service):
+    user, _, group = service["user"].partition(":")
+    assert min(int(user), int(group)) > 0
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert all(volume.endswith(":ro") for volume in service["volumes"])
+    (memory,) = service["tmpfs"]
+    assert {"size", "noexec"} <= set(re.split("[:,=]", memory))
+    assert not {"privileged", "cap_add", "devices", "network_mode"} & set(service)
+
+
+def test_what_it_reads_is_readable_for_its_user():
+    assert BATCHING.stat().st_mode & 0o004
+
+
 def test_requests_queue_but_are_never_merged(service):
     place = flags(service)["batching_parameters_file"]
     assert f"./{BATCHING.relative_to(ROOT)}:{place}:ro" in service["volumes"]
