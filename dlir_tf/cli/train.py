@@ -76,7 +76,7 @@ def command(
     dlir-tf train --config cardiac-cine --pairs train.csv --validation val.csv
     """
     from dlir_tf.config import load_config
-    from dlir_tf.errors import InputError
+    from dlir_tf.errors import InputError, WriteError
     from dlir_tf.models.folder_files import CHECKPOINT_FILE
     from dlir_tf.pairs.manifest import read_manifest
 
@@ -114,7 +114,7 @@ def command(
                 resume=resume,
                 reporter=progress,
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WriteError):
         if (output / CHECKPOINT_FILE).is_file():
             click.echo("The same command with --resume goes on from here.", err=True)
         raise
@@ -128,9 +128,10 @@ def _phantoms(output: Path, seed: int, *, resume: bool) -> tuple[Path, Path]:
     load_keras()  # which dlir_tf.training needs
     from dlir_tf.files import make_folder
     from dlir_tf.phantoms import write_phantoms
-    from dlir_tf.training.output import check_output_folder
+    from dlir_tf.training.output import check_output_folder, claimed
 
-    check_output_folder(output, resume=resume)
+    with claimed(output):
+        check_output_folder(output, resume=resume)
     folder = output.parent / f"{output.name}-phantoms-seed{seed}"
     train_csv, test_csv = folder / "train.csv", folder / "test.csv"
     found = train_csv.is_file() and test_csv.is_file()

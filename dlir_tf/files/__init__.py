@@ -6,6 +6,10 @@ from dlir_tf.files.checks import make_folder as make_folder
 from dlir_tf.files.disk import disk_errors as disk_errors
 from dlir_tf.files.disk import reserve as reserve
 from dlir_tf.files.disk import write_errors as write_errors
+from dlir_tf.files.drafts import is_draft as is_draft
 from dlir_tf.files.drafts import known_as as known_as
+from dlir_tf.files.drafts import remove_abandoned as remove_abandoned
+from dlir_tf.files.locks import LOCK as LOCK
+from dlir_tf.files.locks import locked as locked
 from dlir_tf.files.writing import replacing as replacing
 from dlir_tf.files.writing import write_together as write_together

@@ -1,6 +1,7 @@
 """Folders of drafts: where files are written before they take their places."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from dlir_tf.files.locks import LOCK, locked
 
 PREFIX = ".unfinished-"
 _BEFORE = ".before"
@@ -40,7 +43,7 @@ class Draft:
         The last is the one without which the others can't be read: a header comes
         after its voxels, of a pair the one that was finished last.
         """
-        names = {entry.name for entry in self.folder.iterdir()}
+        names = {entry.name for entry in self.folder.iterdir()} - {LOCK}
         order = [*self.finished, self.path.name]
         drafts = sorted(
             names, key=lambda name: (name in order and 1 + order.index(name), name)
@@ -88,6 +91,11 @@ def known_as(path: Path) -> Path:
     return path if draft is None else draft.path.with_name(path.name)
 
 
+def is_draft(path: Path) -> bool:
+    """Whether a path is that of a folder of drafts, of this or another process."""
+    return path.name.startswith(PREFIX) and path.is_dir()
+
+
 def settle(path: Path) -> None:
     """Waits until the disk has taken a file, or a folder with all in it.
 
@@ -102,12 +110,32 @@ def settle(path: Path) -> None:
 
 @contextlib.contextmanager
 def _folder_beside(path: Path) -> Iterator[Path]:
-    """A folder that is there only within the block."""
-    try:
-        name = Path(tempfile.mkdtemp(prefix=PREFIX, dir=path.parent)).name
-    except OSError as error:  # which names a folder that nobody has heard of
-        raise OSError(error.errno, error.strerror) from error
-    try:
+    """A folder that is there only within the block, and ours by its lock."""
+    remove_abandoned(path.parent)
+    with contextlib.ExitStack() as stack:
+        try:
+            name = _make_locked(path.parent, stack)
+        except OSError as error:  # which names a folder that nobody has heard of
+            raise OSError(error.errno, error.strerror) from error
+        stack.callback(shutil.rmtree, path.parent / name, ignore_errors=True)
         yield path.parent / name
-    finally:
-        shutil.rmtree(path.parent / name, ignore_errors=True)
+
+
+def _make_locked(parent: Path, stack: contextlib.ExitStack) -> str:
+    """Makes a new folder; tells its name."""
+    for _ in range(100):
+        name = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).name
+        # Another process may take it for abandoned until it is locked.
+        with contextlib.suppress(FileNotFoundError):
+            if stack.enter_context(locked(parent / name)):
+                return name
+    raise FileExistsError(errno.EEXIST, "new folders are removed by another program")
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Removes drafts of processes that have ended without doing so themselves."""
+    with contextlib.suppress(OSError):
+        for folder in parent.glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError), locked(folder, certainly=True) as ours:
+                if ours:
+                    shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,6 @@
 """The state of an interrupted training, in one file."""
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +61,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         for index, array in enumerate(getattr(checkpoint, name))
     }
     arrays["progress"] = np.array(json.dumps(asdict(checkpoint.progress)))
+    counts = {name: len(getattr(checkpoint, name)) for name in _GROUPS}
+    arrays["counts"] = np.array(json.dumps(counts))
     with replacing(path) as unfinished, unfinished.open("wb") as stream:
         np.savez(stream, **arrays)
 
@@ -75,20 +76,28 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with np.load(path, allow_pickle=False) as stored:
             progress = Progress(**json.loads(str(stored["progress"])))
-            groups = {
-                name: [stored[k] for k in sorted(stored) if k.startswith(f"{name}_")]
-                for name in _GROUPS
-            }
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise InputError(
-            f"{path}: the checkpoint is damaged ({error}); train again, with another "
-            "--output"
-        ) from error
-    return Checkpoint(progress, **groups)
+            groups = {name: _group(stored, name) for name in _GROUPS}
+            if "counts" in stored:
+                counts = json.loads(str(stored["counts"]))
+                if counts != {name: len(group) for name, group in groups.items()}:
+                    raise ValueError(f"expected {counts} arrays")
+        return Checkpoint(progress, **groups)
+    except Exception as error:  # damaged archives raise nearly anything
+        raise damaged(path, str(error)) from error
+
+
+def damaged(path: Path, problem: str) -> InputError:
+    """The error of a checkpoint from which nothing can go on."""
+    return InputError(
+        f"the checkpoint is damaged ({problem}), so this training can't go on; train "
+        "again, with another --output",
+        place=path,
+    )
+
+
+def _group(stored: Any, name: str) -> Arrays:
+    """The arrays of a group, in their order."""
+    keys = sorted(key for key in stored if key.startswith(f"{name}_"))
+    if keys != [f"{name}_{index:04d}" for index in range(len(keys))]:
+        raise ValueError(f"arrays of {name} are missing")
+    return [stored[key] for key in keys]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from dlir_tf.errors import InputError
 from dlir_tf.files import disk_errors, replacing
 
 COLUMNS = (
@@ -31,22 +32,32 @@ class TrainingLog:
     Args:
         csv_path: The CSV file; made if it isn't there.
         events_folder: Where the event files go.
+
+    Raises:
+        InputError: If there is a CSV file that isn't the log of a training.
     """
 
     def __init__(self, csv_path: Path, events_folder: Path) -> None:
         self._path = csv_path
         self._rows: list[dict[str, str]] = []
         if csv_path.is_file():
-            with csv_path.open(newline="", encoding="utf-8") as stream:
-                self._rows = list(csv.DictReader(stream))
-        self._save()
+            self._rows = _read(csv_path)
+        else:
+            self._save()
         with disk_errors(events_folder):
             self._events = tf.summary.create_file_writer(str(events_folder))
         self._events_folder = events_folder
 
     def keep_until(self, phase_names: list[str], phase: int, step: int) -> None:
-        """Drops the rows after a checkpoint, which are about to come again."""
+        """Drops the rows after a checkpoint, which are about to come again.
+
+        Raises:
+            InputError: If there are rows of other phases.
+        """
         position = {name: index for index, name in enumerate(phase_names)}
+        unknown = [row["phase"] for row in self._rows if row["phase"] not in position]
+        if unknown:
+            raise _damaged(self._path, f"it has rows of a phase {unknown[0]!r}")
         self._rows = [
             row
             for row in self._rows
@@ -81,3 +92,28 @@ class TrainingLog:
             writer = csv.DictWriter(stream, COLUMNS, restval="")
             writer.writeheader()
             writer.writerows(self._rows)
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """The rows of a log, each with a phase and the number of a step."""
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            rows, names = list(reader), set(reader.fieldnames or ())
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _damaged(path, str(error)) from error
+    if names and not {"phase", "step"} <= names <= set(COLUMNS):
+        raise _damaged(path, f"its columns are {', '.join(sorted(names))}")
+    for number, row in enumerate(rows, start=2):
+        if set(row) != names or None in row.values() or not row["step"].isdecimal():
+            raise _damaged(path, f"line {number} isn't of this table")
+    return rows
+
+
+def _damaged(path: Path, problem: str) -> InputError:
+    """The error of a log that can't be gone on with; the training can."""
+    return InputError(
+        f"can't be read as the log of this training ({problem}); move it away, and "
+        "--resume goes on as if it were there: nothing but its rows is lost",
+        place=path,
+    )

@@ -21,7 +21,13 @@ from dlir_tf.models.folder import (
 )
 from dlir_tf.models.folder_files import CHECKPOINT_FILE, LAST_WEIGHTS_FILE, LOG_FILE
 from dlir_tf.models.model import build_model
-from dlir_tf.training.checkpoint import Arrays, Checkpoint, Progress, save_checkpoint
+from dlir_tf.training.checkpoint import (
+    Arrays,
+    Checkpoint,
+    Progress,
+    damaged,
+    save_checkpoint,
+)
 from dlir_tf.training.devices import precision
 from dlir_tf.training.log import TrainingLog
 from dlir_tf.training.losses import StepLosses, check_finite
@@ -72,6 +78,7 @@ class Session:
         weights = self._weights()
         first = Progress(0, 0, math.inf, 0, 0.0, self._recipe.identity)
         self._state = stored or Checkpoint(first, weights, best=weights)
+        self._check_shapes(weights)
         self._network.set_weights(self._state.weights)
         make_folder(self._output)
         # Before all other files: whatever is interrupted from here on can go on.
@@ -81,6 +88,16 @@ class Session:
         names = [phase.name for phase in self._recipe.phases]
         progress = self._state.progress
         self._log.keep_until(names, progress.phase, progress.step)
+
+    def _check_shapes(self, weights: Arrays) -> None:
+        """Refuses a checkpoint whose arrays aren't of this network and its phase."""
+        state = self._state
+        shapes = [array.shape for array in weights]
+        for arrays in (state.weights, state.best):
+            if [array.shape for array in arrays] != shapes:
+                raise damaged(
+                    self._output / CHECKPOINT_FILE, "its weights aren't this network's"
+                )
 
     def run(self) -> Model:
         """Trains the phases that are left and writes the model folder."""
@@ -119,7 +136,7 @@ class Session:
                 self._recipe.seed,
             )
         if self._state.optimizer:
-            _restore(optimizer, self._state.optimizer)
+            self._restore(optimizer)
         validate = self._validator(phase)
         losses = StepLosses(phase, self._reporter)
         started = time.perf_counter() - self._state.progress.seconds
@@ -136,6 +153,15 @@ class Session:
             self._log.write(phase.name, step, row)
             self._reporter.logged(phase.name, step, row)
             save_checkpoint(self._output / CHECKPOINT_FILE, self._state)
+
+    def _restore(self, optimizer: keras.Optimizer) -> None:
+        state = self._state.optimizer
+        if [v.shape for v in optimizer.variables] != [array.shape for array in state]:
+            raise damaged(
+                self._output / CHECKPOINT_FILE, "its optimizer isn't this training's"
+            )
+        for variable, value in zip(optimizer.variables, state, strict=True):
+            variable.assign(value)
 
     def _finish_phase(self, index: int) -> Arrays | None:
         """Goes back to the phase's best weights, which the next one builds on.
@@ -193,8 +219,3 @@ class Session:
 
     def _weights(self) -> list[np.ndarray]:
         return [np.array(weight) for weight in self._network.get_weights()]
-
-
-def _restore(optimizer: keras.Optimizer, state: list[np.ndarray]) -> None:
-    for variable, value in zip(optimizer.variables, state, strict=True):
-        variable.assign(value)

@@ -12,7 +12,7 @@ import numpy as np
 from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.files import make_folder, replacing
+from dlir_tf.files import make_folder, remove_abandoned, replacing
 from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.losses.masks import MASKS, check_mask
 from dlir_tf.pairs.loading import for_each_pair, load_pair
@@ -125,6 +125,7 @@ class PairStore:
         """Removes from the disk what was cached there."""
         for path in self._cached.values():
             path.unlink(missing_ok=True)
+        remove_abandoned(self._folder)
         # Not empty as long as another store keeps its pairs there.
         with contextlib.suppress(OSError):
             self._folder.rmdir()
@@ -167,7 +168,12 @@ class PairStore:
             self._cached[index] = self._folder / f"{self._key(index)}.npz"
         path = self._cached[index]
         if path.is_file():
-            with _LOADING, np.load(path, allow_pickle=False) as stored:
+            # Damaged archives raise nearly anything; the pair is prepared anew then.
+            with (
+                contextlib.suppress(Exception),
+                _LOADING,
+                np.load(path, allow_pickle=False) as stored,
+            ):
                 return Sample(**stored)
         sample = self._read(index)
         arrays = {k: v for k, v in vars(sample).items() if v is not None}

@@ -11,7 +11,7 @@ from dlir_tf.models.folder_files import CHECKPOINT_FILE
 from dlir_tf.pairs.manifest import Pair, data_digest
 from dlir_tf.training.checkpoint import Checkpoint, load_checkpoint
 from dlir_tf.training.devices import precision_name, training_strategy
-from dlir_tf.training.output import CACHE_FOLDER, check_output_folder
+from dlir_tf.training.output import CACHE_FOLDER, check_output_folder, claimed
 from dlir_tf.training.phases import training_phases
 from dlir_tf.training.recipe import Recipe
 from dlir_tf.training.reporter import Reporter as Reporter
@@ -68,8 +68,6 @@ def train(
     if not 0 <= seed < 2**32:
         raise InputError(f"seed: must be from 0 to 2**32 - 1. Received: {seed}")
     _check_supervision(config, pairs)
-    supervision = config.training.supervision
-    check_output_folder(output, resume=resume)
     validation, strategy = validation or [], training_strategy()
     recipe = Recipe(
         config,
@@ -80,8 +78,21 @@ def train(
         validation_digest=data_digest(validation),
         num_replicas=strategy.num_replicas_in_sync,
     )
-    stored = _interrupted(output, recipe) if resume else None
-    cache = output / CACHE_FOLDER
+    with claimed(output):
+        check_output_folder(output, resume=resume)
+        stored = _interrupted(output, recipe) if resume else None
+        stores = _stores(config, pairs, validation, output / CACHE_FOLDER)
+        _prepare(*stores, reporter)
+        session = Session(recipe, output, *stores, strategy, reporter)
+        session.begin(stored)
+        return session.run()
+
+
+def _stores(
+    config: Config, pairs: list[Pair], validation: list[Pair], cache: Path
+) -> tuple[PairStore, PairStore]:
+    """Of what is trained on, with what it's supervised by; and of the validation."""
+    supervision = config.training.supervision
     with_points = supervision.landmarks > 0
     store = PairStore(
         pairs,
@@ -93,10 +104,7 @@ def train(
     validation_store = PairStore(
         validation, config, cache, with_labels=True, with_points=with_points
     )
-    _prepare(store, validation_store, reporter)
-    session = Session(recipe, output, store, validation_store, strategy, reporter)
-    session.begin(stored)
-    return session.run()
+    return store, validation_store
 
 
 def _check_supervision(config: Config, pairs: list[Pair]) -> None:
@@ -112,6 +120,7 @@ def _check_supervision(config: Config, pairs: list[Pair]) -> None:
 
 
 def _interrupted(output: Path, recipe: Recipe) -> Checkpoint:
+    """The training that was interrupted, if it's the same one."""
     stored = load_checkpoint(output / CHECKPOINT_FILE)
     if stored.progress.identity != recipe.identity:
         raise InputError(

@@ -157,7 +157,7 @@ def test_what_is_written_inside_is_not_drafted_again(tmp_path):
         write_together({unfinished: lambda draft: draft.write_text(str(draft))})
         assert known_as(unfinished) == path
         assert known_as(inner) == beside
-        assert _names(unfinished.parent) == ["pair.mat", "pair.nii"]
+        assert _names(unfinished.parent) == [".lock", "pair.mat", "pair.nii"]
         assert _names(tmp_path)[1:] == ["pair.mat"]
         assert path.read_text() == "old"
     assert path.read_text() == str(unfinished)

@@ -51,6 +51,42 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, checkpoint, monkeypatc
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
+@pytest.mark.parametrize(
+    ("offset", "value"), [(8, 1), (10, 77), (6, 109)], ids=["secret", "method", "newer"]
+)
+def test_a_damaged_directory_is_told_too(tmp_path, checkpoint, offset, value):
+    """Python's reader of archives raises something else for each."""
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, checkpoint)
+    data = bytearray(path.read_bytes())
+    data[data.find(b"PK\x01\x02") + offset] |= value
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"checkpoint\.npz: the checkpoint is damaged"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["weights_0000", "weights_0011", "best_0005", "optimizer_0002", "progress"]
+)
+def test_an_array_that_is_missing_is_told(tmp_path, checkpoint, name):
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, checkpoint)
+    with np.load(path) as stored:
+        arrays = {key: stored[key] for key in stored if key != name}
+    np.savez(path, **arrays)
+    with pytest.raises(InputError, match=r"checkpoint\.npz: the checkpoint is damaged"):
+        load_checkpoint(path)
+
+
+def test_checkpoints_of_before_they_said_how_many_arrays_load(tmp_path, checkpoint):
+    path = tmp_path / "checkpoint.npz"
+    save_checkpoint(path, checkpoint)
+    with np.load(path) as stored:
+        arrays = {key: stored[key] for key in stored if key != "counts"}
+    np.savez(path, **arrays)
+    assert len(load_checkpoint(path).optimizer) == 3
+
+
 @pytest.mark.parametrize("length", [0, 10, 1000, -30])
 def test_a_damaged_file_is_named(tmp_path, checkpoint, length):
     path = tmp_path / "checkpoint.npz"

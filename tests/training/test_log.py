@@ -6,6 +6,7 @@ import errno
 import pytest
 import tensorflow as tf
 
+from dlir_tf.errors import InputError
 from dlir_tf.training import log as module
 from dlir_tf.training.log import COLUMNS, TrainingLog
 
@@ -106,3 +107,34 @@ def test_tensorboard_shows_a_curve_per_phase_and_value(tmp_path, make_log):
     }
     metadata = events.SummaryMetadata("stage_2_bspline/loss")
     assert metadata.plugin_data.plugin_name == "scalars"
+
+
+HEADER = ",".join(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"hello\nworld\n", "its columns are hello"),
+        (bytes(range(128, 256)), "can't decode"),
+        (HEADER.encode() + b'\n"stage_1', "unexpected end of data"),
+        (HEADER.encode() + b"\nstage_1,2\n", "line 2 isn't of this table"),
+        (HEADER.encode() + b"\n" + b"," * 20 + b"\n", "line 2 isn't of this table"),
+        (b"phase,step,loss\nstage_1,1,0.1\nstage_1,two,0.1\n", "line 3 isn't"),
+        (b"phase,step,loss\nstage_9,2,0.1\n", "rows of a phase 'stage_9'"),
+    ],
+)
+def test_a_damaged_log_is_one_sentence(make_log, tmp_path, content, problem):
+    path = tmp_path / "training.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=problem) as caught:
+        make_log().keep_until(["stage_1"], 0, 2)
+    assert caught.value.place == path
+    assert "nothing but its rows is lost" in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_an_empty_or_missing_log_is_begun_anew(make_log, tmp_path):
+    (tmp_path / "training.csv").write_text("")
+    make_log().keep_until(["stage_1"], 0, 2)
+    assert rows(tmp_path) == []
