@@ -12,6 +12,7 @@ import click
 
 from dlir_tf._version import __version__
 from dlir_tf.errors import ExportError, InputError, describe
+from dlir_tf.files import Terminated, stoppable
 
 # In the order in which a newcomer needs them; each is in the module of its name.
 COMMANDS = {
@@ -70,7 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
     warnings.showwarning = _show_warning
     _shown.clear()
     try:
-        group.main(arguments, prog_name="dlir-tf", standalone_mode=False)
+        with stoppable():
+            group.main(arguments, prog_name="dlir-tf", standalone_mode=False)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
@@ -89,6 +91,9 @@ def main(arguments: list[str] | None = None) -> None:
             f"this needs {error.name}, which isn't installed; `pip install dlir-tf` "
             "brings it (only .tflite files without --refine register without it)"
         )
+    except Terminated:
+        click.echo("Terminated.", err=True)
+        sys.exit(143)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(130)

@@ -11,5 +11,8 @@ from dlir_tf.files.drafts import known_as as known_as
 from dlir_tf.files.drafts import remove_abandoned as remove_abandoned
 from dlir_tf.files.locks import LOCK as LOCK
 from dlir_tf.files.locks import locked as locked
+from dlir_tf.files.stopping import Terminated as Terminated
+from dlir_tf.files.stopping import check_not_stopped as check_not_stopped
+from dlir_tf.files.stopping import stoppable as stoppable
 from dlir_tf.files.writing import replacing as replacing
 from dlir_tf.files.writing import write_together as write_together

@@ -12,6 +12,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files.disk import write_errors
 from dlir_tf.files.drafts import Draft, draft_of, drafting, known_as, settle
+from dlir_tf.files.stopping import check_not_stopped
 
 
 @contextlib.contextmanager
@@ -99,6 +100,7 @@ def _told_as_known(draft: Draft) -> Iterator[None]:
 
 def _move_all(drafts: list[Draft]) -> None:
     """Moves drafts to their places; none, if one of these is a folder."""
+    check_not_stopped()
     for draft in drafts:
         for file, target in draft.moves():
             with write_errors(target, draft.folder):
