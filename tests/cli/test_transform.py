@@ -235,3 +235,25 @@ def test_tensorflow_is_not_needed(desk3):
     )
     assert done.returncode == 0
     assert desk3.written() == ["moved.nii.gz"]
+
+
+def test_the_orientation_source_is_forced_for_all_files(desk3, capsys):
+    """The sform is of another image's world; without the option, the qform counts."""
+    shift = 5 * np.eye(4, k=3)
+    for name in ("moving", "fixed"):
+        image = nib.load(f"{name}.nii.gz")
+        image.set_qform(image.affine, 1)
+        image.set_sform(image.affine + shift, 2)
+        nib.save(image, f"{name}.nii.gz")
+    command = ("moving.nii.gz", *T, *REFERENCE, "--output", "out/moved.nii.gz")
+    place = desk3.fixed.affine
+    told = ["Warning: fixed.nii.gz: sform", "Warning: moving.nii.gz: sform"]
+    for options, affine, expected in (
+        ((), place, told),
+        (("--orientation-source", "qform"), place, []),
+        (("--orientation-source", "sform"), place + shift, []),
+    ):
+        _, err = transform(capsys, *command, *options)
+        assert [line.partition(" and qform disagree")[0] for line in err] == expected
+        moved = read_image("out/moved.nii.gz")
+        np.testing.assert_allclose(moved.affine, affine, atol=1e-3)
