@@ -50,31 +50,23 @@ def prepare_pair(
         masks = {name: plane.flatten(mask) for name, mask in masks.items()}
     _check_ranks(fixed, moving, config.ndim)
     grid = working_grid(fixed.grid, config.spacing, config.multiple, config.axes, shape)
-    axes = working_axes(fixed.affine, config.axes)[0]
-    own = np.asarray(fixed.shape)[axes], np.asarray(fixed.spacing)[axes]
-    check_detail(*own, np.asarray(grid.spacing))
-    scaled_fixed, scaled_moving = in_threads(
-        lambda image, name: scale_intensities(image.array, config.intensity, name),
+    _check_detail(fixed.grid, grid, config.axes)
+    fixed, moving = in_threads(
+        lambda image, name: _scaled(image, config.intensity, name),
         (fixed, moving),
         ("fixed", "moving"),
     )
-    initial = initial_alignment(
-        fixed.with_array(scaled_fixed),
-        moving.with_array(scaled_moving),
-        config.initial_alignment,
-    )
+    initial = initial_alignment(fixed, moving, config.initial_alignment)
     fixed_matrix = fixed.grid.inverse @ grid.affine
     moving_matrix = moving.grid.inverse @ initial @ grid.affine
     inside_fixed = _inside(fixed.shape, fixed_matrix, grid.shape)
     inside_moving = _inside(moving.shape, moving_matrix, grid.shape)
     covered = inside_fixed & inside_moving
     _check_overlap(covered, fixed.grid, moving.grid)
-    placed = {"fixed_mask": np.eye(len(initial)), "moving_mask": initial}
-    on_grid = {n: to_working_grid(m, grid, placed[n]) for n, m in masks.items()}
-    _check_masks(covered, on_grid)
+    on_grid = _masks_on_grid(masks, grid, initial, covered)
     fixed_on_grid, moving_on_grid = in_threads(
         _to_grid,
-        (scaled_fixed, scaled_moving),
+        (fixed.array, moving.array),
         (fixed_matrix, moving_matrix),
         (inside_fixed, inside_moving),
     )
@@ -113,6 +105,10 @@ def scale_intensities(array: np.ndarray, intensity: Intensity, name: str) -> np.
             "intensity limits"
         )
     return ((clipped - low) / (high - low)).astype(np.float32)
+
+
+def _scaled(image: Image, intensity: Intensity, name: str) -> Image:
+    return image.with_array(scale_intensities(image.array, intensity, name))
 
 
 def initial_alignment(fixed: Image, moving: Image, method: str) -> np.ndarray:
@@ -184,6 +180,12 @@ def _check_ranks(fixed: Image, moving: Image, ndim: int) -> None:
             )
 
 
+def _check_detail(fixed: Grid, grid: Grid, order: str) -> None:
+    axes, _ = working_axes(fixed.affine, order)
+    size, spacing = np.asarray(fixed.shape)[axes], np.asarray(fixed.spacing)[axes]
+    check_detail(size, spacing, np.asarray(grid.spacing))
+
+
 def _check_overlap(covered: np.ndarray, fixed: Grid, moving: Grid) -> None:
     if not covered.any():
         distance = np.linalg.norm(fixed.centre - moving.centre)
@@ -194,15 +196,20 @@ def _check_overlap(covered: np.ndarray, fixed: Grid, moving: Grid) -> None:
         )
 
 
-def _check_masks(covered: np.ndarray, masks: dict[str, np.ndarray]) -> None:
-    """Refuses masks that leave nothing to compare."""
-    if not np.all([covered, *masks.values()], axis=0).any():
+def _masks_on_grid(
+    masks: dict[str, Image], grid: Grid, initial: np.ndarray, covered: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Resamples masks; refuses those that leave nothing to compare."""
+    placed = {"fixed_mask": np.eye(len(initial)), "moving_mask": initial}
+    found = {n: to_working_grid(m, grid, placed[n]) for n, m in masks.items()}
+    if not np.all([covered, *found.values()], axis=0).any():
         raise InputError(
-            f"{' and '.join(masks)}: no voxel of the working grid that both images "
+            f"{' and '.join(found)}: no voxel of the working grid that both images "
             "cover is inside after the initial alignment, so nothing would be "
             "compared; check that each mask belongs to its image, and that the "
             "config's spacing doesn't pass over it"
         )
+    return found
 
 
 def _inside(
