@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlir_tf.cli.options import FILE, Command, initial_alignment_option, model_option
+from dlir_tf.cli.options import (
+    FILE,
+    Command,
+    allow_elsewhere_option,
+    initial_alignment_option,
+    model_option,
+)
 from dlir_tf.cli.refinement import chosen_preset, refinement_options
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 @model_option
 @refinement_options
 @initial_alignment_option
+@allow_elsewhere_option
 @click.option(
     "--output",
     type=FILE,

@@ -71,9 +71,25 @@ _orientation_source = click.option(
 )
 
 
+def _allow_elsewhere(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from dlir_tf.images import elsewhere_allowed
+
+        ctx.with_resource(elsewhere_allowed())
+
+
+allow_elsewhere_option = click.option(
+    "--allow-elsewhere",
+    is_flag=True,
+    expose_value=False,
+    callback=_allow_elsewhere,
+    help="Let headers (.mhd, .nhdr) name voxels that lie in other folders.",
+)
+
+
 def header_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds what to believe in a header that contradicts itself."""
-    return _spacing_source(_orientation_source(command))
+    """Adds what to believe in a header."""
+    return _spacing_source(_orientation_source(allow_elsewhere_option(command)))
 
 
 initial_alignment_option = click.option(

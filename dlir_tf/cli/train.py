@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from dlir_tf.cli.options import Command
+from dlir_tf.cli.options import Command, allow_elsewhere_option
 
 
 @click.command("train", cls=Command)
@@ -55,6 +55,7 @@ from dlir_tf.cli.options import Command
     is_flag=True,
     help="Convolutions in half precision; faster on recent GPUs.",
 )
+@allow_elsewhere_option
 def command(
     config: str | None,
     pairs: Path | None,

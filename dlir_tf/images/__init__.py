@@ -16,6 +16,7 @@ from dlir_tf.images.frames import Frames as Frames
 from dlir_tf.images.frames import read_frames as read_frames
 from dlir_tf.images.frames import write_frames as write_frames
 from dlir_tf.images.grid import Grid as Grid
+from dlir_tf.images.headers.beside import elsewhere_allowed as elsewhere_allowed
 from dlir_tf.images.image import Image as Image
 from dlir_tf.images.image import grid_of as grid_of
 from dlir_tf.images.label_images import is_label_image as is_label_image

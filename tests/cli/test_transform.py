@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from itk_judge import grid_of, itk_map, random_image
-from transform_desk import MOVE, REFERENCE, Desk, T, assert_equal_but_ties, transform
+from transform_desk import (
+    MOVE,
+    REFERENCE,
+    Desk,
+    T,
+    assert_equal_but_ties,
+    refused,
+    transform,
+)
 
 from dlir_tf.images import (
     Image,
@@ -257,3 +265,20 @@ def test_the_orientation_source_is_forced_for_all_files(desk3, capsys):
         assert [line.partition(" and qform disagree")[0] for line in err] == expected
         moved = read_image("out/moved.nii.gz")
         np.testing.assert_allclose(moved.affine, affine, atol=1e-3)
+
+
+def test_voxels_elsewhere_are_read_if_that_is_allowed(desk3, capsys):
+    """And only then: the next command asks again."""
+    write_image("a.mhd", read_image("moving.nii.gz"))
+    for folder in ("elsewhere", "here"):
+        Path(folder).mkdir()
+    Path("a.zraw").rename("elsewhere/a.zraw")
+    header = Path("a.mhd").read_text().replace("a.zraw", "../elsewhere/a.zraw")
+    Path("here/a.mhd").write_text(header)
+    given = ("here/a.mhd", *T, *REFERENCE, "--output")
+    cure = "if you trust the header, say --allow-elsewhere"
+    assert cure in refused(capsys, desk3, *given, "out/a.nii.gz")
+    transform(capsys, *given, "out/a.nii.gz", "--allow-elsewhere")
+    np.testing.assert_allclose(read_image("out/a.nii.gz").affine, desk3.fixed.affine)
+    with pytest.raises(SystemExit):
+        transform(capsys, *given, "out/b.nii.gz")

@@ -6,7 +6,6 @@ somebody who made the header by hand may want.
 """
 
 import contextlib
-import contextvars
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +13,23 @@ from dlir_tf.errors import InputError
 from dlir_tf.images.headers.refusal import unreadable
 from dlir_tf.plain_files import what_is_wrong
 
-_ALLOWED = contextvars.ContextVar("elsewhere_allowed", default=False)
+_CURE = (
+    "put the file beside the header and name it so, or, if you trust the header, say "
+    "--allow-elsewhere (in Python: with elsewhere_allowed())"
+)
+# How many blocks allow it; of the whole process, since images are read by threads.
+_blocks: list[object] = []
 
 
 @contextlib.contextmanager
-def elsewhere_allowed(allowed: bool = True) -> Iterator[None]:
+def elsewhere_allowed() -> Iterator[None]:
     """Lets headers name voxels in other folders, within the block."""
-    token = _ALLOWED.set(allowed)
+    block = object()
+    _blocks.append(block)
     try:
         yield
     finally:
-        _ALLOWED.reset(token)
+        _blocks.remove(block)
 
 
 def file_beside(path: Path, key: str, name: str) -> Path:
@@ -46,21 +51,19 @@ def file_beside(path: Path, key: str, name: str) -> Path:
         )
     named = Path(name)
     outside = named.is_absolute() or ".." in named.parts or "\\" in name
-    if outside and not _ALLOWED.get():
+    if outside and not _blocks:
         raise InputError(
             f"{path}: {key} must name a file in the folder of the header, but is "
-            f"{name!r}; put the file beside the header and name it so, or say "
-            "--allow-elsewhere if you trust the header"
+            f"{name!r}; {_CURE}"
         )
     data = path.parent / named
     wrong = what_is_wrong(data)
     if wrong:
         raise unreadable(path, f"{key} names {name!r}, which {wrong}")
     inside = data.resolve().is_relative_to(path.parent.resolve())
-    if not inside and not _ALLOWED.get():
+    if not inside and not _blocks:
         raise InputError(
             f"{path}: {key} must name a file in the folder of the header, but "
-            f"{name!r} is a link to {data.resolve()}; put the file itself there, or "
-            "say --allow-elsewhere if you trust the header"
+            f"{name!r} is a link to {data.resolve()}; {_CURE}"
         )
     return data
