@@ -185,6 +185,13 @@ def test_links_to_files_of_the_repository_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_files_of_the_repository_that_pages_name_are_there():
+    for page in [*PAGES, ROOT / "SECURITY.md"]:
+        text = page.read_text("utf-8")
+        for name in re.findall(r"`((?:tests|dlir_tf|benchmarks|docs)/[^`\s*]+)`", text):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
+
+
 def test_all_make_targets_on_the_pages_exist():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for page in PAGES:
