@@ -16,7 +16,7 @@ _THREAD_VARIABLES = (
 )
 
 
-# What `dlir-tf` itself tells TensorFlow: see `dlir_tf.cli.quiet`.
+# What `dlir-tf` itself tells TensorFlow: see `dlir_tf.cli.work.quiet`.
 _AS_COMMANDS = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 

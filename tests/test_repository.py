@@ -214,6 +214,25 @@ def test_no_module_is_longer_than_300_lines() -> None:
     assert too_long == []
 
 
+MOST_LINES = 60
+
+
+def test_no_function_is_longer_than_60_lines() -> None:
+    """Docstrings aside; those of public functions say much."""
+    too_long = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            first = node.body[0]
+            documented = ast.get_docstring(node) is not None
+            described = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+            lines = (node.end_lineno or 0) - node.lineno + 1 - described
+            if lines > MOST_LINES:
+                too_long.append(f"{path.relative_to(ROOT)}: {node.name}, {lines} lines")
+    assert too_long == []
+
+
 def test_no_file_names_a_path_of_one_machine() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("only a git checkout knows which files are tracked")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.cli.quiet import load_keras
+from dlir_tf.cli.work.quiet import load_keras
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure, measure_registration
 from dlir_tf.images import SpacingWarning

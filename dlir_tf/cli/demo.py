@@ -1,6 +1,7 @@
 """`dlir-tf demo`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ from dlir_tf.cli.options import Command
     help="Training steps of every stage, instead of the preset's; joint_steps are at "
     "most as many.",
 )
-def command(output: Path, steps: int | None) -> None:
+def command(**options: Any) -> None:
     """Go through the whole story on generated images.
 
     Makes beating hearts whose motion is known, trains on them, registers a heart
@@ -31,25 +32,6 @@ def command(output: Path, steps: int | None) -> None:
     Example:
     dlir-tf demo --output demo
     """
-    from dlir_tf.cli.quiet import load_keras
+    from dlir_tf.cli.work.demo import run
 
-    load_keras()
-    from dlir_tf.cli.progress import TrainingProgress
-    from dlir_tf.demo import run_demo
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
-    with TrainingProgress() as progress:
-        measured = run_demo(output, steps=steps, say=say, reporter=progress)
-    labels = {
-        "motion_mm": "true motion of the heart, mean (mm)",
-        "error_mm": "error after registration, mean (mm)",
-        "dice_before": "mean Dice before",
-        "dice_after": "mean Dice after",
-        "folded_percent": "folded voxels (%)",
-        "seconds": "seconds for the registration",
-    }
-    for name, label in labels.items():
-        click.echo(f"{label:38} {measured[name]:8.3f}")
-    click.echo(f"picture: {output / 'registration.png'}")
+    run(**options)

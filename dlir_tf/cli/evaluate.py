@@ -1,7 +1,7 @@
 """`dlir-tf evaluate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
@@ -12,10 +12,7 @@ from dlir_tf.cli.options import (
     initial_alignment_option,
     model_option,
 )
-from dlir_tf.cli.refinement import chosen_preset, refinement_options
-
-if TYPE_CHECKING:
-    from dlir_tf.config import InitialAlignment
+from dlir_tf.cli.refinement import refinement_options
 
 
 @click.command("evaluate", cls=Command)
@@ -41,14 +38,7 @@ if TYPE_CHECKING:
     metavar="CSV",
     help="Where the numbers go, one row per pair.",
 )
-def command(
-    pairs: Path,
-    model: Path,
-    refine: int | None,
-    preset: str | None,
-    initial_alignment: "InitialAlignment | None",
-    output: Path,
-) -> None:
+def command(**options: Any) -> None:
     """Measure how well pairs of images are registered.
 
     Before and after: similarity, and with labels Dice and surface distances, with
@@ -62,55 +52,6 @@ def command(
     Example:
     dlir-tf evaluate --pairs test.csv --model model --refine 60
     """
-    from rich.console import Console
+    from dlir_tf.cli.work.evaluate import run
 
-    from dlir_tf.cli.progress import counting
-    from dlir_tf.errors import InputError
-    from dlir_tf.evaluation.evaluate import PairEvaluation, PairFailure, find_faults
-    from dlir_tf.files import check_output
-    from dlir_tf.models.loading import check_model
-    from dlir_tf.pairs.manifest import read_manifest
-
-    check_output(output, (".csv",))
-    listed = read_manifest(pairs)
-    config = chosen_preset(preset)
-    chosen = (config or check_model(model)).with_alignment(initial_alignment)
-    faults = find_faults(listed, chosen)
-    if len(faults) == len(listed):
-        raise InputError("\n".join(faults.values()))
-
-    from dlir_tf.cli.quiet import load_keras, load_quietly
-
-    if config is None:
-        loaded = load_quietly(model)
-    else:
-        load_keras()
-        loaded = None
-    from dlir_tf.evaluation.evaluate import evaluate_each
-    from dlir_tf.evaluation.report import summary_table, write_csv
-
-    with counting(len(listed), "pairs evaluated") as show_progress:
-        outcomes = evaluate_each(
-            listed,
-            loaded,
-            show_progress,
-            config=config,
-            refine=refine,
-            initial_alignment=initial_alignment,
-            faults=faults,
-        )
-    write_csv(output, outcomes)
-    failures = [each.problem for each in outcomes if isinstance(each, PairFailure)]
-    evaluations = [each for each in outcomes if isinstance(each, PairEvaluation)]
-    if not evaluations:
-        raise InputError("\n".join(failures))
-    console = Console(highlight=False)
-    console.print(summary_table(evaluations, plain=not console.is_terminal))
-    click.echo(
-        "Seconds are those of the registration alone, without reading files; the first "
-        "pair was registered once before."
-    )
-    click.echo(output)
-    if failures:
-        told = f"{len(failures)} of {len(listed)} pairs couldn't be evaluated"
-        raise InputError("\n".join([f"{told}; the others are in {output}", *failures]))
+    run(**options)

@@ -1,13 +1,10 @@
 """`dlir-tf register`."""
 
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from dlir_tf.cli.judgement import report_options, tell
+from dlir_tf.cli.judgement import report_options
 from dlir_tf.cli.options import (
     FILE,
     Command,
@@ -16,15 +13,8 @@ from dlir_tf.cli.options import (
     initial_alignment_option,
     model_option,
 )
-from dlir_tf.cli.refinement import chosen_preset, refinement_options
-from dlir_tf.cli.server import chosen_server, server_options
-
-if TYPE_CHECKING:
-    from dlir_tf.config import Config, InitialAlignment
-    from dlir_tf.images import OrientationSource, SpacingSource
-    from dlir_tf.images.background import FillValue
-    from dlir_tf.registration import Registration
-    from dlir_tf.serving import Server
+from dlir_tf.cli.refinement import refinement_options
+from dlir_tf.cli.server import server_options
 
 
 @click.command("register", cls=Command)
@@ -74,27 +64,7 @@ if TYPE_CHECKING:
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
 @report_options
 @header_options
-def command(
-    fixed: Path,
-    moving: Path,
-    model: Path,
-    refine: int | None,
-    preset: str | None,
-    server: str | None,
-    model_name: str | None,
-    timeout: float | None,
-    ca_file: Path | None,
-    token_file: Path | None,
-    insecure: bool,
-    initial_alignment: "InitialAlignment | None",
-    labels: Path | None,
-    fill_value: "FillValue | None",
-    spacing_source: "SpacingSource",
-    orientation_source: "OrientationSource",
-    all_stages: bool,
-    strict: bool,
-    **written: Path,
-) -> None:
+def command(**options: Any) -> None:
     """Register a moving image to a fixed one.
 
     FIXED and MOVING are NIfTI, MetaImage, NRRD or Analyze files or folders of one
@@ -116,89 +86,6 @@ def command(
     dlir-tf register fixed.nii.gz moving.nii.gz --output moved.nii.gz
     --transform transform.h5 --inverse inverse.npz
     """
-    from dlir_tf.cli.outputs import Outputs
-    from dlir_tf.cli.progress import StepProgress
-    from dlir_tf.errors import InputError
-    from dlir_tf.models.loading import check_model
-    from dlir_tf.pairs.loading import load_pair
-    from dlir_tf.pairs.manifest import Pair
-    from dlir_tf.serving.failures import ServerError
+    from dlir_tf.cli.work.register import run
 
-    local = ("model", "preset", "initial_alignment")
-    remote = chosen_server(
-        server,
-        local=local,
-        model_name=model_name,
-        timeout=timeout,
-        ca_file=ca_file,
-        token_file=token_file,
-        insecure=insecure,
-    )
-    outputs = Outputs(**written)
-    if (labels is None) != (outputs.moved_labels is None):
-        raise InputError(
-            "--labels and --moved-labels belong together: the first is read, the "
-            "second is written"
-        )
-    outputs.check(inputs=(fixed, moving, labels))
-    config = chosen_preset(preset)
-    if remote is None and config is None:
-        check_model(model)
-    files = Pair(fixed, moving, place=f"{fixed} and {moving}", moving_labels=labels)
-    pair = load_pair(
-        files, spacing_source=spacing_source, orientation_source=orientation_source
-    )
-
-    if remote is None:
-        register = _by_model(model, config, initial_alignment)
-    else:
-        register = _by_server(remote)
-    try:
-        with StepProgress() as progress:
-            result = register(
-                pair.fixed,
-                pair.moving,
-                refine=refine,
-                fill_value="auto" if fill_value is None else fill_value,
-                do_no_harm=not all_stages,
-                on_progress=progress.stepped,
-            )
-    except ServerError:
-        raise
-    except InputError as error:  # it knows images, not their files
-        raise error.within(files.place) from error
-    for note in outputs.write(result, pair):
-        click.echo(note, err=True)
-    if fill_value in (None, "auto") and result.fill_value:
-        click.echo(
-            f"{moving}: what comes from outside it is {result.fill_value:g}, by its "
-            "own background (--fill-value chooses another value)",
-            err=True,
-        )
-    click.echo(outputs.moved)
-    tell(result.report, strict=strict)
-
-
-def _by_model(
-    path: Path,
-    config: "Config | None",
-    initial_alignment: "InitialAlignment | None",
-) -> "Callable[..., Registration]":
-    """By a model, or by a config instead of it."""
-    from dlir_tf.cli.quiet import load_keras, load_quietly
-    from dlir_tf.registration import register
-
-    if config is None:
-        model = load_quietly(path)
-    else:
-        load_keras()
-        model = None
-    return partial(
-        register, model=model, config=config, initial_alignment=initial_alignment
-    )
-
-
-def _by_server(server: "Server") -> "Callable[..., Registration]":
-    from dlir_tf.serving import register_remotely
-
-    return partial(register_remotely, server=server)
+    run(**options)

@@ -1,11 +1,13 @@
 """The options that choose a server instead of a model of one's own."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlir_tf.cli.options import FILE
+from dlir_tf.errors import InputError
 
 if TYPE_CHECKING:
     from dlir_tf.serving import Server
@@ -48,31 +50,41 @@ _OPTIONS = (
 )
 
 
+_NAMES = ("server", "model_name", "timeout", "ca_file", "token_file", "insecure")
+
+
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds `--server` and what belongs to it; see `chosen_server`."""
+    """Adds `--server` and what belongs to it, as one argument `server`.
+
+    It is what `chosen_server` takes.
+    """
+
+    @wraps(command)
+    def grouped(**options: Any) -> Any:
+        server = {name: options.pop(name) for name in _NAMES}
+        return command(server=server, **options)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        grouped = option(grouped)
+    return grouped
 
 
 def chosen_server(
-    server: str | None, *, local: tuple[str, ...], **options: Any
+    options: dict[str, Any], *, local: tuple[str, ...]
 ) -> "Server | None":
     """Returns the server that these options name, if they name one.
 
     Args:
-        server: Of `--server`.
+        options: By name; `None` or false if not given.
         local: Parameters of the command that are of no use with a server.
-        options: The others of `server_options`, by name; `None` or false if not given.
 
     Raises:
         InputError: If options don't go together.
     """
-    from dlir_tf.errors import InputError
-
     given = {
         name: value for name, value in options.items() if value not in (None, False)
     }
+    server = given.pop("server", None)
     if server is None:
         for name in given:
             option = f"--{name.replace('_', '-')}"

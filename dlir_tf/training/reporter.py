@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Reporter(Protocol):
-    """Listens to a training; see `dlir_tf.cli.progress`."""
+    """Listens to a training; see `dlir_tf.cli.work.progress`."""
 
     def preparing(self, done: int, total: int) -> None:
         """So many pairs are read and preprocessed."""

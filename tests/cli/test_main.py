@@ -1,9 +1,12 @@
 """The group of commands: help without waiting, errors without tracebacks."""
 
+import ast
 import errno
+import importlib
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import click
 import pytest
@@ -32,6 +35,7 @@ for name in (None, *COMMANDS):
     for command, line in COMMANDS.items():
         assert name or (command in text and line in " ".join(text.split())), command
 slow = {"tensorflow", "keras", "scipy", "nibabel", "matplotlib", "pydantic", "numpy"}
+slow |= {"SimpleITK", "h5py", "yaml", "rich", "grpc", "google.protobuf", "jinja2"}
 assert not slow & set(sys.modules), slow & set(sys.modules)
 """
 
@@ -44,6 +48,20 @@ def test_help_of_every_command_has_an_example_and_imports_nothing_slow():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_imports_one_module_and_only_when_it_is_called(name):
+    """Its options and its help are there at once; what they need isn't looked for."""
+    module = importlib.import_module(f"dlir_tf.cli.{name}")
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    imports = {
+        node: node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    late = [what for node, what in imports.items() if node not in tree.body]
+    assert late == [f"dlir_tf.cli.work.{name}"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -118,7 +136,7 @@ def test_failures_are_one_sentence(capsys, monkeypatch, error, code, message):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("dlir_tf.config.preset_names", fail)
+    monkeypatch.setattr("dlir_tf.cli.work.info.preset_names", fail)
     assert _exit_code("info") == code
     printed = capsys.readouterr()
     assert printed.err.strip() == message.strip()
@@ -131,7 +149,7 @@ def test_a_gpu_without_memory_is_one_sentence(capsys, monkeypatch):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("dlir_tf.config.preset_names", fail)
+    monkeypatch.setattr("dlir_tf.cli.work.info.preset_names", fail)
     error = tf.errors.ResourceExhaustedError(None, None, "OOM\n when allocating")
     assert _exit_code("info") == 1
     message = capsys.readouterr().err
@@ -151,7 +169,7 @@ def test_our_warnings_are_one_line_and_those_of_libraries_none(capsys, monkeypat
         warnings.warn_explicit("old", FutureWarning, "/lib/keras/b.py", 1)
         return []
 
-    monkeypatch.setattr("dlir_tf.config.preset_names", warn)
+    monkeypatch.setattr("dlir_tf.cli.work.info.preset_names", warn)
     main(["info"])
     assert capsys.readouterr().err == "Warning: spacing is odd\n"
 
@@ -168,7 +186,7 @@ def test_a_warning_that_comes_again_and_again_is_cut_short(capsys, monkeypatch, 
         warnings.warn_explicit("something else", OtherWarning, dlir_tf.__file__, 1)
         return []
 
-    monkeypatch.setattr("dlir_tf.config.preset_names", warn)
+    monkeypatch.setattr("dlir_tf.cli.work.info.preset_names", warn)
     expected = [f"Warning: image {index} is odd" for index in range(MAX_SHOWN)]
     if num > MAX_SHOWN:
         expected.append("Warning: further ones of this kind aren't shown")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from dlir_tf.cli.progress import StepProgress, counting
+from dlir_tf.cli.work.progress import StepProgress, counting
 
 
 class Terminal(io.StringIO):

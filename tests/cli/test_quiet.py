@@ -9,7 +9,7 @@ import pytest
 LOAD = """
 import os
 import sys
-from dlir_tf.cli.quiet import load_keras
+from dlir_tf.cli.work.quiet import load_keras
 load_keras()
 print("keras" in sys.modules)
 if "keras" in sys.modules:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.cli import main
-from dlir_tf.cli.progress import StepProgress
+from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.config import parse_config
 from dlir_tf.images import read_image, write_image
 from dlir_tf.metrics import dice

@@ -112,7 +112,7 @@ def test_a_bad_model_is_refused(here, capsys):
 
 def test_a_bad_output_is_refused_before_any_work(here, capsys, monkeypatch):
     monkeypatch.setattr(
-        "dlir_tf.images.read_image", lambda *_, **__: pytest.fail("read")
+        "dlir_tf.cli.work.register.load_pair", lambda *_, **__: pytest.fail("read")
     )
     start = PAIR[:3]
     for output, message in {

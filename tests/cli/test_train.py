@@ -114,7 +114,7 @@ def test_without_pairs_phantoms_are_made_once(run, fake_train, folder, monkeypat
         (target / "test.csv").write_text(text * 2)
         return target / "train.csv", target / "test.csv"
 
-    monkeypatch.setattr("dlir_tf.phantoms.write_phantoms", write_phantoms)
+    monkeypatch.setattr("dlir_tf.cli.work.train.write_phantoms", write_phantoms)
     (folder / "x").mkdir()
     code, _, err = run("--output x/model --seed 3")
     assert code == 1

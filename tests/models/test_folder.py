@@ -245,7 +245,7 @@ def test_saving_that_fails_leaves_the_old_model(saved, folder, monkeypatch):
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from dlir_tf.cli.quiet import load_keras
+from dlir_tf.cli.work.quiet import load_keras
 load_keras()
 from dlir_tf.config import read_config
 from dlir_tf.models.model import build_model

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dlir_tf.cli.export import DEFAULT_OUTPUT
 from dlir_tf.cli.export import command as export
+from dlir_tf.cli.work.export import DEFAULT_OUTPUT
 from dlir_tf.serving.server import DEFAULT_MODEL_NAME
 
 ROOT = Path(__file__).resolve().parents[2]

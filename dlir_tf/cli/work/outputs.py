@@ -4,13 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dlir_tf.images import Image
-    from dlir_tf.pairs.loading import LoadedPair
-    from dlir_tf.registration import Registration
-    from dlir_tf.transforms import Transform
+from dlir_tf.apply.trust import points_with_values, report_inverse
+from dlir_tf.errors import InputError
+from dlir_tf.files import check_output, write_together
+from dlir_tf.images import WRITABLE_SUFFIXES, Image, write_image
+from dlir_tf.images.formats import NIFTI_SUFFIXES
+from dlir_tf.pairs.loading import LoadedPair
+from dlir_tf.pairs.slices import is_slice, slice_axis
+from dlir_tf.quality import write_report
+from dlir_tf.registration import Registration
+from dlir_tf.transforms import DenseField, Transform
+from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES, write_transform
+from dlir_tf.transforms.files.field import write_field
 
 Writer = Callable[[Path], object]
 
@@ -57,11 +63,6 @@ class Outputs:
             InputError: If a name doesn't suit, a folder isn't there, or a file is
                 an input or would be written twice.
         """
-        from dlir_tf.files import check_output
-        from dlir_tf.images import WRITABLE_SUFFIXES
-        from dlir_tf.images.formats import NIFTI_SUFFIXES
-        from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
-
         suffixes = {
             WRITABLE_SUFFIXES: (self.moved, self.moved_labels, self.jacobian),
             NIFTI_SUFFIXES: (self.displacement,),
@@ -75,7 +76,7 @@ class Outputs:
                     check_output(path, names)
         self._check_distinct(inputs)
 
-    def write(self, result: "Registration", pair: "LoadedPair") -> list[str]:
+    def write(self, result: Registration, pair: LoadedPair) -> list[str]:
         """Writes all files together.
 
         Args:
@@ -88,12 +89,6 @@ class Outputs:
         Raises:
             InputError: If one can't be written; then none is.
         """
-        from dlir_tf.files import write_together
-        from dlir_tf.images import write_image
-        from dlir_tf.quality import write_report
-        from dlir_tf.transforms import DenseField, Transform
-        from dlir_tf.transforms.files.field import write_field
-
         fixed, labels = pair.fixed, pair.moving_labels
         notes: list[str] = []
         writers: dict[Path, Writer] = {
@@ -121,10 +116,8 @@ class Outputs:
         return notes
 
     def _transform_writers(
-        self, result: "Registration", pair: "LoadedPair", notes: list[str]
+        self, result: Registration, pair: LoadedPair, notes: list[str]
     ) -> dict[Path, Writer]:
-        from dlir_tf.apply.trust import points_with_values, report_inverse
-
         writers: dict[Path, Writer] = {}
         if self.transform is not None:
             writers[self.transform] = partial(
@@ -149,8 +142,6 @@ class Outputs:
 
     def _check_distinct(self, inputs: tuple[Path | None, ...]) -> None:
         """Refuses to write one file twice, or over one that is read."""
-        from dlir_tf.errors import InputError
-
         taken = {path.resolve() for path in inputs if path is not None}
         for path, comes_with in self._files():
             if path.resolve() in taken:
@@ -172,11 +163,9 @@ class Outputs:
 
 
 def _write_transform(
-    draft: Path, path: Path, transform: "Transform", grid: "Image", notes: list[str]
+    draft: Path, path: Path, transform: Transform, grid: Image, notes: list[str]
 ) -> None:
     """Writes a transform and notes down what the file can't hold."""
-    from dlir_tf.transforms.files.dispatch import write_transform
-
     error = write_transform(draft, transform, reference=grid)
     if error > 0:
         notes.append(
@@ -185,9 +174,8 @@ def _write_transform(
         )
 
 
-def _figure_writer(result: "Registration", fixed: "Image", moving: "Image") -> Writer:
-    from dlir_tf.figures.panels import registration_figure
-    from dlir_tf.pairs.slices import is_slice, slice_axis
+def _figure_writer(result: Registration, fixed: Image, moving: Image) -> Writer:
+    from dlir_tf.figures.panels import registration_figure  # matplotlib takes long
 
     return partial(
         registration_figure,

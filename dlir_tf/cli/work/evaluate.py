@@ -1,0 +1,71 @@
+"""What `dlir-tf evaluate` does."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from dlir_tf.cli.refinement import chosen_preset
+from dlir_tf.cli.work.progress import counting
+from dlir_tf.cli.work.quiet import load_keras, load_quietly
+from dlir_tf.config import InitialAlignment
+from dlir_tf.errors import InputError
+from dlir_tf.evaluation.evaluate import (
+    PairEvaluation,
+    PairFailure,
+    evaluate_each,
+    find_faults,
+)
+from dlir_tf.evaluation.report import summary_table, write_csv
+from dlir_tf.files import check_output
+from dlir_tf.models.loading import check_model
+from dlir_tf.pairs.manifest import read_manifest
+
+
+def run(
+    pairs: Path,
+    model: Path,
+    refine: int | None,
+    preset: str | None,
+    initial_alignment: InitialAlignment | None,
+    output: Path,
+) -> None:
+    """Registers all pairs and tells how well they are registered."""
+    check_output(output, (".csv",))
+    listed = read_manifest(pairs)
+    config = chosen_preset(preset)
+    chosen = (config or check_model(model)).with_alignment(initial_alignment)
+    faults = find_faults(listed, chosen)
+    if len(faults) == len(listed):
+        raise InputError("\n".join(faults.values()))
+
+    if config is None:
+        loaded = load_quietly(model)
+    else:
+        load_keras()
+        loaded = None
+    with counting(len(listed), "pairs evaluated") as show_progress:
+        outcomes = evaluate_each(
+            listed,
+            loaded,
+            show_progress,
+            config=config,
+            refine=refine,
+            initial_alignment=initial_alignment,
+            faults=faults,
+        )
+    write_csv(output, outcomes)
+    failures = [each.problem for each in outcomes if isinstance(each, PairFailure)]
+    evaluations = [each for each in outcomes if isinstance(each, PairEvaluation)]
+    if not evaluations:
+        raise InputError("\n".join(failures))
+    console = Console(highlight=False)
+    console.print(summary_table(evaluations, plain=not console.is_terminal))
+    click.echo(
+        "Seconds are those of the registration alone, without reading files; the first "
+        "pair was registered once before."
+    )
+    click.echo(output)
+    if failures:
+        told = f"{len(failures)} of {len(listed)} pairs couldn't be evaluated"
+        raise InputError("\n".join([f"{told}; the others are in {output}", *failures]))

@@ -1,0 +1,106 @@
+"""What `dlir-tf register` does."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dlir_tf.cli.judgement import tell
+from dlir_tf.cli.refinement import chosen_preset
+from dlir_tf.cli.server import chosen_server
+from dlir_tf.cli.work.outputs import Outputs
+from dlir_tf.cli.work.progress import StepProgress
+from dlir_tf.cli.work.quiet import load_keras, load_quietly
+from dlir_tf.config import Config, InitialAlignment
+from dlir_tf.errors import InputError
+from dlir_tf.images import OrientationSource, SpacingSource
+from dlir_tf.images.background import FillValue
+from dlir_tf.models.loading import check_model
+from dlir_tf.pairs.loading import load_pair
+from dlir_tf.pairs.manifest import Pair
+from dlir_tf.registration import Registration, register
+from dlir_tf.serving import register_remotely
+from dlir_tf.serving.failures import ServerError
+
+
+def run(
+    fixed: Path,
+    moving: Path,
+    model: Path,
+    refine: int | None,
+    preset: str | None,
+    server: dict[str, Any],
+    initial_alignment: InitialAlignment | None,
+    labels: Path | None,
+    fill_value: FillValue | None,
+    spacing_source: SpacingSource,
+    orientation_source: OrientationSource,
+    all_stages: bool,
+    strict: bool,
+    **written: Path,
+) -> None:
+    """Registers two images and writes what is asked for."""
+    remote = chosen_server(server, local=("model", "preset", "initial_alignment"))
+    outputs = Outputs(**written)
+    if (labels is None) != (outputs.moved_labels is None):
+        raise InputError(
+            "--labels and --moved-labels belong together: the first is read, the "
+            "second is written"
+        )
+    outputs.check(inputs=(fixed, moving, labels))
+    config = chosen_preset(preset)
+    if remote is None and config is None:
+        check_model(model)
+    files = Pair(fixed, moving, place=f"{fixed} and {moving}", moving_labels=labels)
+    pair = load_pair(
+        files, spacing_source=spacing_source, orientation_source=orientation_source
+    )
+
+    if remote is None:
+        find = _by_model(model, config, initial_alignment)
+    else:
+        find = partial(register_remotely, server=remote)
+    try:
+        with StepProgress() as progress:
+            result = find(
+                pair.fixed,
+                pair.moving,
+                refine=refine,
+                fill_value="auto" if fill_value is None else fill_value,
+                do_no_harm=not all_stages,
+                on_progress=progress.stepped,
+            )
+    except ServerError:
+        raise
+    except InputError as error:  # it knows images, not their files
+        raise error.within(files.place) from error
+    for note in outputs.write(result, pair):
+        click.echo(note, err=True)
+    if fill_value in (None, "auto") and result.fill_value:
+        _tell_of_surroundings(moving, result.fill_value)
+    click.echo(outputs.moved)
+    tell(result.report, strict=strict)
+
+
+def _by_model(
+    path: Path, config: Config | None, initial_alignment: InitialAlignment | None
+) -> Callable[..., Registration]:
+    """By a model, or by a config instead of it."""
+    if config is None:
+        model = load_quietly(path)
+    else:
+        load_keras()
+        model = None
+    return partial(
+        register, model=model, config=config, initial_alignment=initial_alignment
+    )
+
+
+def _tell_of_surroundings(moving: Path, value: float) -> None:
+    click.echo(
+        f"{moving}: what comes from outside it is {value:g}, by its own background "
+        "(--fill-value chooses another value)",
+        err=True,
+    )
