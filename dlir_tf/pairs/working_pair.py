@@ -77,6 +77,20 @@ class WorkingPair:
         transform = Transform(tuple(components))
         return transform if self.plane is None else self.plane.to_world(transform)
 
+    def from_world(self, world: np.ndarray) -> np.ndarray:
+        """Takes a matrix from the world to working voxels; undoes `to_world`.
+
+        Args:
+            world: `(ndim + 1, ndim + 1)`, from points of the fixed image to points of
+                the moving one, by the initial alignment at last; for slices, in
+                coordinates of their plane.
+
+        Returns:
+            `(ndim, ndim + 1)`.
+        """
+        grid = self.grid.affine
+        return np.asarray(np.linalg.inv(self.initial @ grid) @ world @ grid)[:-1]
+
     @property
     def alignment(self) -> np.ndarray:
         """The initial alignment as a matrix of the world of the pair's images."""

@@ -65,23 +65,21 @@ class ServedModel:
         Raises:
             ServerError: If the server has laid another grid over the fixed image.
         """
-        grid, ndim = pair.grid.affine, self.config.ndim
+        ndim = self.config.ndim
         found = Parameters.of(self._answer, self.config).control_points
         self._check_grid(pair, found)
         if any(is_too_far(points, pair.grid.shape) for points in found.values()):
             why = "it moves points by many times the size of the image"
             raise ServerError(f"{self._source}: {unusable(why)}")
         points = {name: array.astype(np.float64) for name, array in found.items()}
-        matrix = np.eye(ndim + 1)
+        matrix = np.eye(ndim, ndim + 1)
         if self.config.linear_stages:
-            # The answer is a map of the world, with the initial alignment in it.
-            world = self._answer[MATRIX].astype(np.float64)
-            matrix = np.linalg.inv(pair.initial @ grid) @ world @ grid
-        return Parameters(matrix[:-1], points)
+            matrix = pair.from_world(self._answer[MATRIX].astype(np.float64))
+        return Parameters(matrix, points)
 
     def _check_grid(self, pair: WorkingPair, points: Mapping[str, np.ndarray]) -> None:
         ndim = self.config.ndim
-        between = np.linalg.inv(pair.grid.affine) @ self._answer["grid_affine"]
+        between = pair.grid.inverse @ self._answer["grid_affine"]
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in pair.grid.shape]))
         corners = np.vstack([corners.reshape(ndim, -1), np.ones(2**ndim)])
         same = np.abs(between @ corners - corners).max() <= _SAME_GRID

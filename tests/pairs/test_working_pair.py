@@ -1,5 +1,7 @@
 """A working pair takes labels and landmarks along, and knows the way back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -99,6 +101,17 @@ def test_the_way_back_does_in_the_world_what_was_found_in_voxels(images, rng):
         if images[0].ndim > ndim:  # from slice to slice
             across = images[1].grid.to_voxels(mapped)[:, -1]
             np.testing.assert_allclose(across, 0, atol=1e-6)
+
+
+def test_a_matrix_comes_from_the_world_as_it_went_there(images, rng):
+    pair = _prepared(images)
+    ndim = len(pair.grid.shape)
+    matrix = np.eye(ndim, ndim + 1) + 0.05 * rng.normal(size=(ndim, ndim + 1))
+    if pair.plane is not None:
+        pair = replace(pair, plane=None)  # as a server sees them, laid out
+    world = pair.to_world(matrix).affine_part
+    assert np.abs(world - np.eye(ndim + 1)).max() > 10  # the way between the centres
+    np.testing.assert_allclose(pair.from_world(world), matrix, atol=1e-9)
 
 
 def test_the_alignment_alone_lays_centre_on_centre(images):
