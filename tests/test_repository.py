@@ -54,7 +54,8 @@ LEAVES = {"config", "images", "metrics"}
 NO_CONFIG_NO_FILES = {"layers", "losses"}
 KERAS_OPS_ONLY = {"layers", "losses"}
 KERAS_OPS_ONLY_MODULES = {
-    f"models/{name}.py" for name in ("chain", "model", "networks", "objective")
+    f"models/{name}.py"
+    for name in ("chain", "linear", "model", "networks", "objective", "parameters")
 }
 MOST_NAMES_AT_THE_TOP = 30
 
