@@ -1,6 +1,7 @@
 """What a file holds, before it's known whether that is an image to register."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel as nib
@@ -25,6 +26,7 @@ class Contents:
         time_unit: `"sec"`, `"msec"`, `"usec"`, `"unknown"`, or what else NIfTI knows
             for a fourth axis that isn't time.
         nrrd: The NRRD header, if it is a NRRD file.
+        segments: What a segmentation of 3D Slicer says of its segments.
     """
 
     array: np.ndarray
@@ -35,6 +37,7 @@ class Contents:
     time_step: float = 0.0
     time_unit: str = "unknown"
     nrrd: NrrdHeader | None = None
+    segments: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_numbers(path: Path, contents: Contents) -> None:

@@ -7,8 +7,9 @@ are told and refused.
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import known_as
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.formats import writable_suffix
 from dlir_tf.images.frame import SpacingSource, place
@@ -23,6 +25,8 @@ from dlir_tf.images.grid import in_space
 from dlir_tf.images.image import Image
 from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.images.reading import load
+from dlir_tf.images.segments import SUFFIXES as SEGMENT_SUFFIXES
+from dlir_tf.images.segments import check_one_layer, write_segments
 from dlir_tf.images.writing import cast_voxels, save_image, write_image
 
 _TIME_UNITS = ("sec", "msec", "usec", "unknown")
@@ -37,11 +41,13 @@ class Frames(Sequence[Image]):
         images: The frames, all on one grid.
         time_step: Time between two frames, in `time_unit`; 0 if it isn't stated.
         time_unit: `"sec"`, `"msec"`, `"usec"` or `"unknown"`.
+        segments: What a segmentation of 3D Slicer says of its segments.
     """
 
     images: tuple[Image, ...]
     time_step: float = 0.0
     time_unit: str = "unknown"
+    segments: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of frames; 1 for a plain image."""
@@ -85,14 +91,21 @@ def read_frames(
     array = without_single_axes(contents.array)
     _check_time(path, contents, array)
     check_numbers(path, contents)
+    check_one_layer(path, contents.segments, len(_volumes(array)))
     contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
-    volumes = np.moveaxis(array, 3, 0) if array.ndim == 4 else array[None]
+    volumes = _volumes(array)
     return Frames(
         tuple(Image(volume, affine, contents.header) for volume in volumes),
         contents.time_step if array.ndim == 4 else 0.0,
         contents.time_unit if contents.time_unit in _TIME_UNITS else "unknown",
+        contents.segments,
     )
+
+
+def _volumes(array: np.ndarray) -> np.ndarray:
+    """The volumes of a series, or the one, along the first axis."""
+    return np.moveaxis(array, 3, 0) if array.ndim == 4 else array[None]
 
 
 def write_frames(
@@ -102,6 +115,7 @@ def write_frames(
     time_step: float = 0.0,
     time_unit: str = "unknown",
     dtype: npt.DTypeLike | None = None,
+    segments: Mapping[str, str] | None = None,
 ) -> None:
     """Writes frames as one file with a time axis, or one frame as a plain image.
 
@@ -116,6 +130,8 @@ def write_frames(
             that were read; 0 if it isn't known.
         time_unit: `"sec"`, `"msec"`, `"usec"` or `"unknown"`.
         dtype: As in `write_image`; `None` keeps that of the first frame.
+        segments: Those of the labels, best of the `Frames` that were read; only NRRD
+            files hold them, for others a warning says that they are lost.
 
     Raises:
         InputError: If the name, the folder or the values don't allow it.
@@ -134,6 +150,15 @@ def write_frames(
                 f"write_frames: expected all frames on one grid, {first.shape}. "
                 f"Received: {frame.shape}"
             )
+    if segments and writable_suffix(path) in SEGMENT_SUFFIXES:
+        write_segments(path, first, segments)
+        return
+    if segments:
+        warnings.warn(
+            f"{known_as(path)}: names and colours of the segments are lost; only a "
+            "name that ends with .seg.nrrd keeps them",
+            stacklevel=2,
+        )
     if len(frames) == 1:
         write_image(path, first, dtype=dtype)
         return

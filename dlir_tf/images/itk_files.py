@@ -92,6 +92,7 @@ def _contents(
         num_components=1 if listed else components,
         time_step=float(image.GetSpacing()[-1]) if timed else 0.0,
         nrrd=nrrd,
+        segments={key: keys[key] for key in sorted(keys) if key.startswith("Segment")},
     )
 
 

@@ -130,7 +130,13 @@ def _transform_images(
         else:
             with counting(len(frames), "frames", f"{path}: ", every=10) as show:
                 moved = carrier.carry(path, frames, show)
-        write_frames(draft, moved, time_step=moved.time_step, time_unit=moved.time_unit)
+        write_frames(
+            draft,
+            moved,
+            time_step=moved.time_step,
+            time_unit=moved.time_unit,
+            segments=moved.segments,
+        )
 
     write_results(
         {result: partial(write, path=path) for path, result in results.items()}
