@@ -59,7 +59,15 @@ _MODULES = ("layers", "losses")
 __all__ = sorted([*_HOMES, *_MODULES, "__version__"])
 
 
+# What can't be imported without Keras.
+_KERAS = {"Model", "build_model", "refine", "train", *_MODULES}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _KERAS:
+        from dlir_tf.compute.settings import check_backend
+
+        check_backend()
     if name in _MODULES:
         return importlib.import_module(f"dlir_tf.{name}")
     if name not in _HOMES:

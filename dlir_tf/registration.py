@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dlir_tf.compute.settings import check_backend
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
@@ -211,6 +212,7 @@ def find_parameters(
         check_finite(start)
         if refine is None:
             return start, None
+    check_backend()
     # A model that runs elsewhere does without the backend that this loads.
     from dlir_tf.refinement import refine as refine_parameters
 

@@ -1,6 +1,7 @@
 """The group of commands, and what happens when one of them fails."""
 
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -68,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     # gRPC's log; whoever wants them sets the variables.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    _silence_hints()
     warnings.showwarning = _show_warning
     _shown.clear()
     try:
@@ -104,6 +106,17 @@ def main(arguments: list[str] | None = None) -> None:
             "not enough memory on the device; use a GPU with more memory, or train "
             "with a smaller batch_size or patch_size"
         )
+
+
+def _silence_hints() -> None:
+    """Hides the hints that libraries log for programmers.
+
+    TensorFlow warns that functions are traced again, as for each pair of another size
+    and in exports, and matplotlib tells where it keeps its fonts.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") not in ("0", "1"):
+        for name in ("tensorflow", "matplotlib"):
+            logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _fail(message: str) -> None:

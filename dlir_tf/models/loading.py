@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from dlir_tf.compute.settings import check_backend
 from dlir_tf.config import Config, read_config
 from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
 from dlir_tf.models.litert_file import SUFFIX, read_model_file
@@ -33,6 +34,7 @@ def load_model(path: str | Path) -> Union["Model", "LiteRTModel"]:
         from dlir_tf.models.litert import load_litert
 
         return load_litert(path)
+    check_backend()
     from dlir_tf.models.folder import load_model as load_folder
 
     return load_folder(path)

@@ -2,6 +2,7 @@
 
 import keras
 
+from dlir_tf.compute.settings import check_keras
 from dlir_tf.config import MATRIX, Config
 from dlir_tf.models.chain import Chain
 from dlir_tf.models.networks import stage_network
@@ -31,7 +32,11 @@ def build_model(config: Config) -> keras.Model:
         `(batch, *size, ndim)` in voxels; `affine`, `(batch, ndim, ndim + 1)`, voxel
         to voxel; and for each deformable stage `control_points_N`, in voxels,
         where N counts all stages from 1.
+
+    Raises:
+        InputError: If Keras is set up in a way that such a model can't be built.
     """
+    check_keras()
     named = zip(config.stages, config.network_names, strict=True)
     networks = [stage_network(stage, config.ndim, name) for stage, name in named]
     chain = Chain(config, networks, num_frozen=0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from dlir_tf.compute.settings import check_keras
 from dlir_tf.config import MATRIX, Config
 from dlir_tf.errors import InputError
 from dlir_tf.layers.pooling import average_pool
@@ -73,7 +74,7 @@ def refine(
 
     Raises:
         InputError: If there are no steps, a mask is too thin for a stage, or the loss
-            at the start isn't a number.
+            at the start isn't a number, or Keras is set up in a way that doesn't do.
 
     Example: a square that was moved by two voxels.
 
@@ -91,6 +92,7 @@ def refine(
     >>> result.loss_after < 0.2 * result.loss_before
     True
     """
+    check_keras()
     if steps < 1:
         raise InputError(f"refine: at least one step is needed. Received: {steps}")
     begin = start or Parameters.identity(config.ndim)

@@ -1,12 +1,16 @@
 """What TensorFlow says while it's imported is kept off the screen, nothing else."""
 
+import logging
 import os
 import subprocess
 import sys
 
 import pytest
 
+from dlir_tf.cli import main
+
 LOAD = """
+import logging
 import os
 import sys
 from dlir_tf.cli.work.quiet import load_keras
@@ -58,3 +62,20 @@ def test_an_import_that_fails_opens_stderr_again(tmp_path):
 def test_onednn_is_on_unless_the_user_says_otherwise(environment, expected):
     done = _run(TELL_ONEDNN="yes", **environment)
     assert done.stdout.splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize("library", ["tensorflow", "matplotlib"])
+@pytest.mark.parametrize(("level", "shown"), [("2", False), ("0", True)])
+def test_hints_to_programmers_are_kept_off_the_screen(
+    library, level, shown, monkeypatch
+):
+    logger = logging.getLogger(library)
+    before = logger.level
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    try:
+        logger.setLevel(logging.WARNING)
+        main(["info", "--preset", "demo"])
+        assert logger.isEnabledFor(logging.WARNING) == shown
+        assert logger.isEnabledFor(logging.ERROR)
+    finally:
+        logger.setLevel(before)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlir_tf.cli.work.quiet import load_keras, silence_warnings
+from dlir_tf.cli.work.quiet import load_keras
 from dlir_tf.config import read_config
 from dlir_tf.errors import ExportError, InputError
 from dlir_tf.export.tflite.options import check_shape, parse_shape
@@ -49,7 +49,6 @@ def export_file(
     check_output(output, (SUFFIX,), new=True)
 
     load_keras()
-    silence_warnings()
     from dlir_tf.export.tflite.file import export_tflite
     from dlir_tf.models.folder import load_model
 

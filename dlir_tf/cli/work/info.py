@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import yaml
 
-from dlir_tf.cli.work.quiet import load_keras, silence_warnings
+from dlir_tf.cli.work.quiet import load_keras
 from dlir_tf.config import (
     Config,
     dump_config,
@@ -79,7 +79,6 @@ def _say_whether_exportable(
         raise InputError("--exportable: say of what, by --preset, --config or --model")
 
     load_keras()
-    silence_warnings()
     from dlir_tf.export.tflite.convert import check_convertible
 
     try:

@@ -1,10 +1,10 @@
 """Loading Keras or a model, and hiding what their C++ parts print meanwhile."""
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from dlir_tf.compute.settings import check_backend
 from dlir_tf.compute.silence import silence
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ def load_keras() -> None:
     It switches oneDNN on as well. TensorFlow leaves it off on x86 processors without
     instructions for neural networks, where its own 3-d convolutions train at less
     than half the speed. `TF_ENABLE_ONEDNN_OPTS`, if it is set, decides instead.
+
+    Raises:
+        InputError: If `KERAS_BACKEND` names a backend that doesn't do.
     """
+    check_backend()
+    # The user's keras.json is there for other programs: ours has its own settings.
+    os.environ["KERAS_HOME"] = os.path.join(os.devnull, "keras")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1"):
         return
@@ -35,16 +41,6 @@ def load_keras() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices("GPU")
-
-
-def silence_warnings() -> None:
-    """Hides the hints that TensorFlow logs for programmers.
-
-    An export traces the same functions several times, and TensorFlow warns each time
-    that this is slow.
-    """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") not in ("0", "1"):
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def load_quietly(path: Path) -> Union["Model", "LiteRTModel"]:
