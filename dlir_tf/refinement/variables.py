@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from dlir_tf.config import Config
+from dlir_tf.layers.bspline import bound_control_points
 from dlir_tf.layers.compose import Compose
 from dlir_tf.models.linear import matrix_layer
 from dlir_tf.models.parameters import Parameters
@@ -79,10 +80,9 @@ def to_parameters(
     control_points = {}
     for _, name, stage in config.all_deformable_stages:
         if name in variables:
-            values = variables[name]
+            steps = stage.control_point_spacing
+            points = variables[name] * np.asarray(steps, np.float32)
             if stage.injective:
-                limit = INJECTIVITY_LIMIT[config.ndim]
-                values = limit * ops.tanh(values / limit)
-            steps = np.asarray(stage.control_point_spacing, np.float32)
-            control_points[name] = values * steps
+                points = bound_control_points(points, steps)
+            control_points[name] = points
     return Parameters(matrix, control_points)
