@@ -1,7 +1,9 @@
 """The whole story on generated images: train, register, evaluate, export."""
 
+import contextlib
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from dlir_tf.training import train
 from dlir_tf.training.trainer import Reporter
 
 NUM_TRAIN, NUM_TEST = 24, 4
+PICTURE, REPORT = "registration.png", "report.json"
 UNSEEN_SEED = 424242
 
 
@@ -46,12 +49,40 @@ def run_demo(
         What was measured on the unseen heart, as in `report.json`.
 
     Raises:
-        InputError: If the folder is in use.
+        InputError: If the folder is in use, or the disk doesn't take the files;
+            nothing is left then.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(
             f"{output}: is in use already; remove it or choose another --output"
         )
+    with _whole_or_not_at_all(output):
+        return _run_demo(output, steps, say, reporter)
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(output: Path) -> Iterator[None]:
+    """Removes what the demo wrote if it fails, so that it can be run again."""
+    made = [path for path in (output, *output.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        for name in ("images", "model", "unseen", "export"):
+            shutil.rmtree(output / name, ignore_errors=True)
+        for name in (PICTURE, REPORT):
+            (output / name).unlink(missing_ok=True)
+        for folder in made:
+            with contextlib.suppress(OSError):  # what isn't ours stays
+                folder.rmdir()
+        raise
+
+
+def _run_demo(
+    output: Path,
+    steps: int | None,
+    say: Callable[[str], None],
+    reporter: Reporter | None,
+) -> dict[str, float]:
     images = output / "images"
     say(f"1/5 making {NUM_TRAIN + NUM_TEST} beating hearts in {images}")
     make_folder(images)
@@ -117,7 +148,7 @@ def _write_results(
         output / "unseen" / "displacement.nii.gz", field, phantom.fixed.grid
     )
     registration_figure(
-        output / "registration.png",
+        output / PICTURE,
         phantom.fixed,
         phantom.moving,
         result.moved,
@@ -128,5 +159,5 @@ def _write_results(
             f"{measured['error_mm']:.1f} of {measured['motion_mm']:.1f} mm of motion"
         ),
     )
-    with replacing(output / "report.json") as unfinished:
+    with replacing(output / REPORT) as unfinished:
         unfinished.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
