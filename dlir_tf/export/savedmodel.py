@@ -14,7 +14,7 @@ from dlir_tf.export.parity import Parity, check_parity, inputs_of
 from dlir_tf.export.saving import check_backend, save_graphs
 from dlir_tf.export.version_folder import new_version
 from dlir_tf.export.warm_up import write_warm_up
-from dlir_tf.files import disk_errors
+from dlir_tf.files import disk_errors, known_as
 from dlir_tf.models.folder import Model
 from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
@@ -55,7 +55,7 @@ def export_savedmodel(
     with new_version(output, name, version, model.config) as folder:
         write_savedmodel(folder, model, xla=xla, max_voxels=max_voxels)
         parity = check_parity(folder, model)
-        with disk_errors(folder.parent):
+        with disk_errors(known_as(folder)):
             _write_warm_up(folder, name, model.config.ndim)
         described = describe(
             model, parity, name=name, version=version, xla=xla, max_voxels=max_voxels

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from dlir_tf.errors import InputError
-from dlir_tf.files import disk_errors
+from dlir_tf.files import disk_errors, known_as
 
 
 def check_backend(what: str) -> None:
@@ -46,6 +46,7 @@ def save_graphs(
     # The plain variables; the Keras objects around them would need Keras to load.
     module.parameters = [variable.value for variable in network.variables]
     traced = {name: f.get_concrete_function() for name, f in functions.items()}
-    with disk_errors(folder.parent):
+    place = known_as(folder)
+    with disk_errors(folder.parent if place == folder else place):
         tf.saved_model.save(module, str(folder), signatures=traced)
     return traced

@@ -218,6 +218,7 @@ def test_full_disk_is_an_error_of_the_disk(
     with pytest.raises(OSError, match="File too large") as caught:
         export_savedmodel(flat_model, tmp_path / "export")
     assert caught.value.errno == errno.EFBIG
+    assert caught.value.filename == str(tmp_path / "export" / "dlir" / "1")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,7 @@ have for a process: writing beyond it fails as it does on a full disk.
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,11 @@ print("done")
 """
 
 
-def run(folder: Path, names: list[str]) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, names: list[str], program: str = CHILD
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), " ".join(names)],
+        [sys.executable, "-c", program, str(folder), " ".join(names)],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -101,4 +104,63 @@ def test_a_disk_of_any_size_keeps_the_old_or_has_the_new(
 ) -> None:
     names = [name for name in writers() if name.startswith(KINDS[kind])]
     done = run(tmp_path, names)
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
+
+
+FILLED = """
+import sys, warnings
+from pathlib import Path
+from dlir_tf.errors import WriteError
+from every_output import writers
+
+warnings.simplefilter("ignore")
+disk, every = Path(sys.argv[1]), writers()
+for name in sys.argv[2].split():
+    path, filler = disk / name / name, disk / "filler"
+    path.parent.mkdir()
+    every[name](path)
+    whole = {p.name: p.stat().st_size for p in path.parent.iterdir()}
+    for share in (0.0, 0.3, 0.6, 0.9, 1.5):
+        for made in whole:
+            (path.parent / made).write_bytes(b"OLD AND GOOD")
+        try:
+            with filler.open("wb", buffering=0) as stream:
+                while stream.write(bytes(4096)) == 4096:
+                    pass
+        except OSError:
+            pass
+        free = 4096 * round(share * sum(whole.values()) / 4096)
+        with filler.open("rb+") as stream:
+            stream.truncate(max(0, filler.stat().st_size - free))
+        try:
+            every[name](path)
+        except WriteError:
+            if {p.read_bytes() for p in path.parent.iterdir()} != {b"OLD AND GOOD"}:
+                print(name, share, "failed, but what was there is gone")
+        else:
+            if {p.name: p.stat().st_size for p in path.parent.iterdir()} != whole:
+                print(name, share, "said nothing, but is incomplete")
+        filler.unlink()
+    for made in whole:
+        (path.parent / made).unlink()
+print("done")
+"""
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of two megabytes, where a test may have one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk can't be mounted: that takes the rights for it")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)  # noqa: S607
+
+
+@pytest.mark.parametrize("kind", ["images", "transforms"])
+def test_a_disk_that_is_really_full(tiny_disk: Path, kind: str) -> None:
+    names = [name for name in writers() if name.startswith(KINDS[kind])]
+    done = run(tiny_disk, names, FILLED)
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
