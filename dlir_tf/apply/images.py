@@ -187,7 +187,7 @@ class ImageCarrier:
         try:
             return chosen_fill_value(self.fill_value, frames[0])
         except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+            raise error.within(path) from error
 
     def _tell_background(self, path: Path, value: float) -> None:
         if self.fill_value == "auto" and value:

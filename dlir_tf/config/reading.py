@@ -118,11 +118,11 @@ def read_config(path: Path) -> Config:
         InputError: If it can't be read, or as in `parse_config`.
     """
     if Path(path).exists() and not Path(path).is_file():
-        raise InputError(f"{path}: can't be read as a config: it isn't a plain file")
+        raise InputError("can't be read as a config: it isn't a plain file", place=path)
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read as a config: {error}") from error
+        raise InputError(f"can't be read as a config: {error}", place=path) from error
     return parse_config(text, str(path))
 
 

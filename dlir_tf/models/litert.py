@@ -104,7 +104,7 @@ def load_litert(path: str | Path) -> LiteRTModel:
     try:
         return LiteRTModel(flatbuffer, card)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise error.within(path) from error
 
 
 def _signature_runner(flatbuffer: bytes) -> Any:

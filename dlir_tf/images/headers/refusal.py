@@ -8,6 +8,7 @@ from dlir_tf.errors import InputError
 def unreadable(path: Path, problem: str) -> InputError:
     """The error to raise for a file that is damaged or of another format."""
     return InputError(
-        f"{path}: can't be read as an image ({problem}); it's damaged, incomplete or "
-        "of another format, so copy or convert it again"
+        f"can't be read as an image ({problem}); it's damaged, incomplete or of "
+        "another format, so copy or convert it again",
+        place=path,
     )
