@@ -24,7 +24,6 @@ LEVELS = {
     "compute": 0,
     "errors": 0,
     "files": 0,
-    "plain_files": 0,
     "splines": 0,
     "config": 1,
     "images": 1,

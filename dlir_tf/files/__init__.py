@@ -1,4 +1,4 @@
-"""Writing files so that they are there whole or not at all."""
+"""Reading what has an end, and writing files whole or not at all."""
 
 from dlir_tf.files.checks import check_folder as check_folder
 from dlir_tf.files.checks import check_output as check_output

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from dlir_tf.errors import InputError
+from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.images.headers.dicom_elements import check_elements
-from dlir_tf.plain_files import what_is_wrong
 
 _DESCRIPTION = "0008|103e"
 # Storage classes of what lies beside images: directories, reports, contours, curves.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlir_tf.errors import InputError
+from dlir_tf.files.plain import check_plain
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.dicom import load_dicom_series
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
@@ -18,7 +19,6 @@ from dlir_tf.images.itk_files import load_with_itk
 from dlir_tf.images.label_images import is_whole
 from dlir_tf.images.nibabel_files import load_with_nibabel
 from dlir_tf.images.orientation import OrientationSource, orient
-from dlir_tf.plain_files import check_plain
 
 
 def read_image(

@@ -19,7 +19,7 @@ from typing import Any
 
 from dlir_tf.config import Config, dump_config, parse_config
 from dlir_tf.errors import InputError
-from dlir_tf.plain_files import what_is_wrong
+from dlir_tf.files.plain import what_is_wrong
 
 SUFFIX = ".tflite"
 CONFIG_ENTRY = "config.yaml"

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlir_tf.errors import InputError
+from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.images.headers.refusal import unreadable
-from dlir_tf.plain_files import what_is_wrong
 
 _CURE = (
     "put the file beside the header and name it so, or, if you trust the header, say "

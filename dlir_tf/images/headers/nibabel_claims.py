@@ -16,9 +16,9 @@ from nibabel.filebasedimages import SerializableImage
 from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.spatialimages import SpatialImage
 
+from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.images.headers.hdf5 import check_dataset
 from dlir_tf.images.headers.voxels import MOST_PACKED, check_raw, padding_of
-from dlir_tf.plain_files import what_is_wrong
 
 # Files that belong together, by the ends of their names; SPM adds the third.
 _PARTNERS = (

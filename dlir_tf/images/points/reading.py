@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
+from dlir_tf.files.plain import check_plain
 from dlir_tf.images.points.csv_points import read_csv_points
 from dlir_tf.images.points.fcsv_points import SUFFIX, read_fcsv_points
 from dlir_tf.images.points.markups import read_markup_points
-from dlir_tf.plain_files import check_plain
 
 Space = Literal["RAS", "LPS"]
 

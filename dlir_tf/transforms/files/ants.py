@@ -17,8 +17,8 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import known_as, replacing
+from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.images import Grid, write_displacement
-from dlir_tf.plain_files import what_is_wrong
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.files.dense_form import (

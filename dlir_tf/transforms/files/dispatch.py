@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 
 from dlir_tf.errors import InputError
+from dlir_tf.files.plain import check_plain
 from dlir_tf.images import Grid, Image, grid_of
-from dlir_tf.plain_files import check_plain
 from dlir_tf.transforms.files.ants import (
     AFFINE,
     WARP,

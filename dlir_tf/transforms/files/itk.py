@@ -6,9 +6,9 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing, reserve
+from dlir_tf.files.plain import check_plain
 from dlir_tf.images import Grid
 from dlir_tf.images.itk_files import incomplete, itk_writing, quiet_itk, reason
-from dlir_tf.plain_files import check_plain
 from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
