@@ -3,6 +3,7 @@
 A pipe makes a program wait for ever that opens it, and a device may have no end.
 """
 
+import os
 import stat
 from pathlib import Path
 
@@ -28,13 +29,15 @@ def what_is_wrong(path: Path) -> str:
         return "is a link to nothing" if path.is_symlink() else "doesn't exist"
     except (OSError, ValueError) as error:  # a loop of links, a name with a zero byte
         return f"can't be looked at ({getattr(error, 'strerror', None) or error})"
+    if kind in (stat.S_IFREG, stat.S_IFDIR) and not os.access(path, os.R_OK):
+        return "may not be read by this user"
     if kind == stat.S_IFREG:
         return ""
     return f"is {_KINDS.get(kind, 'something else')}"
 
 
 def check_plain(path: Path, cure: str) -> None:
-    """Refuses what isn't a plain file.
+    """Refuses what isn't a plain file that can be read.
 
     Args:
         path: What was given.
@@ -47,4 +50,4 @@ def check_plain(path: Path, cure: str) -> None:
     if wrong in ("doesn't exist", "is a folder"):
         raise InputError(f"no such file: {path}; {cure}")
     if wrong:
-        raise InputError(f"{path}: must be a file, but {wrong}; {cure}")
+        raise InputError(f"{path}: must be a readable file, but {wrong}; {cure}")

@@ -56,6 +56,9 @@ def _describe(uid: str, names: tuple[str, ...]) -> str:
 
 def _check_files(folder: Path) -> None:
     """Looks at all files before GDCM does, which opens whatever is in the folder."""
+    wrong = what_is_wrong(folder)
+    if wrong != "is a folder":
+        raise InputError(f"{folder}: {wrong}; give a folder that can be read")
     damaged = []
     for path in sorted(folder.iterdir()):
         wrong = what_is_wrong(path)

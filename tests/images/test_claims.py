@@ -163,3 +163,14 @@ def test_pipes_beside_a_header_are_refused(tmp_path, partner):
     os.mkfifo(tmp_path / partner)
     with pytest.raises(InputError, match=rf"a\.hdr: .*{partner} .*is a pipe"):
         read_labels(tmp_path / "a.hdr")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nrrd", "a.mha", "folder"])
+def test_what_may_not_be_read_is_said(tmp_path, monkeypatch, name):
+    """Root may read everything, so somebody else is asked here."""
+    (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).write_bytes(
+        b""
+    )
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match=rf"{name}: .*may not be read by this user"):
+        read_image(tmp_path / name)

@@ -57,7 +57,9 @@ def test_missing_points(tmp_path):
 @pytest.mark.parametrize("name", ["p.csv", "p.fcsv", "p.mrk.json"])
 def test_a_pipe_is_refused(tmp_path, name):
     os.mkfifo(tmp_path / name)
-    with pytest.raises(InputError, match=rf"{name}: must be a file, but is a pipe"):
+    with pytest.raises(
+        InputError, match=rf"{name}: must be a readable file, but is a pipe"
+    ):
         read_points(tmp_path / name)
 
 
@@ -88,6 +90,7 @@ def test_numbers_are_written_to_a_millionth_of_a_mm(tmp_path, rng):
         ("x,z\n1,2\n", "line 1: the header must be"),
         ("x;y;z\n1;2;3\n", "line 1: the header must be.*x;y;z"),
         ("x,y,z,n\n1,2,3\n", r"line 2: .*3 finite numbers \(x,y,z\) among 4 cells"),
+        ("x,y,z,n\n1,2,12_5,a\n", "line 2: must hold 3 finite"),
         ("x,y,z,n\n1,2,inf,a\n", "line 2: must hold 3 finite"),
         ("x,y,z,n\n1,2,3,a,b\n", "line 2: must hold 3 finite"),
     ],

@@ -8,6 +8,7 @@ Format: https://teem.sourceforge.net/nrrd/format.html
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ _SPACES = {
     "", "rightanteriorsuperior", "ras", "leftanteriorsuperior", "las",
     "leftposteriorsuperior", "lps", "scannerxyz", "3drighthanded", "3dlefthanded",
 }  # fmt: skip
+_MILLIMETRES = {"", "mm", "millimeter", "millimeters", "millimetre", "???", "none"}
 _KINDS = {
     "domain", "space", "time", "list", "point", "vector", "covariantvector", "normal",
     "stub", "scalar", "complex", "2vector", "3color", "rgbcolor", "hsvcolor",
@@ -145,6 +147,9 @@ def _check_frame(path: Path, fields: Mapping[str, str], num_axes: int) -> None:
     kinds = fields.get("kinds", "").replace("-", "").lower().split()
     if ("kinds" in fields and len(kinds) != num_axes) or not _KINDS.issuperset(kinds):
         raise unreadable(path, f"kinds must be {num_axes}, but are {kinds}")
+    units = set(re.findall(r'"([^"]*)"', fields.get("spaceunits", "")))
+    if not units <= _MILLIMETRES:
+        raise unreadable(path, f"its space units must be mm, but are {sorted(units)}")
     directions = _vectors(fields.get("spacedirections", ""))
     if "spacedirections" in fields and len(directions) != num_axes:
         raise unreadable(

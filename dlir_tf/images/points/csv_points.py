@@ -117,11 +117,18 @@ def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
         ) from error
 
 
+def _number(cell: str) -> float:
+    """A number as people write it; Python would take 12_5 for 125."""
+    if "_" in cell:
+        raise ValueError(cell)
+    return float(cell)
+
+
 def _parse(
     where: str, row: list[str], header: list[str], columns: list[int]
 ) -> list[float]:
     try:
-        point = [float(row[column]) for column in columns]
+        point = [_number(row[column]) for column in columns]
     except (ValueError, IndexError):
         point = []
     if len(row) != len(header) or not point or not np.isfinite(point).all():

@@ -111,7 +111,9 @@ def test_other_packings_are_refused(tmp_path):
 @pytest.mark.parametrize("ending", ["npz", "h5", "tfm", "mat", "nii.gz", "nrrd", "mha"])
 def test_a_pipe_in_place_of_a_transform_is_refused(tmp_path, ending):
     os.mkfifo(tmp_path / f"t.{ending}")
-    with pytest.raises(InputError, match=rf"t\.{ending}: must be a file, but is a pip"):
+    with pytest.raises(
+        InputError, match=rf"t\.{ending}: must be a readable file, but is a pip"
+    ):
         read_transform(tmp_path / f"t.{ending}")
 
 
