@@ -3,9 +3,7 @@
 import locale
 import os
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +20,14 @@ if _workers > 1:
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", _threads)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     """Puts files with slow tests first: at the end, one worker would run them alone."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
-def _seeded_keras() -> None:
+def _seeded_keras():
     """Makes initial weights the same in whatever order tests run.
 
     Tests that never touch Keras don't pay for its import.
@@ -40,7 +38,7 @@ def _seeded_keras() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _kept_locale() -> Iterator[None]:
+def _kept_locale():
     """Puts the locale back that ITK's writer of DICOM files sets to C.
 
     The output of later tests' subprocesses could not be decoded.
@@ -51,13 +49,13 @@ def _kept_locale() -> Iterator[None]:
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def rng():
     """A generator in the same state at the start of every test."""
     return np.random.default_rng(20190701)
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
+def shared_data():
     """The folder of real images, which is not part of the repository."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("DLIR_TF_DATA", beside))
@@ -66,7 +64,7 @@ def shared_data() -> Path:
     return folder
 
 
-def tiny_config(stages: str = "affine bspline", **training: Any) -> Config:
+def tiny_config(stages="affine bspline", **training):
     """Affine and spline stages of a few hundred weights each."""
     kinds = {
         "affine": {
@@ -96,6 +94,6 @@ def tiny_config(stages: str = "affine bspline", **training: Any) -> Config:
 
 
 @pytest.fixture
-def make_config() -> Callable[..., Config]:
+def make_config():
     """Returns `tiny_config`, which tests can't import from here."""
     return tiny_config

@@ -54,13 +54,13 @@ training: {steps: 2, patch_size: null, validate_every: 1}
 """
 
 
-def blocks(page: Path, language: str) -> list[str]:
+def blocks(page, language):
     """The fenced blocks of one language on a page."""
     pattern = rf"^```{language}\n(.*?)^```"
     return re.findall(pattern, page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def commands(page: Path) -> list[str]:
+def commands(page):
     """The lines of a page's shell blocks, without their comments."""
     lines = (line for block in blocks(page, "sh") for line in block.splitlines())
     stripped = (re.sub(r"\s+#.*", "", line).strip() for line in lines)
@@ -83,12 +83,12 @@ def desk(tmp_path_factory):
     return folder
 
 
-def is_about(line: str, *names: str) -> bool:
+def is_about(line, *names):
     """Whether a command reads one of the manifests of real images."""
     return any(set(REAL[name]) & set(line.split()) for name in names)
 
 
-def run(line: str) -> None:
+def run(line):
     """Runs a `dlir-tf` command in this process; `> file` is left to the shell."""
     words = shlex.split(line.split(" > ")[0], comments=True)
     code = 0
@@ -146,7 +146,7 @@ def test_the_commands_of_the_results_run_on_a_few_real_pairs(
     assert any(line.split()[1] == "evaluate" for line in lines)
 
 
-def interrupt_training(resume_line: str, monkeypatch) -> None:
+def interrupt_training(resume_line, monkeypatch):
     """Leaves the training in the state that `--resume` is for."""
     shutil.rmtree("model")
 

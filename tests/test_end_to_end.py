@@ -27,7 +27,7 @@ training: {steps: 120, patch_size: [64, 64, 8], batch_size: 2, learning_rate: 0.
 """
 
 
-def dlir_tf(*arguments: object, cwd: Path) -> str:
+def dlir_tf(*arguments, cwd):
     """Runs the installed command; returns what it printed."""
     beside = Path(sys.executable).with_name("dlir-tf")
     program = [str(beside)] if beside.exists() else [sys.executable, "-m", "dlir_tf"]

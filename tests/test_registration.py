@@ -12,7 +12,7 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_image
 from dlir_tf.images.background import chosen_fill_value
-from dlir_tf.models.folder import Model, make_model, model_inputs
+from dlir_tf.models.folder import make_model, model_inputs
 from dlir_tf.models.model import build_model
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import UNCOMPILED
@@ -58,7 +58,7 @@ def models():
     """Untrained and random ones, made when first asked for."""
     made = {}
 
-    def get(ndim, random) -> Model:
+    def get(ndim, random):
         key = (ndim, random)
         if key not in made:
             made[key] = _model(ndim, random=random)

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,12 +58,12 @@ KERAS_OPS_ONLY_MODULES = {
 MOST_NAMES_AT_THE_TOP = 30
 
 
-def part_of(path: Path) -> str:
+def part_of(path):
     """Names the file or folder directly under the package that `path` is in."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported_modules(path: Path) -> Iterator[str]:
+def imported_modules(path):
     """Yields the dotted names that a file imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -74,14 +73,14 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield from (f"{origin}.{alias.name}" for alias in node.names)
 
 
-def imported_parts(path: Path) -> set[str]:
+def imported_parts(path):
     """Names the other parts of the package that a file imports from."""
     names = (f"{name}.__init__".split(".") for name in imported_modules(path))
     parts = {name[1] for name in names if name[0] == "dlir_tf"}
     return parts - {part_of(path)}
 
 
-def inner_modules() -> list[Path]:
+def inner_modules():
     """All modules but the package's `__init__`, which gathers public names."""
     return [path for path in MODULES if path != PACKAGE / "__init__.py"]
 
@@ -89,7 +88,7 @@ def inner_modules() -> list[Path]:
 @pytest.mark.parametrize(
     "path", inner_modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix()
 )
-def test_imports_point_one_way(path: Path) -> None:
+def test_imports_point_one_way(path):
     part, imports = part_of(path), imported_parts(path)
     assert imports <= {part_of(other) for other in inner_modules()}
     relative = [name for name in imported_modules(path) if name.startswith(".")]
@@ -101,29 +100,29 @@ def test_imports_point_one_way(path: Path) -> None:
     assert not {i for i in imports if LEVELS[i] > LEVELS[part]}
 
 
-def test_every_part_has_its_level() -> None:
+def test_every_part_has_its_level():
     assert {part_of(path) for path in inner_modules()} == set(LEVELS)
 
 
-def test_few_names_stand_at_the_top() -> None:
+def test_few_names_stand_at_the_top():
     names = {path.relative_to(PACKAGE).parts[0] for path in MODULES}
     assert len(names) <= MOST_NAMES_AT_THE_TOP
 
 
-def test_parts_import_each_other_without_cycles() -> None:
+def test_parts_import_each_other_without_cycles():
     graph: dict[str, set[str]] = {}
     for path in inner_modules():
         graph.setdefault(part_of(path), set()).update(imported_parts(path))
     graphlib.TopologicalSorter(graph).prepare()
 
 
-def name_of(path: Path) -> str:
+def name_of(path):
     """The dotted name of a module."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def test_modules_import_each_other_without_cycles() -> None:
+def test_modules_import_each_other_without_cycles():
     """Imports inside functions and for types alone count as well.
 
     A package's `__init__` is its face: it gathers what its modules have, and none of
@@ -149,7 +148,7 @@ def test_modules_import_each_other_without_cycles() -> None:
 @pytest.mark.parametrize(
     "path", inner_modules(), ids=lambda p: p.relative_to(PACKAGE).as_posix()
 )
-def test_no_module_imports_through_the_face_of_its_own_package(path: Path) -> None:
+def test_no_module_imports_through_the_face_of_its_own_package(path):
     """A package's `__init__` is for those outside; it may import any of its modules."""
     name = name_of(path)
     names = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
@@ -169,7 +168,7 @@ def test_no_module_imports_through_the_face_of_its_own_package(path: Path) -> No
     assert not faces & set(origins)
 
 
-def test_networks_layers_and_losses_know_no_tensorflow() -> None:
+def test_networks_layers_and_losses_know_no_tensorflow():
     offenders = []
     for path in MODULES:
         inside = path.relative_to(PACKAGE).as_posix()
@@ -183,7 +182,7 @@ def test_networks_layers_and_losses_know_no_tensorflow() -> None:
     assert offenders == []
 
 
-def test_only_stages_know_what_their_parameters_and_networks_are_called() -> None:
+def test_only_stages_know_what_their_parameters_and_networks_are_called():
     """Whoever makes such a name, or takes one apart, would have to know all kinds."""
     name = re.compile(
         r"""["'](?:control_points_|control_point_spacing_|stage_)["'{\d]"""
@@ -197,7 +196,7 @@ def test_only_stages_know_what_their_parameters_and_networks_are_called() -> Non
     assert offenders == ["config/stages.py"]
 
 
-def test_few_ask_of_which_kind_a_stage_is() -> None:
+def test_few_ask_of_which_kind_a_stage_is():
     """Whose number is what a new kind of stage costs."""
     kind = re.compile(r"isinstance\([^()]*Stage\b")
     found = {
@@ -208,7 +207,7 @@ def test_few_ask_of_which_kind_a_stage_is() -> None:
     assert found <= {"config/misfits.py", "models/chain.py", "models/networks.py"}
 
 
-def test_no_module_is_longer_than_300_lines() -> None:
+def test_no_module_is_longer_than_300_lines():
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in MODULES}
     too_long = [str(p.relative_to(ROOT)) for p, n in lengths.items() if n > 300]
     assert too_long == []
@@ -217,7 +216,7 @@ def test_no_module_is_longer_than_300_lines() -> None:
 MOST_LINES = 60
 
 
-def test_no_function_is_longer_than_60_lines() -> None:
+def test_no_function_is_longer_than_60_lines():
     """Docstrings aside; those of public functions say much."""
     too_long = []
     for path in MODULES:
@@ -233,7 +232,7 @@ def test_no_function_is_longer_than_60_lines() -> None:
     assert too_long == []
 
 
-def test_no_file_names_a_path_of_one_machine() -> None:
+def test_no_file_names_a_path_of_one_machine():
     if not (ROOT / ".git").exists():
         pytest.skip("only a git checkout knows which files are tracked")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -248,7 +247,7 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     assert offenders == []
 
 
-def test_version_is_the_same_everywhere() -> None:
+def test_version_is_the_same_everywhere():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert dlir_tf.__version__ == project["version"]
 
@@ -262,7 +261,7 @@ def test_version_is_the_same_everywhere() -> None:
     ],
     ids=["import", "registration", "help"],
 )
-def test_tensorflow_is_imported_only_when_needed(program: str) -> None:
+def test_tensorflow_is_imported_only_when_needed(program):
     """It takes seconds, which nobody wants to wait for a help text."""
     source = (
         f"import sys\ntry:\n    {program}\n"

@@ -4,11 +4,10 @@ import csv
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from dlir_tf.cli.main import group
 from dlir_tf.config import Config
@@ -22,7 +21,7 @@ SPACING = np.array([1.1, 0.9, 3.0])
 SHIFT = np.array([1, 2, 0])
 
 
-def save_untrained(folder: Path, ndim: int) -> Path:
+def save_untrained(folder, ndim):
     stage = {
         "transform": "bspline",
         "downsample": 1,
@@ -36,12 +35,12 @@ def save_untrained(folder: Path, ndim: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory):
     return save_untrained(tmp_path_factory.mktemp("models") / "untrained", 3)
 
 
 @pytest.fixture
-def pairs(tmp_path: Path, rng: np.random.Generator) -> Path:
+def pairs(tmp_path, rng):
     """One pair with labels and points, shifted by `SHIFT`, and one without."""
     affine = np.diag([*SPACING, 1.0])
     fixed = np.zeros(SHAPE, np.int16)
@@ -64,7 +63,7 @@ def pairs(tmp_path: Path, rng: np.random.Generator) -> Path:
     return manifest
 
 
-def run(pairs: Path, model: Path, output: Path) -> Result:
+def run(pairs, model, output):
     arguments = ["--pairs", pairs, "--model", model, "--output", output]
     return CliRunner().invoke(group, ["evaluate", *map(str, arguments)])
 
@@ -110,7 +109,7 @@ def test_failure_leaves_the_old_results_alone(pairs, tmp_path):
     assert not list(tmp_path.glob(".numbers*"))
 
 
-def move_far_away(path: Path) -> None:
+def move_far_away(path):
     image = read_image(path)
     far = image.affine + 400 * np.eye(4, k=3)
     write_image(path, Image(image.array, far))

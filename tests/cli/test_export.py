@@ -29,7 +29,7 @@ finally:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """A folder with a trained-looking model in `model`."""
     folder = tmp_path_factory.mktemp("export")
     rng = np.random.default_rng(5)
@@ -38,19 +38,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(folder, monkeypatch):
     monkeypatch.chdir(folder)
     return folder
 
 
-def exit_code(*arguments: str) -> int | str | None:
+def exit_code(*arguments):
     with pytest.raises(SystemExit) as caught:
         main(["export", *arguments])
     return caught.value.code
 
 
 @pytest.fixture
-def unchecked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+def unchecked(monkeypatch):
     """Exports quickly: nothing runs. Gives what the options were each time.
 
     The commands of the documentation are tested with all that belongs to them.
@@ -60,7 +60,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
 
     chosen = []
 
-    def write(folder: Path, _: object, **options: int) -> None:
+    def write(folder, _, **options):
         chosen.append(options)
         (folder / "saved_model.pb").write_bytes(bytes(2_000_000))
 
@@ -72,9 +72,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
     return chosen
 
 
-def test_defaults_fit_together(
-    here: Path, unchecked: list[dict[str, int]], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_defaults_fit_together(here, unchecked, capfd):
     main(["export", "--format", "savedmodel"])
     assert (here / "export" / "dlir" / "1" / "model_card.md").is_file()
     lines = capfd.readouterr().out.splitlines()
@@ -101,23 +99,21 @@ def test_defaults_fit_together(
     assert str(2**27) in help_text
 
 
-def test_a_tflite_file_has_one_shape_and_needs_no_limit(
-    here: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_tflite_file_has_one_shape_and_needs_no_limit(here, capfd):
     assert exit_code("--format", "tflite", "--max-voxels", "9") == 1
     assert "--max-voxels: is for --format savedmodel" in capfd.readouterr().err
 
 
 def test_parity_failure_is_an_error(
-    here: Path,
-    unchecked: list[dict[str, int]],
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+    here,
+    unchecked,
+    monkeypatch,
+    capfd,
+):
     from dlir_tf.errors import ExportError
     from dlir_tf.export import savedmodel
 
-    def differ(*_: object) -> None:
+    def differ(*_):
         raise ExportError("the exported model doesn't give what the model gives")
 
     monkeypatch.setattr(savedmodel, "check_parity", differ)
@@ -129,14 +125,14 @@ def test_parity_failure_is_an_error(
 
 
 def test_disk_that_fills_up_is_one_sentence(
-    here: Path,
-    unchecked: list[dict[str, int]],
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+    here,
+    unchecked,
+    monkeypatch,
+    capfd,
+):
     from dlir_tf.export import savedmodel
 
-    def full(*_: object) -> None:
+    def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device", "export/other")
 
     monkeypatch.setattr(savedmodel, "write_card", full)
@@ -166,8 +162,8 @@ def test_disk_that_fills_up_is_one_sentence(
     ],
 )
 def test_wrong_options_are_found_before_tensorflow_is_imported(
-    here: Path, arguments: list[str], code: int, message: str
-) -> None:
+    here, arguments, code, message
+):
     (here / "file").touch()
     (here / "bare").mkdir(exist_ok=True)
     for name in ("config.yaml", "provenance.json"):
@@ -184,7 +180,7 @@ def test_wrong_options_are_found_before_tensorflow_is_imported(
     assert len(run.stderr.strip().splitlines()) <= 5
 
 
-def test_help_explains_every_option(capfd: pytest.CaptureFixture[str]) -> None:
+def test_help_explains_every_option(capfd):
     from dlir_tf.cli.export import command
 
     main(["export", "--help"])

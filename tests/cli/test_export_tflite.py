@@ -42,7 +42,7 @@ main(sys.argv[1:])
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """A model, images and labels that fill its grid, and an exported file."""
     folder = tmp_path_factory.mktemp("tflite")
     rng = np.random.default_rng(5)
@@ -57,12 +57,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(folder, monkeypatch):
     monkeypatch.chdir(folder)
     return folder
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def refused(capsys, *arguments):
     before = sorted(Path().rglob("*"))
     with pytest.raises(SystemExit) as caught:
         main([*arguments])
@@ -71,7 +71,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err.strip().splitlines()[-1]
 
 
-def test_says_how_exact_small_and_fast_it_is(here: Path, capsys) -> None:
+def test_says_how_exact_small_and_fast_it_is(here, capsys):
     options = ["--model", "model", "--format", "tflite", "--shape", NUMBERS]
     main(["export", *options, "--precision", "int8", "--output", "small.tflite"])
     printed = capsys.readouterr().out
@@ -84,11 +84,11 @@ def test_says_how_exact_small_and_fast_it_is(here: Path, capsys) -> None:
     assert "seed: 5\n" in described
 
 
-def test_registers_without_tensorflow_as_the_model_does(here: Path) -> None:
+def test_registers_without_tensorflow_as_the_model_does(here):
     pair = ["register", "fixed.nii.gz", "moving.nii.gz", "--all-stages"]
     labels = ["--labels", "moving_labels.nii.gz"]
 
-    def outputs(name: str) -> list[str]:
+    def outputs(name):
         return [
             *("--output", f"{name}.nii.gz", "--displacement", f"{name}_ddf.nii.gz"),
             *("--moved-labels", f"{name}_labels.nii.gz"),
@@ -121,13 +121,13 @@ def test_registers_without_tensorflow_as_the_model_does(here: Path) -> None:
     assert (moved_labels != expected_labels).mean() < 1e-3
 
 
-def test_refines_what_a_file_found(here: Path, capsys) -> None:
+def test_refines_what_a_file_found(here, capsys):
     pair = ["register", "fixed.nii.gz", "moving.nii.gz", "--refine", "2"]
     main([*pair, "--model", "exported.tflite", "--output", "refined.nii.gz"])
     assert "refined.nii.gz" in capsys.readouterr().out
 
 
-def test_evaluates_a_file_as_the_model_it_came_from(here: Path, capsys) -> None:
+def test_evaluates_a_file_as_the_model_it_came_from(here, capsys):
     labels = read_image("moving_labels.nii.gz")
     write_image(Path("fixed_labels.nii.gz"), labels)
     Path("pairs.csv").write_text(
@@ -159,20 +159,18 @@ def test_evaluates_a_file_as_the_model_it_came_from(here: Path, capsys) -> None:
         (["--shape", NUMBERS, "--model", "none"], "no such model folder"),
     ],
 )
-def test_bad_options_are_refused(
-    here: Path, capsys, options: list[str], message: str
-) -> None:
+def test_bad_options_are_refused(here, capsys, options, message):
     export = ["export", "--format", "tflite", *options]
     assert message in refused(capsys, *export)
 
 
-def test_options_of_a_file_are_none_of_a_savedmodel(here: Path, capsys) -> None:
+def test_options_of_a_file_are_none_of_a_savedmodel(here, capsys):
     export = ["export", "--format", "savedmodel"]
     message = refused(capsys, *export, "--shape", NUMBERS)
     assert "--shape: only for --format tflite" in message
 
 
-def test_bad_files_are_refused(here: Path, capsys) -> None:
+def test_bad_files_are_refused(here, capsys):
     register = ["register", "fixed.nii.gz", "moving.nii.gz", "--output", "bad.nii.gz"]
     message = refused(capsys, *register, "--model", "none.tflite")
     assert "none.tflite: no such model file" in message
@@ -181,7 +179,7 @@ def test_bad_files_are_refused(here: Path, capsys) -> None:
     assert "cut.tflite: isn't a whole model file" in message
 
 
-def test_images_that_are_too_large_name_the_shape_to_export(here: Path, capsys) -> None:
+def test_images_that_are_too_large_name_the_shape_to_export(here, capsys):
     heart = beating_heart(3, shape=(64, 80, 6), spacing=(1.5, 1.5, 8.0), ndim=3)
     write_image(Path("large.nii.gz"), heart.fixed)
     register = ["register", "large.nii.gz", "moving.nii.gz", "--output", "bad.nii.gz"]

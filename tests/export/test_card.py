@@ -1,7 +1,6 @@
 """The model card's example must run as it stands there."""
 
 from concurrent import futures
-from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -13,18 +12,17 @@ import yaml
 from dlir_tf.export.card import model_card
 from dlir_tf.export.description import describe
 from dlir_tf.export.parity import Parity, Timing
-from dlir_tf.models.folder import Model
 
 TIMING = Timing((2, 41, 44), (2, 37, 52), first_seconds=2.51, seconds=0.0581)
 PARITY = Parity(3.1e-5, 2e-6, 1e-7, 4e-5, 0.0, 0.0, (TIMING,), peak_mb=901.4)
 
 
-def card_of(model: Model, **changed: Any) -> str:
+def card_of(model, **changed):
     described = describe(model, PARITY, name="hearts", version=7, xla=False)
     return model_card({**described, **changed})
 
 
-def test_card_says_what_it_is_and_what_was_found(thick_model: Model) -> None:
+def test_card_says_what_it_is_and_what_was_found(thick_model):
     card = card_of(thick_model)
     for part in (
         "# hearts, version 7\n\nrandom\n",
@@ -45,18 +43,18 @@ def test_card_says_what_it_is_and_what_was_found(thick_model: Model) -> None:
     assert "(the server must have it)" in card_of(thick_model, xla=True)
 
 
-def test_flat_card_leaves_slices_to_the_client(flat_model: Model) -> None:
+def test_flat_card_leaves_slices_to_the_client(flat_model):
     assert "are a matter of the client" in card_of(flat_model)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_example_asks_a_server(
-    ndim: int,
-    flat_model: Model,
-    thick_model: Model,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    ndim,
+    flat_model,
+    thick_model,
+    tmp_path,
+    monkeypatch,
+):
     grpc = pytest.importorskip("grpc")
     apis = pytest.importorskip("tensorflow_serving.apis")
     from tensorflow_serving.apis import predict_pb2
@@ -66,7 +64,7 @@ def test_example_asks_a_server(
     requests = []
 
     class Server(service.PredictionServiceServicer):  # type: ignore[misc]
-        def Predict(self, request: Any, _: Any) -> Any:  # noqa: N802 - gRPC's name
+        def Predict(self, request, _):  # noqa: N802 - gRPC's name
             requests.append(request)
             outputs = {
                 "moved": tf.make_ndarray(request.inputs["moving"]) + 1,

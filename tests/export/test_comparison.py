@@ -5,7 +5,7 @@ import pytest
 
 from dlir_tf.config import Config
 from dlir_tf.errors import ExportError
-from dlir_tf.export.comparison import Arrays, compare
+from dlir_tf.export.comparison import compare
 from dlir_tf.export.pairs import TrialPair
 from dlir_tf.export.parity import Parity
 from dlir_tf.images import Image
@@ -15,14 +15,14 @@ SIZE = (6, 5, 4)
 
 
 @pytest.fixture
-def pair(rng: np.random.Generator) -> TrialPair:
+def pair(rng):
     affine = np.diag([2.0, 1.0, 3.0, 1.0])
     images = [Image(rng.random(SIZE, np.float32), affine) for _ in range(2)]
     return TrialPair(*images, images[1].with_array(np.ones(SIZE, np.int32)))
 
 
 @pytest.fixture
-def outputs(rng: np.random.Generator) -> Arrays:
+def outputs(rng):
     return {
         "moved": 4 * rng.random(SIZE),
         "displacement": rng.uniform(0.1, 0.3, (*SIZE, 3)),
@@ -50,7 +50,7 @@ CONFIG = Config.model_validate(
 )
 
 
-def test_differences_are_what_was_added(pair: TrialPair, outputs: Arrays) -> None:
+def test_differences_are_what_was_added(pair, outputs):
     changed = {name: array.copy() for name, array in outputs.items()}
     changed["displacement"][5, 4, 2] += [0.3, 0.4, 0.0]
     changed["moved"][0, 0, 0] += 0.1 * np.ptp(outputs["moved"])
@@ -71,7 +71,7 @@ def test_differences_are_what_was_added(pair: TrialPair, outputs: Arrays) -> Non
 @pytest.mark.parametrize(
     "name", ["moved", "displacement", "affine", "control_points_2", "similarity_after"]
 )
-def test_nan_is_a_failure(pair: TrialPair, outputs: Arrays, name: str) -> None:
+def test_nan_is_a_failure(pair, outputs, name):
     broken = {key: array.copy() for key, array in outputs.items()}
     broken[name].flat[7 % broken[name].size] = np.nan
     found = compare(pair, outputs, IDENTITY, broken, CONFIG)
@@ -79,9 +79,7 @@ def test_nan_is_a_failure(pair: TrialPair, outputs: Arrays, name: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 4, 2), (1, 5, 4, 3), None])
-def test_missing_and_misshapen_outputs_are_failures(
-    pair: TrialPair, outputs: Arrays, shape: tuple[int, ...] | None
-) -> None:
+def test_missing_and_misshapen_outputs_are_failures(pair, outputs, shape):
     """Shapes that NumPy would broadcast, too."""
     broken = dict(outputs)
     del broken["displacement"]
@@ -91,9 +89,7 @@ def test_missing_and_misshapen_outputs_are_failures(
         compare(pair, outputs, IDENTITY, broken, CONFIG)
 
 
-def test_where_a_spline_ends_either_side_is_right(
-    pair: TrialPair, outputs: Arrays
-) -> None:
+def test_where_a_spline_ends_either_side_is_right(pair, outputs):
     """But only there, and NaN isn't."""
     lattice = np.diag([2.0, 2.0, 2.0, 1.0])
     lattice[:3, 3] = [-4.0, -6.0, -6.0]  # the spline begins at x = -2 ...
@@ -114,9 +110,7 @@ def test_where_a_spline_ends_either_side_is_right(
     )
 
 
-def test_at_the_edge_of_the_image_either_side_is_right(
-    pair: TrialPair, outputs: Arrays
-) -> None:
+def test_at_the_edge_of_the_image_either_side_is_right(pair, outputs):
     outputs["displacement"][:] = [1.0, 0.1, 0.1]  # half a voxel along the first axis
     changed = {name: array.copy() for name, array in outputs.items()}
     changed["moved"][5] = 0

@@ -5,9 +5,7 @@ import errno
 import json
 import re
 import resource
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,19 +15,16 @@ from tensorflow.core.protobuf import saved_model_pb2
 from dlir_tf.errors import ExportError, InputError
 from dlir_tf.export import fresh_process, parity, savedmodel
 from dlir_tf.export.description import describe_signatures
-from dlir_tf.export.fresh_process import Answer, Call
+from dlir_tf.export.fresh_process import Answer
 from dlir_tf.export.parity import Parity
 from dlir_tf.export.savedmodel import export_savedmodel, write_savedmodel
 from dlir_tf.export.warm_up import WARM_UP_FILE
-from dlir_tf.models.folder import Model
 
 EXACT = Parity(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, timings=(), peak_mb=0.0)
 
 
 @pytest.fixture(scope="module")
-def exported(
-    flat_model: Model, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, Parity]:
+def exported(flat_model, tmp_path_factory):
     """Exported from a folder whose files no process must take for modules."""
     home = tmp_path_factory.mktemp("home")
     for name in ("tensorflow", "numpy", "dlir_tf"):
@@ -41,20 +36,20 @@ def exported(
 
 
 @pytest.fixture(scope="module")
-def loaded(exported: tuple[Path, Parity]) -> Any:
+def loaded(exported):
     """The signatures of the export, by name."""
     return tf.saved_model.load(str(exported[0])).signatures
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(monkeypatch):
     """Exports that nobody checks, and that say nothing."""
     monkeypatch.setattr(savedmodel, "check_parity", lambda *_: EXACT)
     monkeypatch.setattr(savedmodel, "_write_warm_up", lambda *_: None)
     monkeypatch.setattr(savedmodel, "write_savedmodel", lambda *_, **__: None)
 
 
-def compiled_functions(folder: Path) -> int:
+def compiled_functions(folder):
     """How many functions of a SavedModel XLA must compile."""
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((folder / "saved_model.pb").read_bytes())
@@ -64,8 +59,8 @@ def compiled_functions(folder: Path) -> int:
 
 
 def test_fresh_process_gives_what_the_model_gives(
-    exported: tuple[Path, Parity],
-) -> None:
+    exported,
+):
     folder, figures = exported
     assert folder.parts[-3:] == ("export", "dlir", "1")
     assert 0 < figures.displacement_mm < 1e-3
@@ -79,7 +74,7 @@ def test_fresh_process_gives_what_the_model_gives(
     assert compiled_functions(folder) == 0
 
 
-def test_folder_is_what_a_server_expects(exported: tuple[Path, Parity]) -> None:
+def test_folder_is_what_a_server_expects(exported):
     folder, figures = exported
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert {"saved_model.pb", "variables/variables.index", WARM_UP_FILE} <= names
@@ -94,7 +89,7 @@ def test_folder_is_what_a_server_expects(exported: tuple[Path, Parity]) -> None:
             assert f"`{name}`" in card
 
 
-def test_description_is_that_of_the_signatures(loaded: Any, flat_model: Model) -> None:
+def test_description_is_that_of_the_signatures(loaded, flat_model):
     described = describe_signatures(flat_model.config)
     assert set(loaded) == set(described)
     for name, signature in loaded.items():
@@ -110,9 +105,7 @@ def test_description_is_that_of_the_signatures(loaded: Any, flat_model: Model) -
                 assert specs[key].shape.as_list() == free, key
 
 
-def test_warm_up_requests_are_of_every_signature(
-    loaded: Any, exported: tuple[Path, Parity]
-) -> None:
+def test_warm_up_requests_are_of_every_signature(loaded, exported):
     """The fresh process ran them with more pairs."""
     apis = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     warmed = []
@@ -128,15 +121,13 @@ def test_warm_up_requests_are_of_every_signature(
     assert sorted(warmed) == sorted(loaded)
 
 
-def test_xla_loads_and_runs_in_a_fresh_process(
-    flat_model: Model, tmp_path: Path
-) -> None:
+def test_xla_loads_and_runs_in_a_fresh_process(flat_model, tmp_path):
     write_savedmodel(tmp_path, flat_model, xla=True)
     assert compiled_functions(tmp_path) > 3
     assert parity.check_parity(tmp_path, flat_model).displacement_mm < 1e-3
 
 
-def replay_here(folder: Path, calls: list[Call]) -> list[Answer]:
+def replay_here(folder, calls):
     """Stands in for the fresh process, whose start takes seconds."""
     signatures = tf.saved_model.load(str(folder)).signatures
     answers = []
@@ -153,9 +144,7 @@ def replay_here(folder: Path, calls: list[Call]) -> list[Answer]:
     return answers
 
 
-def test_other_weights_in_the_folder_are_a_failure(
-    flat_model: Model, exported: tuple[Path, Parity], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_weights_in_the_folder_are_a_failure(flat_model, exported, monkeypatch):
     """The worst a fault could do: a valid export with the wrong content."""
     bias = flat_model.network.get_layer("stage_2_bspline").weights[-1]
     kept = bias.numpy()
@@ -169,7 +158,7 @@ def test_other_weights_in_the_folder_are_a_failure(
 
 
 @pytest.mark.parametrize("figure", ["displacement_mm", "moved", "labels", "quality"])
-def test_every_figure_counts(figure: str) -> None:
+def test_every_figure_counts(figure):
     assert EXACT.within_tolerance
     for value in (0.02, np.nan):
         assert not dataclasses.replace(EXACT, **{figure: value}).within_tolerance
@@ -180,15 +169,15 @@ def test_every_figure_counts(figure: str) -> None:
 )
 @pytest.mark.usefixtures("quick")
 def test_failure_leaves_only_what_was_there(
-    flat_model: Model,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    error: BaseException,
-) -> None:
+    flat_model,
+    tmp_path,
+    monkeypatch,
+    error,
+):
     export_savedmodel(flat_model, tmp_path / "export")
     there = sorted(tmp_path.rglob("*"))
 
-    def fail(folder: Path, *_: object, **__: object) -> None:
+    def fail(folder, *_, **__):
         (folder / "half.bin").write_bytes(b"half")
         raise error
 
@@ -200,7 +189,7 @@ def test_failure_leaves_only_what_was_there(
 
 
 @pytest.fixture
-def small_disk() -> Iterator[None]:
+def small_disk():
     """A disk on which no file can be larger than 100 kB."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
@@ -209,9 +198,7 @@ def small_disk() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("small_disk")
-def test_full_disk_is_an_error_of_the_disk(
-    flat_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disk_is_an_error_of_the_disk(flat_model, tmp_path, monkeypatch):
     large = np.random.default_rng(0).random(50_000)
     signature = tf.function(lambda: {"large": tf.constant(large)}, input_signature=[])
     monkeypatch.setattr(savedmodel, "build_signatures", lambda *_: {"large": signature})
@@ -222,10 +209,8 @@ def test_full_disk_is_an_error_of_the_disk(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_disk_as_tensorflow_tells_it(
-    flat_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
+def test_full_disk_as_tensorflow_tells_it(flat_model, tmp_path, monkeypatch):
+    def full(*_, **__):
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     monkeypatch.setattr(tf.saved_model, "save", full)
@@ -237,9 +222,7 @@ def test_full_disk_as_tensorflow_tells_it(
 
 
 @pytest.mark.usefixtures("quick")
-def test_model_of_other_images_keeps_its_name(
-    flat_model: Model, thick_model: Model, tmp_path: Path
-) -> None:
+def test_model_of_other_images_keeps_its_name(flat_model, thick_model, tmp_path):
     export_savedmodel(flat_model, tmp_path, version=3)
     export_savedmodel(flat_model, tmp_path, version=4)
     with pytest.raises(InputError, match="whose version 4 registers 2-d images"):
@@ -247,9 +230,7 @@ def test_model_of_other_images_keeps_its_name(
     export_savedmodel(thick_model, tmp_path, name="other")
 
 
-def test_what_went_wrong_in_the_fresh_process_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_went_wrong_in_the_fresh_process_is_told(tmp_path, monkeypatch):
     script = tmp_path / "replay.py"
     script.write_text("import sys\nprint('long')\nsys.exit('the reason')")
     monkeypatch.setattr(fresh_process, "_SCRIPT", script)
@@ -268,8 +249,8 @@ def test_what_went_wrong_in_the_fresh_process_is_told(
     ],
 )
 def test_model_that_needs_a_package_fails_in_the_fresh_process(
-    package: str, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    package, runtime, tmp_path, monkeypatch
+):
     """Its script forbids them before anything else is imported."""
     original = Path(fresh_process.__file__).with_name("replay.py").read_text("utf-8")
     script = tmp_path / "replay.py"

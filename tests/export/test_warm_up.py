@@ -1,7 +1,5 @@
 """Requests to warm up with must be what TensorFlow Serving reads."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +7,7 @@ import tensorflow as tf
 from dlir_tf.export.warm_up import WARM_UP_FILE, write_warm_up
 
 
-def test_requests_are_read_by_the_servers_own_classes(tmp_path: Path) -> None:
+def test_requests_are_read_by_the_servers_own_classes(tmp_path):
     apis = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     inputs = {
         "fixed": np.arange(300, dtype=np.float32).reshape(1, 10, 30),

@@ -28,7 +28,7 @@ with replacing(Path(sys.argv[1])) as unfinished:
 """
 
 
-def start(path: Path) -> subprocess.Popen[str]:
+def start(path):
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, str(path)],
         stdout=subprocess.PIPE,
@@ -37,12 +37,12 @@ def start(path: Path) -> subprocess.Popen[str]:
     )
 
 
-def write(path: Path, text: str) -> None:
+def write(path, text):
     with replacing(path) as unfinished:
         unfinished.write_text(text)
 
 
-def test_only_what_nobody_owns_any_more_is_removed(tmp_path: Path) -> None:
+def test_only_what_nobody_owns_any_more_is_removed(tmp_path):
     child = start(tmp_path / "a.txt")
     assert child.stdout is not None
     draft = tmp_path / child.stdout.readline().strip()
@@ -55,7 +55,7 @@ def test_only_what_nobody_owns_any_more_is_removed(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.txt"]
 
 
-def test_our_own_drafts_are_left_alone(tmp_path: Path) -> None:
+def test_our_own_drafts_are_left_alone(tmp_path):
     with replacing(tmp_path / "a.txt") as unfinished:
         unfinished.write_text("a")
         write(tmp_path / "b.txt", "b")
@@ -67,7 +67,7 @@ def test_our_own_drafts_are_left_alone(tmp_path: Path) -> None:
     assert found == {"a.txt": "a", "b.txt": "b", "c.txt": "c"}
 
 
-def test_folders_of_other_names_and_what_is_no_folder_stay(tmp_path: Path) -> None:
+def test_folders_of_other_names_and_what_is_no_folder_stay(tmp_path):
     (tmp_path / "unfinished-thesis").mkdir()
     (tmp_path / ".unfinished-note").write_text("mine")
     (tmp_path / ".unfinished-old").mkdir()
@@ -77,12 +77,10 @@ def test_folders_of_other_names_and_what_is_no_folder_stay(tmp_path: Path) -> No
     assert names == [".unfinished-note", "a.txt", "unfinished-thesis"]
 
 
-def test_a_file_system_without_locks_keeps_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_locks_keeps_all(tmp_path, monkeypatch):
     from dlir_tf.files import locks
 
-    def refuse(*_: object) -> None:
+    def refuse(*_):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
@@ -92,13 +90,11 @@ def test_a_file_system_without_locks_keeps_all(
     assert names == [".unfinished-old", "a.txt"]
 
 
-def test_a_draft_that_is_taken_for_abandoned_is_made_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draft_that_is_taken_for_abandoned_is_made_anew(tmp_path, monkeypatch):
     """Another process may come between the making of a folder and its lock."""
     make, made = drafts.tempfile.mkdtemp, []
 
-    def meanwhile(**where: str) -> str:
+    def meanwhile(**where):
         made.append(make(**where))
         if len(made) == 1:
             shutil.rmtree(made[0])
@@ -114,7 +110,7 @@ def test_a_draft_that_is_taken_for_abandoned_is_made_anew(
     assert (tmp_path / "a.txt").read_text() == "a"
 
 
-def test_a_lock_is_held_once(tmp_path: Path) -> None:
+def test_a_lock_is_held_once(tmp_path):
     with locked(tmp_path) as first:
         with locked(tmp_path) as second:
             assert (first, second) == (True, False)

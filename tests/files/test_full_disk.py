@@ -7,8 +7,6 @@ have for a process: writing beyond it fails as it does on a full disk.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from every_output import writers
@@ -74,9 +72,7 @@ print("done")
 """
 
 
-def run(
-    folder: Path, names: list[str], program: str = CHILD
-) -> subprocess.CompletedProcess[str]:
+def run(folder, names, program=CHILD):
     return subprocess.run(
         [sys.executable, "-c", program, str(folder), " ".join(names)],
         capture_output=True,
@@ -93,15 +89,13 @@ KINDS = {
 }
 
 
-def test_no_output_is_left_out() -> None:
+def test_no_output_is_left_out():
     starts = tuple(start for kind in KINDS.values() for start in kind)
     assert [name for name in writers() if not name.startswith(starts)] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_disk_of_any_size_keeps_the_old_or_has_the_new(
-    tmp_path: Path, kind: str
-) -> None:
+def test_a_disk_of_any_size_keeps_the_old_or_has_the_new(tmp_path, kind):
     names = [name for name in writers() if name.startswith(KINDS[kind])]
     done = run(tmp_path, names)
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
@@ -148,7 +142,7 @@ print("done")
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+def tiny_disk(tmp_path):
     """A disk of two megabytes, where a test may have one."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -160,7 +154,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("kind", ["images", "transforms"])
-def test_a_disk_that_is_really_full(tiny_disk: Path, kind: str) -> None:
+def test_a_disk_that_is_really_full(tiny_disk, kind):
     names = [name for name in writers() if name.startswith(KINDS[kind])]
     done = run(tiny_disk, names, FILLED)
     assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr

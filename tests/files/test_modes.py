@@ -1,8 +1,6 @@
 """Results are as readable as the user's umask says: pictures of patients, too."""
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from every_output import writers
@@ -13,21 +11,19 @@ MODES = {0o077: 0o600, 0o027: 0o640, 0o022: 0o644, 0o002: 0o664}
 
 
 @pytest.fixture(params=MODES, ids=oct)
-def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+def umask(request):
     before = os.umask(request.param)
     yield request.param
     os.umask(before)
 
 
-def modes(folder: Path) -> dict[str, int]:
+def modes(folder):
     """Of all files in a folder and below."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.name: path.stat().st_mode & 0o777 for path in files}
 
 
-def test_every_file_has_the_mode_that_the_umask_leaves(
-    tmp_path: Path, umask: int
-) -> None:
+def test_every_file_has_the_mode_that_the_umask_leaves(tmp_path, umask):
     every = writers()
     for name, write in every.items():
         write(tmp_path / name)
@@ -37,7 +33,7 @@ def test_every_file_has_the_mode_that_the_umask_leaves(
     assert {name: mode for name, mode in found.items() if mode != MODES[umask]} == {}
 
 
-def test_an_old_files_mode_does_not_stay(tmp_path: Path, umask: int) -> None:
+def test_an_old_files_mode_does_not_stay(tmp_path, umask):
     write = writers()["picture.png"]
     (tmp_path / "picture.png").touch()
     (tmp_path / "picture.png").chmod(0o666)
@@ -45,7 +41,7 @@ def test_an_old_files_mode_does_not_stay(tmp_path: Path, umask: int) -> None:
     assert modes(tmp_path) == {"picture.png": MODES[umask]}
 
 
-def test_a_models_files_have_it_too(tmp_path: Path, umask: int) -> None:
+def test_a_models_files_have_it_too(tmp_path, umask):
     from dlir_tf.config import Config
     from dlir_tf.models.folder import make_model, save_model
     from dlir_tf.models.model import build_model
@@ -66,7 +62,7 @@ def test_a_models_files_have_it_too(tmp_path: Path, umask: int) -> None:
     assert {name: mode for name, mode in found.items() if mode != MODES[umask]} == {}
 
 
-def test_what_is_made_for_a_server_has_it_too(tmp_path: Path, umask: int) -> None:
+def test_what_is_made_for_a_server_has_it_too(tmp_path, umask):
     """By TensorFlow itself, which has its own way of opening files."""
     import tensorflow as tf
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -41,9 +40,7 @@ main(["write", sys.argv[1]])
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")],
 )
-def test_the_command_line_cleans_up_and_says_one_word(
-    tmp_path: Path, number: int, code: int, word: str
-) -> None:
+def test_the_command_line_cleans_up_and_says_one_word(tmp_path, number, code, word):
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path / "a.txt")],
         stdout=subprocess.PIPE,
@@ -59,7 +56,7 @@ def test_the_command_line_cleans_up_and_says_one_word(
     assert list(tmp_path.iterdir()) == []
 
 
-def lose(number: int) -> None:
+def lose(number):
     """Gets a signal where what it raises is lost, as in code that others run."""
     try:
         os.kill(os.getpid(), number)
@@ -69,12 +66,10 @@ def lose(number: int) -> None:
 
 
 @pytest.mark.parametrize(("number", "kind"), SIGNALS.items())
-def test_what_got_lost_is_heard_before_a_file_takes_its_place(
-    tmp_path: Path, number: int, kind: type[KeyboardInterrupt]
-) -> None:
+def test_what_got_lost_is_heard_before_a_file_takes_its_place(tmp_path, number, kind):
     after = []
 
-    def write() -> None:
+    def write():
         with replacing(tmp_path / "a.txt") as unfinished:
             unfinished.write_text("whole")
             lose(number)
@@ -88,8 +83,8 @@ def test_what_got_lost_is_heard_before_a_file_takes_its_place(
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError("of C++"), SystemExit(0)])
-def test_what_got_lost_is_heard_at_the_end(error: BaseException | None) -> None:
-    def work() -> None:
+def test_what_got_lost_is_heard_at_the_end(error):
+    def work():
         lose(signal.SIGTERM)
         if error is not None:
             raise error
@@ -98,7 +93,7 @@ def test_what_got_lost_is_heard_at_the_end(error: BaseException | None) -> None:
         work()
 
 
-def test_afterwards_all_is_as_before() -> None:
+def test_afterwards_all_is_as_before():
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(KeyboardInterrupt), stoppable():
         lose(signal.SIGINT)
@@ -108,7 +103,7 @@ def test_afterwards_all_is_as_before() -> None:
         pass
 
 
-def test_what_is_ignored_stays_ignored() -> None:
+def test_what_is_ignored_stays_ignored():
     """A shell lets its background jobs ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -28,10 +28,10 @@ class Parameters:
     splines: tuple[tuple[np.ndarray, tuple[int, ...]], ...]
 
     @property
-    def ndim(self) -> int:
+    def ndim(self):
         return len(self.grid.shape)
 
-    def ours(self) -> Transform:
+    def ours(self):
         splines: list[Component] = [
             stage_bspline(points, steps, self.grid.affine)
             for points, steps in self.splines
@@ -39,7 +39,7 @@ class Parameters:
         affines = [Affine(matrix) for matrix in self._world_matrices()]
         return Transform((*splines[::-1], *affines))
 
-    def itk(self) -> sitk.CompositeTransform:
+    def itk(self):
         """Filled in the order initial, affine, u_1 ... u_K: the last acts first."""
         composite = sitk.CompositeTransform(self.ndim)
         for matrix in self._world_matrices()[::-1]:
@@ -48,7 +48,7 @@ class Parameters:
             composite.AddTransform(sitk_spline(points, steps, self.grid))
         return composite
 
-    def _world_matrices(self) -> list[np.ndarray]:
+    def _world_matrices(self):
         last_row = np.eye(self.ndim + 1)[-1:]
         to_world = self.grid.affine
         affine = to_world @ np.vstack([self.matrix, last_row]) @ np.linalg.inv(to_world)
@@ -56,9 +56,7 @@ class Parameters:
         return [affine, self.initial]
 
 
-def random_parameters(
-    rng: np.random.Generator, ndim: int, num_splines: int, size: float = 1.0
-) -> Parameters:
+def random_parameters(rng, ndim, num_splines, size=1.0):
     shape = SHAPES[ndim]
     grid = Grid(shape, random_frame(rng, SPACINGS[ndim], 20.0 * np.arange(ndim), shape))
     initial = np.eye(ndim + 1)
@@ -78,11 +76,11 @@ def random_parameters(
 
 
 def random_frame(
-    rng: np.random.Generator,
-    spacing: tuple[float, ...] | np.ndarray,
-    centre: np.ndarray,
-    shape: tuple[int, ...],
-) -> np.ndarray:
+    rng,
+    spacing,
+    centre,
+    shape,
+):
     """An oblique frame, mirrored half of the time, with its centre at a place."""
     ndim = len(spacing)
     turn, _ = np.linalg.qr(rng.normal(size=(ndim, ndim)))
@@ -93,50 +91,48 @@ def random_frame(
 
 
 def random_image(
-    rng: np.random.Generator,
-    shape: tuple[int, ...],
-    affine: np.ndarray,
-    dtype: np.dtype | type = np.float32,
-) -> Image:
+    rng,
+    shape,
+    affine,
+    dtype=np.float32,
+):
     array = ndimage.gaussian_filter(rng.normal(size=shape), 1.0)
     array = 100 * (array - array.min()) / np.ptp(array)
     return Image(array.astype(dtype), affine)
 
 
 def reference_within(
-    rng: np.random.Generator,
-    grid: Grid,
-    spacing: tuple[float, ...] | np.ndarray,
-    shape: tuple[int, ...],
-) -> Image:
+    rng,
+    grid,
+    spacing,
+    shape,
+):
     """An oblique grid of its own around the centre of a working grid."""
     centre = grid.affine @ [*((np.asarray(grid.shape) - 1) / 2), 1]
     frame = random_frame(rng, spacing, centre[:-1], shape)
     return Image(np.zeros(shape, np.float32), frame)
 
 
-def points_within(
-    rng: np.random.Generator, image: Image, count: int = 500, beyond: float = 0.0
-) -> np.ndarray:
+def points_within(rng, image, count=500, beyond=0.0):
     """World points between an image's voxels, and as far beyond as is asked for."""
     last = np.asarray(image.shape) - 1
     voxels = rng.uniform(-beyond, 1 + beyond, (count, image.ndim)) * last
     return voxels @ image.affine[:-1, :-1].T + image.affine[:-1, -1]
 
 
-def grid_of(image: Image) -> np.ndarray:
+def grid_of(image):
     """World points of all voxels, `(*shape, ndim)`."""
     voxels = np.moveaxis(np.indices(image.shape), 0, -1)
     return voxels @ image.affine[:-1, :-1].T + image.affine[:-1, -1]
 
 
-def itk_map(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
+def itk_map(transform, points):
     """RAS+ points through an ITK transform, RAS+ again."""
     mapped = [transform.TransformPoint(point) for point in flip_ras_lps(points)]
     return flip_ras_lps(np.array(mapped))
 
 
-def sitk_image(image: Image) -> sitk.Image:
+def sitk_image(image):
     converted = sitk.GetImageFromArray(image.array.T)
     lps, spacing = _flip(image.affine), image.spacing
     converted.SetSpacing(spacing)
@@ -145,7 +141,7 @@ def sitk_image(image: Image) -> sitk.Image:
     return converted
 
 
-def sitk_affine(matrix: np.ndarray) -> sitk.AffineTransform:
+def sitk_affine(matrix):
     ndim = len(matrix) - 1
     signs = np.diag([*np.array([-1.0, -1.0, 1.0])[:ndim], 1.0])
     flipped = signs @ matrix @ signs
@@ -155,9 +151,7 @@ def sitk_affine(matrix: np.ndarray) -> sitk.AffineTransform:
     return transform
 
 
-def sitk_spline(
-    control_points: np.ndarray, spacing: tuple[int, ...], grid: Grid
-) -> sitk.BSplineTransform:
+def sitk_spline(control_points, spacing, grid):
     ndim = len(spacing)
     steps, lps = np.asarray(spacing), _flip(grid.affine)
     first = lps[:-1, :-1] @ ((steps - 1) / 2 - 2 * steps) + lps[:-1, -1]
@@ -177,6 +171,6 @@ def sitk_spline(
     return transform
 
 
-def _flip(matrix: np.ndarray) -> np.ndarray:
+def _flip(matrix):
     """A voxel-to-world matrix as ITK has it, LPS."""
     return np.vstack([flip_ras_lps(matrix[:-1].T).T, matrix[-1:]])

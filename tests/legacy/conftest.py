@@ -6,7 +6,6 @@ files of NumPy arrays pass between the two.
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,9 @@ HERE = Path(__file__).resolve().parent
 collect_ignore_glob = ["run_*.py"]
 MADE_BY_MAKE = HERE.parents[1] / ".venv-legacy"
 
-Arrays = dict[str, np.ndarray]
-RunLegacy = Callable[..., Arrays]
-
 
 @pytest.fixture(scope="session")
-def legacy_python() -> Path:
+def legacy_python():
     """The interpreter: `DLIR_TF_LEGACY_PYTHON`, or that of `make legacy`."""
     chosen = os.environ.get("DLIR_TF_LEGACY_PYTHON")
     if chosen:
@@ -33,12 +29,10 @@ def legacy_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_legacy(
-    legacy_python: Path, tmp_path_factory: pytest.TempPathFactory
-) -> RunLegacy:
+def run_legacy(legacy_python, tmp_path_factory):
     """Runs `SCRIPT ARGUMENT... INPUTS OUTPUTS` there, and returns its arrays."""
 
-    def run(script: Path, *arguments: Path, inputs: Arrays) -> Arrays:
+    def run(script, *arguments, inputs):
         folder = tmp_path_factory.mktemp("legacy")
         files = [folder / "inputs.npz", folder / "outputs.npz"]
         np.savez(files[0], **inputs)

@@ -18,11 +18,10 @@ SHAPES = {"small": (2, 7, 5, 3), "large": (1, 33, 18, 1), "thin": (3, 2, 11, 2)}
 # What they do outside the image: repeat its border, or go to 0.
 FILL_VALUES = {"dense_image_warp": None, "resampler": 0.0, "interpolate_bilinear": None}
 
-Arrays = dict[str, np.ndarray]
 each = pytest.mark.parametrize("function", FILL_VALUES)
 
 
-def _make_cases() -> dict[str, Arrays]:
+def _make_cases():
     rng = np.random.default_rng(11)
     cases = {}
     for name, shape in SHAPES.items():
@@ -37,7 +36,7 @@ def _make_cases() -> dict[str, Arrays]:
     return cases
 
 
-def _case(rng: np.random.Generator, shape: tuple[int, ...], ddf: np.ndarray) -> Arrays:
+def _case(rng, shape, ddf):
     image, weights = rng.normal(size=(2, *shape))
     arrays = {"image": image, "ddf": ddf, "weights": weights}
     return {name: array.astype("float32") for name, array in arrays.items()}
@@ -48,21 +47,21 @@ FRACTIONS = [name for name in CASES if name not in ("whole", "zero")]
 
 
 @pytest.fixture(scope="module")
-def theirs(run_legacy) -> dict[str, dict[str, Arrays]]:
+def theirs(run_legacy):
     """Of each case and function the value and the gradients."""
     inputs = {
         f"{case}/{name}": array
         for case, arrays in CASES.items()
         for name, array in arrays.items()
     }
-    results: dict[str, dict[str, Arrays]] = {}
+    results = {}
     for key, array in run_legacy(SCRIPT, inputs=inputs).items():
         case, function, name = key.split("/")
         results.setdefault(case, {}).setdefault(function, {})[name] = array
     return results
 
 
-def _ours(case: str, function: str) -> Arrays:
+def _ours(case, function):
     image, ddf, weights = (tf.constant(a) for a in CASES[case].values())
     with tf.GradientTape() as tape:
         tape.watch([image, ddf])
@@ -77,12 +76,12 @@ def _ours(case: str, function: str) -> Arrays:
     return {n: t.numpy() for n, t in zip(names, (value, *gradients), strict=True)}
 
 
-def _positions(case: str) -> np.ndarray:
+def _positions(case):
     ddf = CASES[case]["ddf"]
     return np.moveaxis(np.indices(ddf.shape[1:3]), 0, -1) + ddf
 
 
-def _distance_inside(case: str) -> np.ndarray:
+def _distance_inside(case):
     """How far inside the image positions are, in voxels; negative outside."""
     positions = _positions(case)
     last = np.array(positions.shape[1:3]) - 1

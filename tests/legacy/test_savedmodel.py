@@ -16,7 +16,6 @@ from dlir_tf.export.pairs import trial_batches
 from dlir_tf.export.parity import inputs_of
 from dlir_tf.export.savedmodel import write_savedmodel
 
-Arrays = dict[str, np.ndarray]
 SIGNATURES = {"serving_default", "parameters", "moved_labels", "quality"}
 FLAT = {
     "ndim": 2,
@@ -42,7 +41,7 @@ EXPORTS = {"2-d, compiled by XLA": (FLAT, True), "3-d": (THICK, False)}
 TOLERANCE = 1e-4
 
 
-def _call_here(folder: Path, inputs: Arrays) -> dict[str, Arrays]:
+def _call_here(folder, inputs):
     results = {}
     for name, serve in tf.saved_model.load(str(folder)).signatures.items():
         wanted = serve.structured_input_signature[1]
@@ -51,10 +50,10 @@ def _call_here(folder: Path, inputs: Arrays) -> dict[str, Arrays]:
     return results
 
 
-def _call_there(run_legacy, folder: Path, inputs: Arrays) -> dict[str, Arrays]:
+def _call_there(run_legacy, folder, inputs):
     """By the script that proves exports, which lets neither Keras nor us in."""
     named = {f"0/{s}/{key}": a for s in SIGNATURES for key, a in inputs.items()}
-    results: dict[str, Arrays] = {}
+    results = {}
     arrays = run_legacy(Path(replay.__file__), folder, inputs=named)
     for name, array in arrays.items():
         _, signature, key = name.split("/")

@@ -1,8 +1,5 @@
 """What the tests of similarities of different modalities share."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,14 +8,12 @@ from scipy import ndimage
 from dlir_tf.compute.compilation import without_islands
 from dlir_tf.layers.warp import Warp
 
-Similarity = Callable[..., Any]
-
 
 @pytest.fixture
-def scene(rng: np.random.Generator) -> Callable[..., np.ndarray]:
+def scene(rng):
     """Returns a function that makes smooth images in [0, 1], `(batch, *size, 1)`."""
 
-    def make(size: tuple[int, ...], batch: int = 1, sigma: float = 2.0) -> np.ndarray:
+    def make(size, batch=1, sigma=2.0):
         noise = rng.normal(size=(batch, *size))
         smooth = ndimage.gaussian_filter(noise, [0, *[sigma] * len(size)])
         axes = tuple(range(1, len(size) + 1))
@@ -29,11 +24,11 @@ def scene(rng: np.random.Generator) -> Callable[..., np.ndarray]:
 
 
 @pytest.fixture
-def assert_gradient_is_right(rng: np.random.Generator) -> Callable[..., None]:
+def assert_gradient_is_right(rng):
     """Returns a check of a similarity's gradient against finite differences."""
 
     @without_islands()  # to compile them takes longer
-    def check(similarity: Similarity, fixed: np.ndarray, moved: np.ndarray) -> None:
+    def check(similarity, fixed, moved):
         tensor = tf.constant(moved)
         with tf.GradientTape() as tape:
             tape.watch(tensor)
@@ -58,13 +53,11 @@ def assert_gradient_is_right(rng: np.random.Generator) -> Callable[..., None]:
 
 
 @pytest.fixture
-def recover_shift(scene: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+def recover_shift(scene):
     """Returns a function that finds a shift between two "modalities" by descent."""
 
     @without_islands()
-    def recover(
-        loss: Similarity, shift: tuple[float, ...], rate: float, steps: int = 60
-    ) -> np.ndarray:
+    def recover(loss, shift, rate, steps=60):
         ndim = len(shift)
         size = (40, 36) if ndim == 2 else (20, 18, 19)
         anatomy = scene([n + 12 for n in size])[0, ..., 0]
@@ -81,7 +74,7 @@ def recover_shift(scene: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]
         optimizer = tf.keras.optimizers.Adam(rate)
 
         @tf.function(autograph=False)
-        def gradient(shift: Any) -> Any:
+        def gradient(shift):
             with tf.GradientTape() as tape:
                 tape.watch(shift)
                 ddf = tf.zeros((1, *size, ndim)) + shift

@@ -9,7 +9,7 @@ from random_models import affine, random_model, spline
 
 from dlir_tf.export.tflite.file import export_tflite
 from dlir_tf.models.folder import Model, save_model
-from dlir_tf.models.litert import LiteRTModel, load_litert
+from dlir_tf.models.litert import load_litert
 
 SHAPE = (20, 24, 6)
 CONFIG = {
@@ -32,12 +32,12 @@ class Exported:
     folder: Path
     path: Path
 
-    def load(self) -> LiteRTModel:
+    def load(self):
         return load_litert(self.path)
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported(tmp_path_factory):
     provenance = {"seed": 17, "weights_sha256": "0a1b"}
     rng = np.random.default_rng(17)
     model = random_model(CONFIG, rng, 0.2, provenance=provenance)

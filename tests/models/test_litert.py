@@ -19,7 +19,7 @@ from dlir_tf.registration import build_transform
 SIZE, SPACING = (29, 21, 6), (2.0, 2.8, 6.0)
 
 
-def image(seed: int, size: tuple[int, ...], *, flip: bool = False) -> Image:
+def image(seed, size, *, flip=False):
     """Blobs on an oblique grid."""
     rng = np.random.default_rng(seed)
     array = ndimage.gaussian_filter(rng.normal(size=size), 2)
@@ -38,11 +38,11 @@ def image(seed: int, size: tuple[int, ...], *, flip: bool = False) -> Image:
 
 
 @pytest.fixture
-def pair() -> tuple[Image, Image]:
+def pair():
     return image(1, SIZE), image(2, (27, 25, 7), flip=True)
 
 
-def test_the_same_parameters(exported, pair) -> None:
+def test_the_same_parameters(exported, pair):
     model, litert = exported.model, exported.load()
     working = prepare_pair(*pair, model.config, shape=litert.shape)
     assert working.grid.shape == litert.shape
@@ -54,7 +54,7 @@ def test_the_same_parameters(exported, pair) -> None:
     assert np.abs(received["control_points_2"]).max() > 0.01
 
 
-def test_a_card_of_another_shape_than_the_model_is_refused(exported, tmp_path) -> None:
+def test_a_card_of_another_shape_than_the_model_is_refused(exported, tmp_path):
     """As an older file's could be, which has no digest of its card."""
     flatbuffer, card = read_model_file(exported.path)
     with pytest.raises(
@@ -63,7 +63,7 @@ def test_a_card_of_another_shape_than_the_model_is_refused(exported, tmp_path) -
         LiteRTModel(flatbuffer, replace(card, shape=(20, 24, 12)))
 
 
-def test_register_pads_smaller_images_to_the_models_shape(exported, pair) -> None:
+def test_register_pads_smaller_images_to_the_models_shape(exported, pair):
     small = image(1, (17, 13, 5))
     model = exported.model
     result = dlir_tf.register(small, pair[1], model=exported.load(), do_no_harm=False)
@@ -78,19 +78,19 @@ def test_register_pads_smaller_images_to_the_models_shape(exported, pair) -> Non
     assert result.moved.shape == small.shape
 
 
-def test_register_refuses_larger_images(exported, pair) -> None:
+def test_register_refuses_larger_images(exported, pair):
     large = image(1, (29, 21, 9))
     with pytest.raises(InputError, match=r"--shape 20,24,9"):
         dlir_tf.register(large, pair[1], model=exported.load())
 
 
-def test_a_grid_of_another_shape(exported, pair) -> None:
+def test_a_grid_of_another_shape(exported, pair):
     working = prepare_pair(*pair, exported.model.config, shape=(24, 24, 6))
     with pytest.raises(InputError, match=r"\(20, 24, 6\).*Received: \(24, 24, 6\)"):
         exported.load().predict(working)
 
 
-def test_it_says_what_it_is(exported) -> None:
+def test_it_says_what_it_is(exported):
     litert = dlir_tf.load_model(exported.path)
     assert isinstance(litert, dlir_tf.LiteRTModel)
     assert litert.config == exported.model.config
@@ -98,13 +98,13 @@ def test_it_says_what_it_is(exported) -> None:
     assert litert.provenance == exported.model.provenance
 
 
-def test_without_its_runtime(exported, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_runtime(exported, monkeypatch):
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(InputError, match=r"pip install dlir-tf\[litert\]"):
         load_litert(exported.path)
 
 
-def test_what_the_runtime_cant_run(exported, tmp_path) -> None:
+def test_what_the_runtime_cant_run(exported, tmp_path):
     path = tmp_path / "other.tflite"
     path.write_bytes(
         pack(b"no model" * 9, Card(exported.model.config, (4, 4, 4), "int8"))

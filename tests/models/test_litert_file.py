@@ -3,7 +3,6 @@
 import io
 import json
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -15,17 +14,17 @@ FLATBUFFER = bytes(range(256)) * 3
 
 
 @pytest.fixture
-def card() -> Card:
+def card():
     return Card(load_config("demo"), (16, 32, 8), "int8", {"seed": 3, "loss": 0.5})
 
 
-def test_gives_back_what_was_packed(tmp_path: Path, card: Card) -> None:
+def test_gives_back_what_was_packed(tmp_path, card):
     path = tmp_path / "model.tflite"
     path.write_bytes(pack(FLATBUFFER, card))
     assert read_model_file(path) == (FLATBUFFER, card)
 
 
-def test_any_zip_program_lists_what_the_model_is(card: Card) -> None:
+def test_any_zip_program_lists_what_the_model_is(card):
     whole = pack(FLATBUFFER, card)
     assert whole.startswith(FLATBUFFER)  # where interpreters look for it
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
@@ -34,13 +33,13 @@ def test_any_zip_program_lists_what_the_model_is(card: Card) -> None:
         assert b"stages" in archive.read("config.yaml")
 
 
-def test_missing(tmp_path: Path) -> None:
+def test_missing(tmp_path):
     with pytest.raises(InputError, match=r"no such model file.*--format tflite"):
         read_model_file(tmp_path / "model.tflite")
 
 
 @pytest.mark.parametrize("kept", [100, len(FLATBUFFER) + 40, -5])
-def test_cut_short(tmp_path: Path, card: Card, kept: int) -> None:
+def test_cut_short(tmp_path, card, kept):
     path = tmp_path / "model.tflite"
     path.write_bytes(pack(FLATBUFFER, card)[:kept])
     with pytest.raises(InputError, match="isn't a whole model file"):
@@ -48,7 +47,7 @@ def test_cut_short(tmp_path: Path, card: Card, kept: int) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 500])
-def test_a_changed_byte(tmp_path: Path, card: Card, position: int) -> None:
+def test_a_changed_byte(tmp_path, card, position):
     whole = bytearray(pack(FLATBUFFER, card))
     whole[position] ^= 1
     path = tmp_path / "model.tflite"
@@ -57,9 +56,7 @@ def test_a_changed_byte(tmp_path: Path, card: Card, position: int) -> None:
         read_model_file(path)
 
 
-def test_of_another_version(
-    tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_another_version(tmp_path, card, monkeypatch):
     path = tmp_path / "model.tflite"
     with monkeypatch.context() as patch:
         patch.setattr("dlir_tf.models.litert_file.FORMAT_VERSION", 99)
@@ -68,7 +65,7 @@ def test_of_another_version(
         read_model_file(path)
 
 
-def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+def test_a_bomb_is_not_unpacked(tmp_path):
     """Gigabytes of zeros pack into megabytes; a config has a few thousand bytes."""
     whole = io.BytesIO(FLATBUFFER)
     with zipfile.ZipFile(whole, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -92,9 +89,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_card_that_does_not_fit(
-    tmp_path: Path, card: Card, change: dict[str, object]
-) -> None:
+def test_a_card_that_does_not_fit(tmp_path, card, change):
     with zipfile.ZipFile(io.BytesIO(pack(FLATBUFFER, card))) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     content = {**json.loads(entries["dlir_tf.json"]), **change}
@@ -107,7 +102,7 @@ def test_a_card_that_does_not_fit(
         read_model_file(tmp_path / "model.tflite")
 
 
-def packed_again(card: Card, change: dict[str, object], config: str = "") -> bytes:
+def packed_again(card, change, config=""):
     """A file of which somebody has changed the card, or its config's text."""
     with zipfile.ZipFile(io.BytesIO(pack(FLATBUFFER, card))) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
@@ -129,9 +124,7 @@ def packed_again(card: Card, change: dict[str, object], config: str = "") -> byt
     ],
     ids=str,
 )
-def test_a_card_that_was_changed(
-    tmp_path: Path, card: Card, change: dict[str, object]
-) -> None:
+def test_a_card_that_was_changed(tmp_path, card, change):
     path = tmp_path / "model.tflite"
     path.write_bytes(packed_again(card, {}))
     read_model_file(path)
@@ -140,7 +133,7 @@ def test_a_card_that_was_changed(
         read_model_file(path)
 
 
-def test_a_config_that_was_changed(tmp_path: Path, card: Card) -> None:
+def test_a_config_that_was_changed(tmp_path, card):
     path = tmp_path / "model.tflite"
     other = card.config.model_copy(update={"spacing": (1.9, 1.8, None)})
     path.write_bytes(packed_again(card, {}, dump_config(other)))
@@ -148,9 +141,7 @@ def test_a_config_that_was_changed(tmp_path: Path, card: Card) -> None:
         read_model_file(path)
 
 
-def test_a_file_of_an_older_version_has_no_digest_of_its_card(
-    tmp_path: Path, card: Card
-) -> None:
+def test_a_file_of_an_older_version_has_no_digest_of_its_card(tmp_path, card):
     path = tmp_path / "model.tflite"
     path.write_bytes(packed_again(card, {"card_sha256": None, "shape": [16, 32, 16]}))
     assert read_model_file(path)[1].shape == (16, 32, 16)

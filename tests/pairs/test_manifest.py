@@ -11,7 +11,7 @@ from dlir_tf.pairs.manifest import data_digest, read_manifest
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     """A folder with files `a` to `d` in a subfolder; a manifest opens none of them."""
     (tmp_path / "scans").mkdir()
     for name in "abcd":
@@ -19,13 +19,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write(folder: Path, text: str) -> Path:
+def write(folder, text):
     path = folder / "pairs.csv"
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def problem(folder: Path, text: str) -> str:
+def problem(folder, text):
     with pytest.raises(InputError) as caught:
         read_manifest(write(folder, text))
     return str(caught.value)

@@ -67,7 +67,7 @@ def pair(rng, request):
     )
 
 
-def _plane(fixed, moving) -> SlicePlane:
+def _plane(fixed, moving):
     return common_plane(fixed.grid, moving.grid)
 
 
@@ -75,7 +75,7 @@ def _flatten(image, frame):
     return SlicePlane(frame, np.eye(4), 1.0).flatten(image)
 
 
-def _in_plane(rng, fixed: Image) -> Transform:
+def _in_plane(rng, fixed):
     """What a model would have found: two splines, then an affine."""
     grid = working_grid(fixed.grid, (1.0, 1.0), (8, 8))
     splines = []
@@ -108,7 +108,7 @@ def test_the_fixed_slice_goes_to_the_moving_slice_as_in_the_plane(rng, pair):
     np.testing.assert_allclose(plane.flatten(fixed).spacing, fixed.spacing[1:])
 
 
-def _itk_spline(spline: BSpline) -> sitk.BSplineTransform:
+def _itk_spline(spline):
     signs = np.diag([-1.0, -1.0, 1.0, 1.0])
     lattice = signs @ spline.lattice
     spacing = np.linalg.norm(lattice[:3, :3], axis=0)

@@ -20,8 +20,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from mutants import Mutant, mutant_of
-from originals import Original, make_originals
+from mutants import mutant_of
+from originals import make_originals
 
 MOST_SECONDS, MOST_MEGABYTES = 60.0, 1000
 _GUARD = Path(__file__).with_name("guard.py")
@@ -41,10 +41,10 @@ class Fault:
 class Guard:
     """The process that reads; a new one where the last one died."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, kind: str, path: Path) -> dict:
+    def ask(self, kind, path):
         """What came of reading a file."""
         process = self._process or self._start()
         assert process.stdin is not None
@@ -62,7 +62,7 @@ class Guard:
         said = f"ended with {code}" if ready else f"took over {MOST_SECONDS:g} s"
         return {"is": "wrong", "said": said, "seconds": 0, "megabytes": 0}
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self):
         path = os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
             [sys.executable, str(_GUARD)],
@@ -73,20 +73,20 @@ class Guard:
         )
         return self._process
 
-    def close(self) -> None:
+    def close(self):
         """Ends the process."""
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait()
 
 
-def _placed(folder: Path, files: dict[str, bytes]) -> None:
+def _placed(folder, files):
     folder.mkdir()
     for name, raw in files.items():
         (folder / name).write_bytes(raw)
 
 
-def _judge(answer: dict, whole: str, mutant: Mutant) -> str:
+def _judge(answer, whole, mutant):
     """One word for a row of the table; `wrong` has its reason after it."""
     if answer["is"] == "wrong":
         return f"wrong: {answer['said']}"
@@ -101,9 +101,7 @@ def _judge(answer: dict, whole: str, mutant: Mutant) -> str:
     return "another"
 
 
-def fuzz(
-    count: int, first_seed: int, keep: Path | None = None, only: str = ""
-) -> tuple[dict[str, Counter], list[Fault]]:
+def fuzz(count, first_seed, keep=None, only=""):
     """Reads so many damaged files.
 
     Args:
@@ -146,11 +144,11 @@ def fuzz(
     return table, faults
 
 
-def _not_plain(folder: str, names: list[str]) -> list[str]:
+def _not_plain(folder, names):
     return [name for name in names if not Path(folder, name).is_file()]
 
 
-def _read_whole(guard: Guard, scratch: Path, original: Original) -> str:
+def _read_whole(guard, scratch, original):
     """What the original says; it must be readable."""
     folder = scratch / "whole"
     _placed(folder, original.files)
@@ -161,7 +159,7 @@ def _read_whole(guard: Guard, scratch: Path, original: Original) -> str:
     return answer["digest"]
 
 
-def main() -> int:
+def main():
     """Prints a table and the faults; 1 if there are any."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=10_000)

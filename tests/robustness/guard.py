@@ -26,7 +26,7 @@ ADDRESS_SPACE = 12 << 30
 _POINTS = np.array([[1.0, 2.0, 3.0], [-20.0, 15.0, 75.0]])
 
 
-def _seen(image: Any) -> list[Any]:
+def _seen(image):
     return [
         image.array.shape,
         str(image.array.dtype),
@@ -35,7 +35,7 @@ def _seen(image: Any) -> list[Any]:
     ]
 
 
-def _transform(path: Path) -> list[Any]:
+def _transform(path):
     transform = read_transform(path)
     points = _POINTS[:, : transform.ndim]
     return [transform.map_points(points), transform.inverse().map_points(points)]
@@ -52,7 +52,7 @@ READERS: dict[str, Callable[[Path], list[Any]]] = {
 }
 
 
-def _digest(parts: list[Any]) -> str:
+def _digest(parts):
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -61,18 +61,18 @@ def _digest(parts: list[Any]) -> str:
     return whole.hexdigest()
 
 
-def _peak_megabytes() -> int:
+def _peak_megabytes():
     """The most memory since `_forget_peak`."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) // 1024
 
 
-def _forget_peak() -> None:
+def _forget_peak():
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def _outcome(kind: str, path: Path) -> dict[str, Any]:
+def _outcome(kind, path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -89,7 +89,7 @@ def _outcome(kind: str, path: Path) -> dict[str, Any]:
     return {"is": "read", "digest": digest, "said": " | ".join(words)[:300]}
 
 
-def main() -> None:
+def main():
     """Answers lines until there are no more."""
     import SimpleITK  # noqa: F401  # not to be counted with the first file
 

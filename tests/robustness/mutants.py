@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from originals import Original
 
 _EDGES = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000]
 _EDGES += [0xFFFFFFFF, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF]
@@ -48,7 +47,7 @@ class Mutant:
     told: bool = False
 
 
-def mutant_of(original: Original, seed: int) -> Mutant:
+def mutant_of(original, seed):
     """The mutant of a file that belongs to a seed."""
     rng = np.random.default_rng([seed, *original.name.encode()])
     victim = sorted(original.files)[int(rng.integers(len(original.files)))]
@@ -69,11 +68,11 @@ def mutant_of(original: Original, seed: int) -> Mutant:
     return Mutant(how, {**original.files, victim: damaged}, told=told)
 
 
-def _is_text(name: str) -> bool:
+def _is_text(name):
     return name.endswith((".csv", ".json", ".fcsv", ".tfm", ".yaml", ".mhd", ".nhdr"))
 
 
-def _unpack(name: str, raw: bytes) -> tuple[str, bytes] | None:
+def _unpack(name, raw):
     """What is packed in a file, so that damage in it has the right checksum."""
     if name.endswith((".gz", ".mgz")):
         return "", gzip.decompress(raw)
@@ -86,7 +85,7 @@ def _unpack(name: str, raw: bytes) -> tuple[str, bytes] | None:
     return None
 
 
-def _repack(name: str, raw: bytes, damaged: bytes, entry: str) -> bytes:
+def _repack(name, raw, damaged, entry):
     if name.endswith((".gz", ".mgz")):
         return gzip.compress(damaged, mtime=0)
     if name.endswith(".zraw"):
@@ -101,13 +100,13 @@ def _repack(name: str, raw: bytes, damaged: bytes, entry: str) -> bytes:
     return stream.getvalue()
 
 
-def _at(raw: bytes, rng: np.random.Generator) -> int:
+def _at(raw, rng):
     """A place; in half of the cases one where headers are."""
     end = max(1, len(raw) if rng.random() < 0.5 else min(len(raw), 500))
     return int(rng.integers(end))
 
 
-def _flip(raw: bytes, rng: np.random.Generator) -> bytes:
+def _flip(raw, rng):
     damaged = bytearray(raw)
     for _ in range(int(rng.choice([1, 1, 1, 2, 8]))):
         if damaged:
@@ -115,32 +114,32 @@ def _flip(raw: bytes, rng: np.random.Generator) -> bytes:
     return bytes(damaged)
 
 
-def _cut(raw: bytes, rng: np.random.Generator) -> bytes:
+def _cut(raw, rng):
     return raw[: int(rng.integers(len(raw) + 1)) if rng.random() < 0.8 else -1]
 
 
-def _add(raw: bytes, rng: np.random.Generator) -> bytes:
+def _add(raw, rng):
     return raw + rng.bytes(int(rng.choice([1, 2, 100, 5000])))
 
 
-def _blank(raw: bytes, rng: np.random.Generator) -> bytes:
+def _blank(raw, rng):
     start, size = _at(raw, rng), int(rng.choice([1, 4, 64, 512, 4096]))
     end = min(len(raw), start + size)
     filled = bytes(end - start) if rng.random() < 0.5 else rng.bytes(end - start)
     return raw[:start] + filled + raw[end:]
 
 
-def _drop(raw: bytes, rng: np.random.Generator) -> bytes:
+def _drop(raw, rng):
     start = _at(raw, rng)
     return raw[:start] + raw[start + int(rng.choice([1, 4, 100, 1000])) :]
 
 
-def _repeat(raw: bytes, rng: np.random.Generator) -> bytes:
+def _repeat(raw, rng):
     start, size = _at(raw, rng), int(rng.choice([1, 16, 100, 1000]))
     return raw[: start + size] + raw[start:]
 
 
-def _edge(raw: bytes, rng: np.random.Generator) -> bytes:
+def _edge(raw, rng):
     """A number of the header at the edge of what its place can hold."""
     size = int(rng.choice([1, 2, 4, 8]))
     start = _at(raw, rng) // size * size
@@ -155,7 +154,7 @@ def _edge(raw: bytes, rng: np.random.Generator) -> bytes:
     return raw[:start] + value + raw[start + size :]
 
 
-def _swap(raw: bytes, rng: np.random.Generator) -> bytes:
+def _swap(raw, rng):
     """Bytes of numbers the other way round, of the header or of all."""
     size = int(rng.choice([2, 4, 8]))
     end = min(len(raw), 352 if rng.random() < 0.5 else len(raw)) // size * size
@@ -164,7 +163,7 @@ def _swap(raw: bytes, rng: np.random.Generator) -> bytes:
     return numbers.tobytes() + raw[end:]
 
 
-def _word(raw: bytes, rng: np.random.Generator) -> bytes:
+def _word(raw, rng):
     """Another word in the place of a number of a text."""
     found = list(_NUMBER.finditer(raw[:5000]))
     if not found:
@@ -174,7 +173,7 @@ def _word(raw: bytes, rng: np.random.Generator) -> bytes:
     return raw[: match.start()] + word + raw[match.end() :]
 
 
-def _line(raw: bytes, rng: np.random.Generator) -> bytes:
+def _line(raw, rng):
     """A line left out, twice, elsewhere, or with another value."""
     lines = raw[:5000].split(b"\n")
     at, to = rng.integers(len(lines), size=2)
@@ -192,11 +191,11 @@ def _line(raw: bytes, rng: np.random.Generator) -> bytes:
     return b"\n".join(lines) + raw[5000:]
 
 
-def _empty(raw: bytes, rng: np.random.Generator) -> bytes:
+def _empty(raw, rng):
     return [b"", bytes(len(raw)), rng.bytes(len(raw))][int(rng.integers(3))]
 
 
-def _bomb(raw: bytes, rng: np.random.Generator) -> bytes:
+def _bomb(raw, rng):
     """Much that packs into little: behind what is packed, or in its place."""
     if raw[:2] == b"\x1f\x8b":
         return (raw if rng.random() < 0.5 else b"") + _packed_zeros(gzip.compress)
@@ -207,11 +206,11 @@ def _bomb(raw: bytes, rng: np.random.Generator) -> bytes:
 
 
 @functools.cache
-def _packed_zeros(packer: Callable[[bytes], bytes]) -> bytes:
+def _packed_zeros(packer):
     return packer(bytes(300_000_000))
 
 
-def _no_file(original: Original, victim: str, rng: np.random.Generator) -> Mutant:
+def _no_file(original, victim, rng):
     kinds: dict[str, Callable[[Path], None]] = {
         "missing": lambda path: None,
         "pipe": os.mkfifo,
@@ -224,13 +223,13 @@ def _no_file(original: Original, victim: str, rng: np.random.Generator) -> Mutan
     how = sorted(kinds)[int(rng.integers(len(kinds)))]
     rest = {name: raw for name, raw in original.files.items() if name != victim}
 
-    def place(folder: Path) -> None:
+    def place(folder):
         kinds[how](folder / victim)
 
     return Mutant(f"{how} {victim}", rest, place)
 
 
-def _socket(path: Path) -> None:
+def _socket(path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
 

@@ -42,7 +42,7 @@ class Original:
     sealed: dict[str, int]
 
 
-def _image() -> Image:
+def _image():
     rng = np.random.default_rng(5)
     array = np.cumsum(rng.integers(-9, 10, SHAPE), axis=0).astype(np.int16)
     affine = np.diag([1.5, 0.8, 4.0, 1.0])
@@ -50,16 +50,16 @@ def _image() -> Image:
     return Image(array, affine)
 
 
-def _labels() -> Image:
+def _labels():
     array = (np.indices(SHAPE).sum(axis=0) // 5).astype(np.uint8)
     return Image(array, _image().affine)
 
 
-def _plane() -> Image:
+def _plane():
     return Image(_image().array[:, :, 0], np.diag([1.5, 0.8, 1.0]))
 
 
-def _transform() -> Transform:
+def _transform():
     rng = np.random.default_rng(6)
     matrix = np.eye(4)
     matrix[:3] += 0.05 * rng.normal(size=(3, 4))
@@ -69,39 +69,39 @@ def _transform() -> Transform:
     return Transform((spline, Affine(matrix)))
 
 
-def _ddf() -> np.ndarray:
+def _ddf():
     return np.random.default_rng(7).normal(size=(*SHAPE, 3)).astype(np.float32)
 
 
-def _nibabel(kind: type, path: Path) -> None:
+def _nibabel(kind, path):
     nib.save(kind(_image().array, _image().affine), path)
 
 
-def _scaled(path: Path) -> None:
+def _scaled(path):
     image = nib.Nifti1Image(_image().array * 0.37 + 1, _image().affine)
     image.set_data_dtype(np.int16)
     nib.save(image, path)
 
 
-def _series(path: Path) -> None:
+def _series(path):
     image = np.stack([_image().array] * 4, axis=-1)
     nib.save(nib.Nifti1Image(image, _image().affine), path)
 
 
-def _itk(path: Path, *, compressed: bool) -> None:
+def _itk(path, *, compressed):
     image = sitk.GetImageFromArray(np.ascontiguousarray(_image().array.T))
     image.SetSpacing((1.5, 0.8, 4.0))
     sitk.WriteImage(image, str(path), compressed)
 
 
-def _field(path: Path) -> None:
+def _field(path):
     if path.name.endswith((".nii", ".nii.gz")):
         write_displacement(path, _ddf(), _image().affine)
     else:
         write_transform(path, Transform((DenseField(_ddf(), _image().affine),)))
 
 
-def _dicom(folder: Path) -> None:
+def _dicom(folder):
     writer = sitk.ImageFileWriter()
     writer.SetImageIO("GDCMImageIO")
     writer.KeepOriginalImageUIDOn()
@@ -171,20 +171,20 @@ _WRITERS: list[tuple[str, str, Callable[[Path], None]]] = [
 _SEALED_ENDINGS = (".gz", ".mgz", ".zraw", ".npz", ".tflite")
 
 
-def _affine() -> Transform:
+def _affine():
     return Transform(_transform().components[1:])
 
 
-def _inverted() -> Transform:
+def _inverted():
     spline, affine = _transform().components
     return Transform((affine, Inverse(spline), spline))
 
 
-def _text(path: Path, text: str) -> None:
+def _text(path, text):
     path.write_text(text, encoding="utf-8")
 
 
-def _config() -> str:
+def _config():
     return (
         "description: quick\nndim: 3\nspacing: [1.5, 1.5, null]\naxes: slices_last\n"
         "similarity: {kind: ncc}\nstages:\n- {transform: bspline, downsample: [2, 2, 1]"
@@ -192,18 +192,18 @@ def _config() -> str:
     )
 
 
-def _model(path: Path) -> None:
+def _model(path):
     card = Card(load_config("demo"), (16, 32, 8), "int8", {"seed": 3})
     path.write_bytes(pack(bytes(range(256)) * 3, card))
 
 
-def _header_length(raw: bytes) -> int:
+def _header_length(raw):
     """Where the packed voxels of a MetaImage or NRRD file begin."""
     end = b"LOCAL\n" if raw.startswith(b"Obj") else b"\n\n"
     return raw.index(end) + len(end)
 
 
-def make_originals() -> list[Original]:
+def make_originals():
     """Writes every format once, and keeps the bytes."""
     originals = []
     for name, kind, write in _WRITERS:

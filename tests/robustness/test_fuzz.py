@@ -8,7 +8,7 @@ from mutants import mutant_of
 from originals import make_originals
 
 
-def test_300_damaged_files_are_read_right() -> None:
+def test_300_damaged_files_are_read_right():
     """`make fuzz` reads 10,000 of them."""
     table, faults = fuzz(300, first_seed=1)
     assert faults == []
@@ -19,7 +19,7 @@ def test_300_damaged_files_are_read_right() -> None:
     assert 100 < refused < 290
 
 
-def test_a_seed_gives_the_same_damage() -> None:
+def test_a_seed_gives_the_same_damage():
     for original in make_originals()[:3]:
         mutants = [mutant_of(original, seed) for seed in range(40)]
         again = [mutant_of(original, seed) for seed in range(40)]
@@ -37,9 +37,7 @@ def test_a_seed_gives_the_same_damage() -> None:
     ],
     ids=["exception", "signal", "lines", "memory"],
 )
-def test_what_is_wrong_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str | None
-) -> None:
+def test_what_is_wrong_is_seen(tmp_path, monkeypatch, body, said):
     """The guard itself: a reader that does what none may do."""
     guard = Path(__file__).with_name("guard.py").read_text(encoding="utf-8")
     broken = f"def _broken(path):\n    {body}\n    return []\n\n\ndef _digest("

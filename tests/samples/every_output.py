@@ -28,13 +28,13 @@ AFFINE = np.array([[-2.0, 0, 0, 9], [0, 1.5, 0, -4], [0, 0, 3, 30], [0, 0, 0, 1]
 POINTS = "x,y,z,name\n" + "".join(f"{n}.5,{n},-{n},point {n}\n" for n in range(400))
 
 
-def image(seed: int = 0) -> Image:
+def image(seed=0):
     """Noise, which no compression shortens."""
     generator = np.random.default_rng(seed)
     return Image(generator.integers(0, 30_000, SHAPE).astype(np.int16), AFFINE)
 
 
-def transform() -> Transform:
+def transform():
     """An affine transform after a spline."""
     generator = np.random.default_rng(1)
     lattice = AFFINE @ np.diag([8.0, 8, 4, 1])
@@ -42,7 +42,7 @@ def transform() -> Transform:
     return Transform((spline, Affine(np.eye(4) + 0.1 * np.eye(4, k=3))))
 
 
-def report() -> Report:
+def report():
     """Of a registration that went well."""
     return Report(
         verdict="PASS",
@@ -69,7 +69,7 @@ def report() -> Report:
     )
 
 
-def writers() -> dict[str, Writer]:
+def writers():
     """By the names of the files, what writes them; all but a model's."""
     every: dict[str, Writer] = {
         f"image{suffix}": lambda path: write_image(path, image())
@@ -99,7 +99,7 @@ def writers() -> dict[str, Writer]:
     return every
 
 
-def _write_evaluation(path: Path) -> None:
+def _write_evaluation(path):
     from dlir_tf.evaluation.evaluate import PairEvaluation
     from dlir_tf.evaluation.measures import Measures
 
@@ -109,20 +109,20 @@ def _write_evaluation(path: Path) -> None:
     write_csv(path, [PairEvaluation(pair, measures, measures, report())])  # type: ignore[arg-type]
 
 
-def _write_points(path: Path, text: str) -> None:
+def _write_points(path, text):
     rows = list(csv.reader(text.splitlines()))
     points = np.array([[float(x) for x in row[:3]] for row in rows[1:]])
     CsvPoints(points, rows, [0, 1, 2], lps=False).write(path, points)
 
 
-def _write_markups(path: Path) -> None:
+def _write_markups(path):
     points = [{"label": f"{n}", "position": [n, 0.5, -n]} for n in range(100)]
     document = {"markups": [{"type": "Fiducial", "controlPoints": points}]}
     positions = np.array([point["position"] for point in points])
     MarkupPoints(positions, document).write(path, positions)
 
 
-def _write_checkpoint(path: Path) -> None:
+def _write_checkpoint(path):
     from dlir_tf.training.checkpoint import Checkpoint, Progress, save_checkpoint
 
     weights = [np.ones((30, 30)), np.ones(30)]

@@ -1,7 +1,6 @@
 """What `dlir-tf transform` is tried on, and how it is asked."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ REFERENCE = ("--reference", "fixed.nii.gz")
 class Desk:
     """A folder with a transform, a reference, and an image and labels to carry."""
 
-    def __init__(self, folder: Path, rng: np.random.Generator, ndim: int) -> None:
+    def __init__(self, folder, rng, ndim):
         self.folder, self.ndim = folder, ndim
         self.parameters: Parameters = random_parameters(rng, ndim, 2)
         grid = self.parameters.grid
@@ -51,9 +50,7 @@ class Desk:
         write_image(folder / "labels.nii.gz", self.labels)
         (folder / "out").mkdir()
 
-    def judge(
-        self, image: Image, interpolator: int = sitk.sitkLinear, fill: float = 0
-    ) -> np.ndarray:
+    def judge(self, image, interpolator=sitk.sitkLinear, fill=0):
         """What SimpleITK makes of an image."""
         moved = sitk.Resample(
             sitk_image(image),
@@ -65,7 +62,7 @@ class Desk:
         )
         return sitk.GetArrayFromImage(moved).T
 
-    def written(self) -> list[str]:
+    def written(self):
         return sorted(p.name for p in (self.folder / "out").rglob("*"))
 
 

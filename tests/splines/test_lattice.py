@@ -1,8 +1,5 @@
 """Weights as SciPy has them and control points where ITK has them, in any array."""
 
-from collections.abc import Callable
-from typing import Any
-
 import keras
 import numpy as np
 import pytest
@@ -21,23 +18,22 @@ from dlir_tf.splines.lattice import (
     spline_window,
 )
 
-Function = Callable[[Any], Any]
 BASIS = BSpline.basis_element(np.arange(-2.0, 3.0), extrapolate=False)
 OFFSETS = np.linspace(0, 1, 41)
 # From the control points around the cell to the place in it.
 DISTANCES = OFFSETS - np.arange(-1, 3)[:, None]
 
 
-def with_numpy(function: Function, values: np.ndarray) -> Any:
+def with_numpy(function, values):
     return function(values)
 
 
-def with_keras(function: Function, values: np.ndarray) -> Any:
+def with_keras(function, values):
     result = function(keras.ops.convert_to_tensor(values, "float32"))
     return keras.tree.map_structure(keras.ops.convert_to_numpy, result)
 
 
-def with_tensorflow(function: Function, values: np.ndarray) -> Any:
+def with_tensorflow(function, values):
     """In a graph that doesn't know the size."""
     signature = [tf.TensorSpec([None], tf.float64)]
     return tf.function(function, input_signature=signature, autograph=False)(values)
@@ -51,23 +47,21 @@ ALL = pytest.mark.parametrize(
 
 
 @ALL
-def test_weights_are_those_of_scipy(call: Any, atol: float) -> None:
+def test_weights_are_those_of_scipy(call, atol):
     weights = np.stack(call(spline_weights, OFFSETS))
     np.testing.assert_allclose(weights, np.nan_to_num(BASIS(DISTANCES)), atol=atol)
     assert np.ptp(weights[1]) > 0.4
 
 
 @ALL
-def test_constants_and_lines_come_back(call: Any, atol: float) -> None:
+def test_constants_and_lines_come_back(call, atol):
     weights = np.stack(call(spline_weights, OFFSETS))
     np.testing.assert_allclose(weights.sum(axis=0), 1, atol=atol)
     np.testing.assert_allclose(np.arange(-1, 3) @ weights, OFFSETS, atol=3 * atol)
 
 
 @ALL
-def test_slopes_are_those_of_scipy_and_finite_differences(
-    call: Any, atol: float
-) -> None:
+def test_slopes_are_those_of_scipy_and_finite_differences(call, atol):
     slopes = np.stack(call(spline_slopes, OFFSETS))
     expected = np.nan_to_num(BASIS.derivative()(DISTANCES))
     np.testing.assert_allclose(slopes, expected, atol=3 * atol)
@@ -78,7 +72,7 @@ def test_slopes_are_those_of_scipy_and_finite_differences(
 
 
 @ALL
-def test_window_is_the_weight_at_a_distance(call: Any, atol: float) -> None:
+def test_window_is_the_weight_at_a_distance(call, atol):
     distances = np.linspace(-3.5, 3.5, 57)
     window = np.asarray(call(spline_window, distances))
     expected = np.nan_to_num(BASIS(distances))
@@ -86,18 +80,18 @@ def test_window_is_the_weight_at_a_distance(call: Any, atol: float) -> None:
     assert (window[np.abs(distances) >= 2] == 0).all()
 
 
-def test_window_is_known_to_symbolic_models() -> None:
+def test_window_is_known_to_symbolic_models():
     assert spline_window(keras.KerasTensor((None, 3))).shape == (None, 3)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
-def test_stencils_are_derivatives_at_a_knot(order: int) -> None:
+def test_stencils_are_derivatives_at_a_knot(order):
     derivative = BASIS.derivative(order) if order else BASIS
     expected = derivative([1.0, 0.0, -1.0])
     np.testing.assert_allclose(STENCILS[order], expected, atol=1e-15)
 
 
-def itk_lattice(size: tuple[int, ...], spacing: tuple[int, ...]) -> sitk.Image:
+def itk_lattice(size, spacing):
     """ITK's own coefficients for the image and half a cell around it, in voxels."""
     ndim = len(size)
     transform = sitk.BSplineTransform(ndim, 3)
@@ -115,9 +109,7 @@ def itk_lattice(size: tuple[int, ...], spacing: tuple[int, ...]) -> sitk.Image:
 @pytest.mark.parametrize(
     ("size", "spacing"), [((12, 20), (4, 2)), ((8, 6, 5), (8, 3, 1))]
 )
-def test_control_points_lie_where_itk_has_them(
-    size: tuple[int, ...], spacing: tuple[int, ...], call: Any, atol: float
-) -> None:
+def test_control_points_lie_where_itk_has_them(size, spacing, call, atol):
     coefficients = itk_lattice(size, spacing)
     assert lattice_shape(size, spacing) == coefficients.GetSize()
     first = call(lattice_origin, np.asarray(spacing, float))
@@ -136,13 +128,13 @@ def test_control_points_lie_where_itk_has_them(
         assert np.asarray(inside).all()
 
 
-def _inside(voxels: Any, length: int, step: int) -> Any:
+def _inside(voxels, length, step):
     (size,) = lattice_shape([length], [step])
     return inside_axis(lattice_coordinate(voxels, step), size)
 
 
 @ALL
-def test_the_border_belongs_to_the_lattice(call: Any, atol: float) -> None:
+def test_the_border_belongs_to_the_lattice(call, atol):
     places = np.array([0.99, 1.0, 3.5, 7.0, 7.01])
     inside = call(lambda positions: inside_axis(positions, 9), places)
     assert np.asarray(inside).tolist() == [False, True, True, True, False]

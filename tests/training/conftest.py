@@ -1,8 +1,5 @@
 """Tiny 2-d pairs with a known shift."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -13,9 +10,7 @@ from dlir_tf.pairs.manifest import Pair
 SPACING = (1.5, 2.0)
 
 
-def shifted_pair(
-    seed: int, shape: tuple[int, int], shift: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def shifted_pair(seed, shape, shift):
     """Smooth blobs; fixed voxel `p` shows what moving voxel `p + shift` shows."""
     wide = [n + 32 for n in shape]
     noise = np.random.default_rng(seed).normal(size=wide)
@@ -28,17 +23,17 @@ def shifted_pair(
 
 
 @pytest.fixture
-def make_pairs(tmp_path: Path) -> Callable[..., list[Pair]]:
+def make_pairs(tmp_path):
     """Returns a function that writes pairs, with labels where the scene is bright."""
 
     def make(
-        num: int = 3,
+        num=3,
         *,
-        shapes: tuple[tuple[int, int], ...] = ((32, 24),),
-        shift: tuple[int, int] = (3, -2),
-        labels: bool = False,
-        name: str = "pair",
-    ) -> list[Pair]:
+        shapes=((32, 24),),
+        shift=(3, -2),
+        labels=False,
+        name="pair",
+    ):
         folder = tmp_path / "images"
         folder.mkdir(exist_ok=True)
         affine = np.diag([*SPACING, 1.0])

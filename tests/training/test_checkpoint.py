@@ -16,7 +16,7 @@ from dlir_tf.training.checkpoint import (
 
 
 @pytest.fixture
-def checkpoint(rng) -> Checkpoint:
+def checkpoint(rng):
     progress = Progress(2, 17, float("inf"), 12, 3.25, "abc")
     weights = [rng.normal(size=(3, 2, n)).astype(np.float32) for n in range(1, 13)]
     best = [array + 1 for array in weights]

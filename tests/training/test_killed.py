@@ -21,7 +21,7 @@ from dlir_tf.training.output import check_output_folder
 class Copier:
     """Copies a folder before each rename and before each removal of a file."""
 
-    def __init__(self, folder: Path, copies: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder, copies, patch):
         self._folder, self._copies = folder, copies
         self.moments: list[str] = []
         for action in ("replace", "unlink"):
@@ -37,7 +37,7 @@ class Copier:
         return act
 
 
-def entries(folder: Path) -> set[str]:
+def entries(folder):
     return {entry.name for entry in folder.iterdir()}
 
 

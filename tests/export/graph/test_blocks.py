@@ -9,13 +9,11 @@ from dlir_tf.export.graph import blocks
 
 @pytest.mark.parametrize("num_voxels", [1, 7, 24, 30, 1000])
 @pytest.mark.parametrize("shape", [(5, 7), (3, 4, 6), (1, 9, 2), (6, 1, 1)])
-def test_every_voxel_once_and_in_order(
-    shape: tuple[int, ...], num_voxels: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_voxel_once_and_in_order(shape, num_voxels, monkeypatch):
     monkeypatch.setattr(blocks, "_BLOCK_VOXELS", num_voxels)
     sizes = []
 
-    def compute(block: blocks.Block) -> tuple[tf.Tensor, ...]:
+    def compute(block):
         voxels = tf.transpose(block.voxels())
         count = tf.shape(voxels)[0]
         sizes.append(count)

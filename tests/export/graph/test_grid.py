@@ -11,7 +11,7 @@ from dlir_tf.images import Image
 from dlir_tf.pairs import working_grid as reference
 
 
-def oblique(rng: np.random.Generator, ndim: int) -> np.ndarray:
+def oblique(rng, ndim):
     """A matrix with any orientation, axes in any order, far from the origin."""
     matrix = np.eye(ndim + 1)
     turn = Rotation.random(rng=rng).as_matrix()
@@ -28,9 +28,7 @@ def oblique(rng: np.random.Generator, ndim: int) -> np.ndarray:
 
 @pytest.mark.parametrize("order", ["ras", "slices_last"])
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_axes_of_any_orientation(
-    order: str, ndim: int, rng: np.random.Generator
-) -> None:
+def test_axes_of_any_orientation(order, ndim, rng):
     seen = set()
     for _ in range(100):
         matrix = oblique(rng, ndim)
@@ -42,7 +40,7 @@ def test_axes_of_any_orientation(
     assert len(seen) > 2**ndim
 
 
-def test_equal_spacings_have_the_slices_closest_to_superior() -> None:
+def test_equal_spacings_have_the_slices_closest_to_superior():
     turn = Rotation.from_euler("xyz", [80, 10, 20], degrees=True).as_matrix()
     matrix = np.eye(4)
     matrix[:3, :3] = turn * [2.0, 1.99, 1.0]
@@ -54,9 +52,7 @@ def test_equal_spacings_have_the_slices_closest_to_superior() -> None:
 
 @pytest.mark.parametrize("spacing", [[1.5, 2.0, 0.9], [1.5, None, None]])
 @pytest.mark.parametrize("order", ["ras", "slices_last"])
-def test_grid_covers_the_image_as_in_the_package(
-    spacing: list[float | None], order: str, rng: np.random.Generator
-) -> None:
+def test_grid_covers_the_image_as_in_the_package(spacing, order, rng):
     stage = {
         "transform": "bspline",
         "downsample": [2, 1, 1],

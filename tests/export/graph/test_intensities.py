@@ -12,7 +12,7 @@ Array = np.ndarray
 ZERO = tf.constant(0)
 
 
-def values(kind: str, rng: np.random.Generator) -> Array:
+def values(kind, rng):
     noise = rng.normal(0, 300, (7, 11, 5))
     images = {
         "floats": noise,
@@ -38,7 +38,7 @@ def values(kind: str, rng: np.random.Generator) -> Array:
         "signed zeros",
     ],
 )
-def test_percentiles_are_numpys(kind: str, rng: np.random.Generator) -> None:
+def test_percentiles_are_numpys(kind, rng):
     image = values(kind, rng)
     percents = (0.0, 0.5, 33.3, 50.0, 99.5, 100.0)
     found = intensities.percentiles(tf.constant(image), percents)
@@ -56,9 +56,7 @@ def test_percentiles_are_numpys(kind: str, rng: np.random.Generator) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["floats", "integers with ties", "negative"])
-def test_scaling_is_that_of_preprocessing(
-    limits: dict[str, object], kind: str, rng: np.random.Generator
-) -> None:
+def test_scaling_is_that_of_preprocessing(limits, kind, rng):
     image, intensity = values(kind, rng), Intensity.model_validate(limits)
     if kind == "negative" and intensity.clip_values:
         image = image + 300
@@ -68,7 +66,7 @@ def test_scaling_is_that_of_preprocessing(
     assert np.ptp(expected) > 0.05
 
 
-def test_small_bright_object_isnt_lost() -> None:
+def test_small_bright_object_isnt_lost():
     image = np.zeros((9, 8, 7), np.float32)
     image[4, 4, 4] = 5.0
     scaled = intensities.scale_intensities(
@@ -77,7 +75,7 @@ def test_small_bright_object_isnt_lost() -> None:
     np.testing.assert_array_equal(scaled, image / 5)
 
 
-def test_constant_image_fails_with_its_number() -> None:
+def test_constant_image_fails_with_its_number():
     image = tf.fill((3, 4), 2.0)
     with pytest.raises(
         tf.errors.InvalidArgumentError,

@@ -1,6 +1,5 @@
 """The signatures must give what `register` gives, for whatever a scanner stores."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,8 @@ from dlir_tf.export.graph.signatures import build_signatures
 from dlir_tf.export.pairs import TrialPair, single, trial_batches
 from dlir_tf.export.parity import inputs_of
 from dlir_tf.images import read_image
-from dlir_tf.models.folder import Model
 from dlir_tf.pairs.manifest import read_manifest
 
-Signatures = dict[str, Any]
 LIMITS = {
     "displacement_mm": 1e-3,
     "moved": 1e-4,
@@ -28,23 +25,23 @@ LIMITS = {
 }
 
 
-def signatures_of(model: Model) -> Signatures:
+def signatures_of(model):
     with without_islands(in_blocks=True):
         signatures = build_signatures(model)
         return {name: f.get_concrete_function() for name, f in signatures.items()}
 
 
 @pytest.fixture(scope="module")
-def thick(thick_model: Model) -> Signatures:
+def thick(thick_model):
     return signatures_of(thick_model)
 
 
 @pytest.fixture(scope="module")
-def flat(flat_model: Model) -> Signatures:
+def flat(flat_model):
     return signatures_of(flat_model)
 
 
-def call(function: Any, pairs: list[TrialPair], **changed: Any) -> dict[str, Any]:
+def call(function, pairs, **changed):
     """Calls a signature with pairs as a batch; `changed` replaces inputs."""
     inputs = {**inputs_of(pairs), **changed}
     specs, _ = function.structured_input_signature
@@ -52,9 +49,7 @@ def call(function: Any, pairs: list[TrialPair], **changed: Any) -> dict[str, Any
     return {name: tensor.numpy() for name, tensor in function(*given).items()}
 
 
-def assert_like_register(
-    signatures: Signatures, batch: list[TrialPair], model: Model
-) -> None:
+def assert_like_register(signatures, batch, model):
     outputs: dict[str, Any] = {}
     for name in ("serving_default", "moved_labels", "quality"):
         outputs |= call(signatures[name], batch)
@@ -72,26 +67,22 @@ def assert_like_register(
         assert {n: v for n, v in found.items() if not v <= LIMITS[n]} == {}
 
 
-def test_batch_of_oblique_pairs_is_registered_like_one_by_one(
-    thick: Signatures, thick_model: Model
-) -> None:
+def test_batch_of_oblique_pairs_is_registered_like_one_by_one(thick, thick_model):
     """Fixed and moving on different grids, one pair 1.9 m from the origin."""
     assert_like_register(thick, trial_batches(3)[0], thick_model)
 
 
-def test_axes_in_another_order(thick: Signatures, thick_model: Model) -> None:
+def test_axes_in_another_order(thick, thick_model):
     assert_like_register(thick, trial_batches(3)[1], thick_model)
 
 
-def test_slices(flat: Signatures, flat_model: Model) -> None:
+def test_slices(flat, flat_model):
     for batch in trial_batches(2):
         assert_like_register(flat, batch, flat_model)
 
 
-def test_xla_compiles_what_the_plain_graph_spells_out(
-    flat: Signatures, flat_model: Model
-) -> None:
-    def num_compiled(function: Any) -> int:
+def test_xla_compiles_what_the_plain_graph_spells_out(flat, flat_model):
+    def num_compiled(function):
         graph = function.graph.as_graph_def()
         nodes = [n for f in graph.library.function for n in (f, *f.node_def)]
         return sum(node.attr["_XlaMustCompile"].b for node in [*nodes, *graph.node])
@@ -101,7 +92,7 @@ def test_xla_compiles_what_the_plain_graph_spells_out(
     assert [num_compiled(function) for function in flat.values()] == [0, 0, 0, 0]
 
 
-def altered(pair: TrialPair, what: str) -> dict[str, Any]:
+def altered(pair, what):
     """The inputs of a pair, with something wrong about them."""
     inputs = inputs_of([pair])
     if what == "nan":
@@ -149,15 +140,13 @@ def altered(pair: TrialPair, what: str) -> dict[str, Any]:
         ("labels", "moved_labels", "moving_labels: must have the shape of moving"),
     ],
 )
-def test_bad_input_fails_with_a_sentence(
-    flat: Signatures, what: str, signature: str, sentence: str
-) -> None:
+def test_bad_input_fails_with_a_sentence(flat, what, signature, sentence):
     pair = trial_batches(2)[0][0]
     with pytest.raises(tf.errors.InvalidArgumentError, match=sentence):
         call(flat[signature], [pair], **altered(pair, what))
 
 
-def test_images_that_lie_apart_fail_with_a_sentence(make_random_model: Any) -> None:
+def test_images_that_lie_apart_fail_with_a_sentence(make_random_model):
     model = make_random_model(ndim=2, spacing=4.0, stages=[spline(4)])
     registered = signatures_of(model)["parameters"]
     pair = trial_batches(2)[0][1]
@@ -167,7 +156,7 @@ def test_images_that_lie_apart_fail_with_a_sentence(make_random_model: Any) -> N
         call(registered, [pair], **inputs)
 
 
-def test_parameters_of_unlike_grids_cant_be_stacked(flat: Signatures) -> None:
+def test_parameters_of_unlike_grids_cant_be_stacked(flat):
     pairs = trial_batches(2)[0]
     inputs = inputs_of(pairs)
     inputs["fixed_affine"][1, :2, :2] *= 1.5
@@ -178,9 +167,7 @@ def test_parameters_of_unlike_grids_cant_be_stacked(flat: Signatures) -> None:
     assert np.array_equal(*stacked["control_points_2"])
 
 
-def test_real_pair_of_a_heart(
-    shared_data: Path, thick: Signatures, thick_model: Model
-) -> None:
+def test_real_pair_of_a_heart(shared_data, thick, thick_model):
     """Of ACDC, as the scanner made it."""
     row = read_manifest(shared_data / "acdc_val.csv")[0]
     assert row.moving_labels is not None

@@ -7,12 +7,12 @@ import tensorflow as tf
 from dlir_tf.export.graph import splines
 from dlir_tf.export.graph.blocks import Block
 from dlir_tf.export.graph.grid import WorkingGrid
-from dlir_tf.transforms.bspline import BSpline, stage_bspline
+from dlir_tf.transforms.bspline import stage_bspline
 
 CASES = {2: ((9, 7), (4, 2)), 3: ((6, 9, 7), (8, 4, 1))}
 
 
-def stage(ndim: int, rng: np.random.Generator) -> tuple[splines.Spline, BSpline]:
+def stage(ndim, rng):
     """A stage both ways; the fixed image's axes are permuted, flipped and finer."""
     lattice, spacing = CASES[ndim]
     points = rng.normal(size=(*lattice, ndim)).astype(np.float32)
@@ -36,7 +36,7 @@ def stage(ndim: int, rng: np.random.Generator) -> tuple[splines.Spline, BSpline]
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_spline_on_voxels(ndim: int, rng: np.random.Generator) -> None:
+def test_spline_on_voxels(ndim, rng):
     """Also where the block leaves the lattice."""
     found, expected = stage(ndim, rng)
     start = np.array([2, -3, 1])[:ndim]
@@ -51,9 +51,7 @@ def test_spline_on_voxels(ndim: int, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_spline_and_its_derivatives_at_points(
-    ndim: int, rng: np.random.Generator
-) -> None:
+def test_spline_and_its_derivatives_at_points(ndim, rng):
     found, expected = stage(ndim, rng)
     points = rng.uniform(-8, 30, (500, ndim)).astype(np.float32)
     given = tf.constant(points.T)

@@ -1,7 +1,5 @@
 """A pair on its working grid, in the graph against the package."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -17,9 +15,7 @@ from dlir_tf.pairs import preprocessing
 STAGE = {"transform": "bspline", "downsample": 1, "control_point_spacing": 4}
 
 
-def random_image(
-    rng: np.random.Generator, size: Sequence[int], degrees: float, order: Sequence[int]
-) -> Image:
+def random_image(rng, size, degrees, order):
     """Blobs of 3 mm, oblique, with its axes in some order, one of them flipped."""
     spacing = rng.uniform(0.6, 2.5, len(size))
     array = gaussian_filter(rng.normal(size=size), 3 / spacing).astype(np.float32)
@@ -39,12 +35,12 @@ def random_image(
     [(0, 0, (0, 1, 2)), (20, 20, (2, 0, 1)), (0, 25, (1, 0, 2)), (-15, 30, (1, 2, 0))],
 )
 def test_pair_is_that_of_preprocessing(
-    method: str,
-    fixed_degrees: float,
-    moving_degrees: float,
-    order: tuple[int, ...],
-    rng: np.random.Generator,
-) -> None:
+    method,
+    fixed_degrees,
+    moving_degrees,
+    order,
+    rng,
+):
     """Grids along each other and across, finer and coarser ones."""
     config = Config.model_validate(
         {
@@ -80,9 +76,7 @@ def test_pair_is_that_of_preprocessing(
 
 @pytest.mark.parametrize("sigma", [(0.0, 0.3, 2.6), (1.2, 0.7, 0.0)])
 @pytest.mark.parametrize("size", [(3, 8, 17), (12, 1, 5)])
-def test_smoothing_is_scipys(
-    sigma: tuple[float, ...], size: tuple[int, ...], rng: np.random.Generator
-) -> None:
+def test_smoothing_is_scipys(sigma, size, rng):
     """Kernels longer than the axis, too."""
     array = rng.random(size, np.float32)
     expected = gaussian_filter(array, sigma, mode="nearest", truncate=3)

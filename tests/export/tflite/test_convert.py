@@ -1,6 +1,5 @@
 """What can't be built in is named; what can is, for every preset."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,15 +14,15 @@ from dlir_tf.models.model import build_model
 CONFIG = {"ndim": 2, "spacing": [1.5, 2.0], "stages": [spline([4, 2])]}
 
 
-def test_names_the_operation_and_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_the_operation_and_the_stage(monkeypatch):
     signatures = module.signatures
 
-    def unusual(network: keras.Model, shape: tuple[int, ...]) -> dict[str, object]:
+    def unusual(network, shape):
         functions = signatures(network, shape)
         specs = functions["parameters"].input_signature
 
         @tf.function(input_signature=specs)
-        def run(fixed: tf.Tensor, moving: tf.Tensor, spacing: tf.Tensor) -> object:
+        def run(fixed, moving, spacing):
             outputs = functions["parameters"](fixed, moving, spacing)
             with tf.name_scope("stage_1_bspline/unusual/"):
                 return {name: tf.math.digamma(out) for name, out in outputs.items()}
@@ -37,16 +36,16 @@ def test_names_the_operation_and_the_stage(monkeypatch: pytest.MonkeyPatch) -> N
         check_convertible(Config.model_validate(CONFIG))
 
 
-def test_what_the_converter_says_otherwise() -> None:
+def test_what_the_converter_says_otherwise():
     class Broken:
-        def convert(self) -> bytes:
+        def convert(self):
             raise ValueError("no idea\nand much more")
 
     with pytest.raises(ExportError, match=r"can't convert it: no idea$"):
         module._converted(Broken())
 
 
-def test_no_grids_in_the_file() -> None:
+def test_no_grids_in_the_file():
     """The file of a larger shape is as small: coordinates are computed, not stored."""
     network = build_model(Config.model_validate(CONFIG))
     small, large = (len(convert(network, s, "float32")) for s in ((16, 16), (256, 320)))

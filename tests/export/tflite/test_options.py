@@ -7,17 +7,17 @@ from dlir_tf.errors import InputError
 from dlir_tf.export.tflite.options import check_shape, parse_shape
 
 
-def test_shapes_are_read() -> None:
+def test_shapes_are_read():
     assert parse_shape("160,192, 160") == (160, 192, 160)
 
 
 @pytest.mark.parametrize("text", ["160x192", "", "160,,2", "1.5,2,3"])
-def test_what_is_no_shape(text: str) -> None:
+def test_what_is_no_shape(text):
     with pytest.raises(InputError, match="whole numbers with commas"):
         parse_shape(text)
 
 
-def test_says_the_next_multiple() -> None:
+def test_says_the_next_multiple():
     config = load_config("cardiac-cine")
     check_shape((256, 224, 10), config)
     with pytest.raises(InputError, match=r"next larger shape is 256,224,1\. Received"):

@@ -2,7 +2,6 @@
 
 import errno
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,11 @@ from dlir_tf.errors import ExportError
 from dlir_tf.export.tflite import file as module
 from dlir_tf.export.tflite.file import export_tflite
 from dlir_tf.export.tflite.parity import TFLiteParity, compare, example_pairs
-from dlir_tf.models.folder import Model
 
 SHAPE = (24, 32)
 
 
-def test_precisions(make_random_model: Callable[..., Model], tmp_path: Path) -> None:
+def test_precisions(make_random_model, tmp_path):
     """Less precise weights are smaller, and less like the model."""
     # Wide enough: the converter leaves small kernels as they are.
     spline = {"transform": "bspline", "downsample": 1, "control_point_spacing": [4, 2]}
@@ -45,15 +43,15 @@ def test_precisions(make_random_model: Callable[..., Model], tmp_path: Path) -> 
 
 @pytest.mark.parametrize("changed", ["another", "nonsense"])
 def test_a_wrong_file_is_refused(
-    changed: str,
-    flat_model: Model,
-    make_random_model: Callable[..., Model],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    changed,
+    flat_model,
+    make_random_model,
+    tmp_path,
+    monkeypatch,
+):
     convert = module.convert
 
-    def wrong(network: object, *options: object) -> bytes:
+    def wrong(network, *options):
         if changed == "nonsense":
             return b"nonsense" * 100
         other = make_random_model(**flat_model.config.model_dump(mode="json"))
@@ -71,10 +69,8 @@ def test_a_wrong_file_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_nothing(
-    flat_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path, content: bytes) -> int:
+def test_a_full_disk_leaves_nothing(flat_model, tmp_path, monkeypatch):
+    def full(path, content):
         with path.open("wb") as file:
             file.write(content[:100])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -86,7 +82,7 @@ def test_a_full_disk_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_compares_in_millimetres(flat_model: Model) -> None:
+def test_compares_in_millimetres(flat_model):
     pair = example_pairs(flat_model.config, SHAPE)[0]
     rng = np.random.default_rng(2)
     expected = {
@@ -110,7 +106,7 @@ def test_compares_in_millimetres(flat_model: Model) -> None:
         compare(pair, expected, received, flat_model.config)
 
 
-def test_nan_is_no_small_difference() -> None:
+def test_nan_is_no_small_difference():
     figures = dict.fromkeys(TFLiteParity.__dataclass_fields__, 0.0)
     assert TFLiteParity(**figures).within_tolerance("float32")
     for name in ("displacement_mm", "moved", "affine_mm", "control_points_mm"):

@@ -2,7 +2,6 @@
 
 import resource
 import struct
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -36,7 +35,7 @@ def _spline():
     return spline
 
 
-def _based(path: Path, *parts: sitk.Transform) -> Path:
+def _based(path, *parts):
     """ITK's file of some transforms, the affine under the name of its base class."""
     composite = sitk.CompositeTransform(list(parts))
     sitk.WriteTransform(composite if len(parts) > 1 else parts[0], str(path))
@@ -77,7 +76,7 @@ def test_the_base_class_is_read_among_others(tmp_path, suffix):
     np.testing.assert_allclose(transform.map_points(POINTS), expected, atol=1e-9)
 
 
-def _text(kind: str, parameters: str, fixed: str) -> str:
+def _text(kind, parameters, fixed):
     return (
         f"{HEAD}Transform: {kind}\nParameters: {parameters}\nFixedParameters: {fixed}\n"
     )
@@ -133,7 +132,7 @@ def test_composites_within_a_composite_are_refused(tmp_path):
         read_transform(path)
 
 
-def _matlab(*variables: tuple[bytes, int, int, bytes]) -> bytes:
+def _matlab(*variables):
     return b"".join(
         struct.pack("<5i", 0, rows, columns, 0, len(name) + 1) + name + b"\0" + numbers
         for name, rows, columns, numbers in variables
@@ -161,7 +160,7 @@ def test_matlab_files_are_checked_before_itk_sees_them(
         read_transform(path)
 
 
-def _hdf5(path: Path, parameters) -> Path:
+def _hdf5(path, parameters):
     with h5py.File(path, "w") as file:
         group = file.create_group("TransformGroup/0")
         group["TransformType"] = ["DisplacementFieldTransform_double_2_2"]
