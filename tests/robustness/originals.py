@@ -96,7 +96,7 @@ def _itk(path, *, compressed):
 
 def _field(path):
     if path.name.endswith((".nii", ".nii.gz")):
-        write_displacement(path, _ddf(), _image().affine)
+        write_displacement(path, _ddf(), _image().grid)
     else:
         write_transform(path, Transform((DenseField(_ddf(), _image().affine),)))
 
