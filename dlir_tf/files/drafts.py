@@ -10,7 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlir_tf.files.locks import LOCK, locked
+from dlir_tf.files.disk import write_errors
+from dlir_tf.files.locks import alone_in, locked
 
 PREFIX = ".unfinished-"
 _BEFORE = ".before"
@@ -22,9 +23,9 @@ class Draft:
 
     Attributes:
         path: Its place.
-        folder: A new folder beside that, which is there only meanwhile. The file is
-            called in it as it will be called; what is written beside it, such as the
-            voxels of a header, comes with it.
+        folder: A folder of its own, which is there only meanwhile, on the same disk.
+            The file is called in it as it will be called; what is written beside it,
+            such as the voxels of a header, comes with it.
         finished: Names of files that are whole, in the order in which they became so.
     """
 
@@ -43,7 +44,7 @@ class Draft:
         The last is the one without which the others can't be read: a header comes
         after its voxels, of a pair the one that was finished last.
         """
-        names = {entry.name for entry in self.folder.iterdir()} - {LOCK}
+        names = {entry.name for entry in self.folder.iterdir()}
         order = [*self.finished, self.path.name]
         drafts = sorted(
             names, key=lambda name: (name in order and 1 + order.index(name), name)
@@ -53,9 +54,16 @@ class Draft:
     def take_places(self) -> None:
         """Moves all files to their places; a kill in between leaves no mixture."""
         moves = self.moves()
+        if len(moves) == 1:
+            moves[0][0].replace(moves[0][1])
+            return
+        with alone_in(self.path.parent):  # another writer's would mix with ours
+            self._take_together(moves)
+
+    def _take_together(self, moves: list[tuple[Path, Path]]) -> None:
         # What makes old files readable goes before the first of them is replaced.
         before, moved = self.folder / _BEFORE, False
-        if len(moves) > 1 and moves[-1][1].exists():
+        if moves and moves[-1][1].exists():
             moves[-1][1].replace(before)
         try:
             for draft, target in moves:
@@ -72,11 +80,23 @@ _open: ContextVar[tuple[Draft, ...]] = ContextVar("open drafts", default=())
 
 @contextlib.contextmanager
 def drafting(paths: list[Path]) -> Iterator[list[Draft]]:
-    """Gives a draft for every file; their folders go at the end of the block."""
-    with contextlib.ExitStack() as folders:
-        drafts = [Draft(p, folders.enter_context(_folder_beside(p))) for p in paths]
+    """Gives a draft for every file; their folders go at the end of the block.
+
+    Raises:
+        WriteError: If no folder can be made beside a file.
+    """
+    with contextlib.ExitStack() as stack:
+        drafts: list[Draft] = []
+        beside: dict[Path, Path] = {}
+        for path in paths:
+            with write_errors(path):
+                if path.parent not in beside:
+                    folder = stack.enter_context(_folder_in(path.parent))
+                    beside[path.parent] = folder
+                drafts.append(Draft(path, beside[path.parent] / f"{len(drafts)}"))
+                drafts[-1].folder.mkdir()
         token = _open.set((*_open.get(), *drafts))
-        folders.callback(_open.reset, token)
+        stack.callback(_open.reset, token)
         yield drafts
 
 
@@ -109,16 +129,16 @@ def settle(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    """A folder that is there only within the block, and ours by its lock."""
-    remove_abandoned(path.parent)
+def _folder_in(parent: Path) -> Iterator[Path]:
+    """A new folder that is there only within the block, and ours by its lock."""
+    remove_abandoned(parent)
     with contextlib.ExitStack() as stack:
         try:
-            name = _make_locked(path.parent, stack)
+            name = _make_locked(parent, stack)
         except OSError as error:  # which names a folder that nobody has heard of
             raise OSError(error.errno, error.strerror) from error
-        stack.callback(shutil.rmtree, path.parent / name, ignore_errors=True)
-        yield path.parent / name
+        stack.callback(shutil.rmtree, parent / name, ignore_errors=True)
+        yield parent / name
 
 
 def _make_locked(parent: Path, stack: contextlib.ExitStack) -> str:

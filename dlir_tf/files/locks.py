@@ -5,6 +5,7 @@ The operating system takes such a lock back when the process ends, however it do
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,28 @@ def locked(folder: Path, *, certainly: bool = False) -> Iterator[bool]:
         if ours:
             with contextlib.suppress(OSError):
                 path.unlink()
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Waits until no other process is in such a block of this folder, and keeps it.
+
+    Where the file system has no locks, or another process is stuck in its block for
+    half a minute, nobody waits longer.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # on Windows, which doesn't open folders
+        yield
+        return
+    try:
+        for _ in range(3000):
+            if _take(descriptor, unknown=True):
+                break
+            time.sleep(0.01)
+        yield
+    finally:
         os.close(descriptor)
 
 

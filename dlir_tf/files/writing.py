@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield path
         outer.finished.append(path.name)
         return
-    with write_errors(path), drafting([path]) as (draft,):
+    with drafting([path]) as (draft,):
         with _told_as_known(draft):
             yield draft.file
         _move_all([draft])
@@ -74,11 +74,7 @@ def write_together(writers: Mapping[Path, Callable[[Path], object]]) -> None:
             with replacing(path):
                 write(path)
         return
-    with contextlib.ExitStack() as stack:
-        drafts = []
-        for path in writers:
-            with write_errors(path):
-                drafts += stack.enter_context(drafting([path]))
+    with drafting([Path(path) for path in writers]) as drafts:
         for draft, write in zip(drafts, writers.values(), strict=True):
             with _told_as_known(draft):
                 write(draft.file)

@@ -23,7 +23,7 @@ from dlir_tf.files import replacing
 
 with replacing(Path(sys.argv[1])) as unfinished:
     unfinished.write_text("half")
-    print(unfinished.parent.name, flush=True)
+    print(unfinished.parent.parent.name, flush=True)
     time.sleep(60)
 """
 
@@ -47,10 +47,10 @@ def test_only_what_nobody_owns_any_more_is_removed(tmp_path):
     assert child.stdout is not None
     draft = tmp_path / child.stdout.readline().strip()
     write(tmp_path / "b.txt", "while the other lives")
-    assert (draft / "a.txt").read_text() == "half"
+    assert (draft / "0" / "a.txt").read_text() == "half"
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert (draft / "a.txt").exists()
+    assert (draft / "0" / "a.txt").exists()
     write(tmp_path / "b.txt", "after it was killed")
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.txt"]
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ def test_a_new_file_appears_only_when_it_is_whole(tmp_path):
     with replacing(path) as unfinished:
         unfinished.write_text("whole")
         assert not path.exists()
-        assert unfinished.parent.parent == path.parent
+        assert unfinished.parents[2] == path.parent
         assert unfinished.name.endswith(".nii.gz")
     assert path.read_text() == "whole"
     assert _names(tmp_path) == ["scan.nii.gz"]
@@ -157,7 +159,7 @@ def test_what_is_written_inside_is_not_drafted_again(tmp_path):
         write_together({unfinished: lambda draft: draft.write_text(str(draft))})
         assert known_as(unfinished) == path
         assert known_as(inner) == beside
-        assert _names(unfinished.parent) == [".lock", "pair.mat", "pair.nii"]
+        assert _names(unfinished.parent) == ["pair.mat", "pair.nii"]
         assert _names(tmp_path)[1:] == ["pair.mat"]
         assert path.read_text() == "old"
     assert path.read_text() == str(unfinished)
@@ -228,3 +230,46 @@ def test_if_the_first_rename_fails_all_old_files_stay(tmp_path, monkeypatch):
         write_together({path: write})
     assert path.read_text() == "old"
     assert _names(tmp_path) == ["a.mhd"]
+
+
+def test_hundreds_of_files_are_written_together(tmp_path):
+    """They share a lock: a process may have only so many files open."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, before[1]))
+    try:
+        paths = [tmp_path / f"{number % 3}" / f"{number}.txt" for number in range(200)]
+        for folder in {path.parent for path in paths}:
+            folder.mkdir()
+        write_together({p: lambda draft: draft.write_text(draft.name) for p in paths})
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert [path.read_text() for path in paths] == [path.name for path in paths]
+    assert sum(1 for _ in tmp_path.rglob("*")) == 203
+
+
+def test_two_writers_of_a_pair_leave_the_pair_of_one(tmp_path, monkeypatch):
+    """Whoever comes last, the two files are of the same."""
+    head, beside = tmp_path / "a.mat", tmp_path / "a.nii"
+    replace, found = Path.replace, []
+
+    def slowly(draft, target):
+        time.sleep(0.005)
+        return replace(draft, target)
+
+    def write(text):
+        with replacing(head) as unfinished:
+            unfinished.with_name(beside.name).write_text(text)
+            unfinished.write_text(text)
+        found.append(text)
+
+    monkeypatch.setattr(Path, "replace", slowly)
+    for _ in range(5):
+        threads = [threading.Thread(target=write, args=(text,)) for text in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert head.read_text() == beside.read_text()
+    assert sorted(found) == sorted("abcd" * 5)
+    assert _names(tmp_path) == ["a.mat", "a.nii"]
