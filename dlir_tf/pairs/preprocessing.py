@@ -9,7 +9,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
 from dlir_tf.images.grid import is_within
 from dlir_tf.pairs.parallel_grids import resample_along_axes
-from dlir_tf.pairs.size import check_detail
+from dlir_tf.pairs.size import check_cover, check_detail
 from dlir_tf.pairs.slices import slice_plane
 from dlir_tf.pairs.working_grid import to_working_grid, working_axes, working_grid
 from dlir_tf.pairs.working_pair import WorkingPair
@@ -41,7 +41,7 @@ def prepare_pair(
         InputError: If an image doesn't have the config's rank, is constant, or the
             two, or their masks, don't overlap after the initial alignment; or if the
             fixed image needs a larger grid than `shape`, than memory can hold, or
-            none to speak of.
+            none to speak of; or an image is a speck on it.
     """
     masks = _fitting_masks((fixed_mask, moving_mask), (fixed, moving))
     plane = slice_plane(fixed.grid, moving.grid, config.ndim)
@@ -59,6 +59,8 @@ def prepare_pair(
     initial = initial_alignment(fixed, moving, config.initial_alignment)
     fixed_matrix = fixed.grid.inverse @ grid.affine
     moving_matrix = moving.grid.inverse @ initial @ grid.affine
+    check_cover("fixed", fixed.grid, fixed_matrix)
+    check_cover("moving", moving.grid, moving_matrix)
     inside_fixed = _inside(fixed.shape, fixed_matrix, grid.shape)
     inside_moving = _inside(moving.shape, moving_matrix, grid.shape)
     covered = inside_fixed & inside_moving

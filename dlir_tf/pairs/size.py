@@ -11,6 +11,7 @@ import numpy as np
 
 from dlir_tf.compute.memory import free_memory
 from dlir_tf.errors import InputError
+from dlir_tf.images import Grid
 
 # What an exported model allows unless it's told otherwise: 512 voxels along each axis,
 # more than the largest CT has at the spacings of the presets.
@@ -24,6 +25,7 @@ _LARGE_SHARE = 0.5
 # A grid of fewer voxels along an axis than this shows nothing of an image that has this
 # many times more.
 FEWEST = 4
+_SPECK = 0.1
 COARSEST = 8
 
 
@@ -84,6 +86,30 @@ def check_detail(size: np.ndarray, spacing: np.ndarray, step: np.ndarray) -> Non
             f"image's {_by(size)}: {_told(size, spacing, step)}; if the header's "
             "spacing isn't in mm, mend it, or take a config of a smaller spacing (null "
             "keeps the image's own)"
+        )
+
+
+def check_cover(name: str, image: Grid, matrix: np.ndarray) -> None:
+    """Refuses an image that is a speck on the working grid.
+
+    Its voxels would be smoothed by a kernel that is many times wider than the image,
+    which takes hours and leaves nothing.
+
+    Args:
+        name: Whose it is, `fixed` or `moving`.
+        image: Where its voxels lie.
+        matrix: From voxels of the working grid to the image's.
+
+    Raises:
+        InputError: If it covers less than a tenth of a voxel along an axis.
+    """
+    covers = np.asarray(image.shape) / np.linalg.norm(matrix[:-1, :-1], axis=1)
+    if (covers < _SPECK).any():
+        raise InputError(
+            f"the {name} image covers {_by(covers)} voxels of the working grid, which "
+            f"is nothing to compare: it is {_by(image.extent)} mm wide, with voxels of "
+            f"{_by(np.asarray(image.spacing))} mm by its header; if they aren't mm, "
+            "mend the header"
         )
 
 

@@ -305,3 +305,22 @@ def test_all_faulty_pairs_are_named_with_their_lines(make_pairs, make_config, tm
         assert line.startswith(f"p.csv, line {number}: ")
         assert reason in line
     assert done == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_header_in_the_wrong_unit_is_named_with_its_line(
+    make_pairs, make_config, tmp_path
+):
+    """Before the memory is gone that its working grid would take."""
+    good = make_pairs(1)[0]
+    vast = tmp_path / "vast.nii"
+    array = np.arange(768, dtype=np.float32).reshape(32, 24)
+    write_image(vast, Image(array, np.diag([1.5e6, 2e6, 1.0])))
+    pairs = [good, Pair(vast, vast, "p.csv, line 3")]
+    config = make_config().model_copy(update={"spacing": (1.5, 2.0)})
+    store = PairStore(pairs, config, tmp_path / "cache", with_labels=False)
+    with pytest.raises(InputError) as caught:
+        store.fill()
+    told = str(caught.value)
+    assert told.startswith("p.csv, line 3")
+    assert "the working grid would have" in told
+    assert "voxels of 1500000×2000000 mm" in told
