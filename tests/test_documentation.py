@@ -13,7 +13,11 @@ from dlir_tf.phantoms import beating_heart
 from dlir_tf.training.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+PYTEST = ".venv/bin/pytest"
 # Needs a server: tests/serving/test_exported.py runs it.
 HERE = [page for page in PAGES if page.name != "serving.md"]
 IMAGES = ("fixed", "moving", "fixed_labels", "moving_labels")
@@ -105,9 +109,9 @@ def test_the_commands_of_all_pages_run_one_after_another(desk, monkeypatch, caps
     seen = set()
     for line in (line for page in HERE for line in commands(page)):
         name = line.split()[0]
-        assert name in ("dlir-tf", "make", "pip", "python"), line
+        assert name in ("dlir-tf", "make", "pip", "python", PYTEST), line
         if name != "dlir-tf" or line in seen or is_about(line, *REAL):
-            continue  # `make` and `pip` are how this test was reached; real data: below
+            continue  # others are how this test was reached; real data: below
         seen.add(line)
         if "--resume" in line:
             interrupt_training(line, monkeypatch)
@@ -198,3 +202,25 @@ def test_all_make_targets_on_the_pages_exist():
         for line in commands(page):
             if line.startswith("make "):
                 assert re.search(rf"^{line.split()[1]}:", makefile, re.MULTILINE)
+
+
+def test_the_tests_that_pages_name_are_there():
+    lines = [line for page in PAGES for line in commands(page)]
+    lines = [line.split() for line in lines if line.startswith(PYTEST)]
+    assert len(lines) >= 3
+    for words in lines:
+        paths = [ROOT / word for word in words if word.startswith("tests/")]
+        if "-k" in words:
+            (path,) = paths
+            named = words[words.index("-k") + 1]
+            assert re.search(rf"^def test_\w*{named}", path.read_text("utf-8"), re.M)
+        assert all(path.is_file() for path in paths)
+
+
+def test_every_room_of_the_package_is_in_the_architecture():
+    """Paths that it names and that aren't there are found above."""
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    rooms = {path for path in (ROOT / "dlir_tf").iterdir() if path.name[0] != "_"}
+    rooms -= {ROOT / "dlir_tf" / "py.typed"}
+    missing = [r.name for r in rooms if f"`dlir_tf/{r.name}`" not in text]
+    assert missing == []
