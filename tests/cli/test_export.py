@@ -101,7 +101,10 @@ def test_defaults_fit_together(here, unchecked, capfd):
 
 def test_a_tflite_file_has_one_shape_and_needs_no_limit(here, capfd):
     assert exit_code("--format", "tflite", "--max-voxels", "9") == 1
-    assert "--max-voxels: is for --format savedmodel" in capfd.readouterr().err
+    assert (
+        "--max-voxels: only for --format savedmodel; a .tflite file takes"
+        in capfd.readouterr().err
+    )
 
 
 def test_parity_failure_is_an_error(

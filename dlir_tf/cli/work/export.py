@@ -8,7 +8,7 @@ import click
 from dlir_tf.cli.work.export_tflite import export_file, only_for_tflite
 from dlir_tf.cli.work.quiet import load_keras
 from dlir_tf.config import read_config
-from dlir_tf.errors import ExportError, InputError
+from dlir_tf.errors import ExportError
 from dlir_tf.export.version_folder import check_version_folder
 from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
 
@@ -30,11 +30,6 @@ def run(
 ) -> None:
     """Exports a model folder and says how exact, large and fast the export is."""
     if file_format == "tflite":
-        if max_voxels is not None:
-            raise InputError(
-                "--max-voxels: is for --format savedmodel; a .tflite file takes one "
-                "shape, which --shape says"
-            )
         export_file(model, output or Path("model.tflite"), **tflite)
         return
     only_for_tflite(**tflite)

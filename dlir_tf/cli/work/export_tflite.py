@@ -16,7 +16,13 @@ from dlir_tf.models.litert_file import SUFFIX
 if TYPE_CHECKING:
     from dlir_tf.export.tflite.parity import TFLiteParity
 
-_SAVEDMODEL_OPTIONS = ("name", "version", "xla")
+_NAMED = "a .tflite file is named by --output"
+_SAVEDMODEL_OPTIONS = {
+    "name": _NAMED,
+    "version": _NAMED,
+    "xla": "LiteRT runs without XLA",
+    "max_voxels": "a .tflite file takes one shape, which --shape says",
+}
 
 
 def only_for_tflite(**options: str | None) -> None:
@@ -65,12 +71,11 @@ def export_file(
 
 def _refuse_options_of_a_savedmodel() -> None:
     context = click.get_current_context()
-    for name in _SAVEDMODEL_OPTIONS:
+    for name, why in _SAVEDMODEL_OPTIONS.items():
         source = context.get_parameter_source(name)
         if source is click.core.ParameterSource.COMMANDLINE:
             raise InputError(
-                f"--{name}: only for --format savedmodel; a .tflite file is named by "
-                "--output"
+                f"--{name.replace('_', '-')}: only for --format savedmodel; {why}"
             )
 
 
