@@ -65,7 +65,7 @@ for name in sys.argv[2].split():
             k: len(v) for k, v in whole.items()
         }:
             print(name, limit, "said nothing, but is incomplete")
-        room = 2**17 if name.endswith((".h5", ".hdf5")) else 0  # by files.reserve
+        room = 2**21 if name.endswith((".h5", ".hdf5")) else 0  # by files.reserve
         if failed and limit > room + max(map(len, whole.values())):
             print(name, limit, "failed, though there was room", failed)
 print("done")
@@ -85,7 +85,7 @@ def run(folder, names, program=CHILD):
 KINDS = {
     "images": ("image", "frames", "field"),
     "transforms": ("transform",),
-    "others": ("picture", "report", "evaluation", "points", "checkpoint"),
+    "others": ("picture", "report", "evaluation", "points", "checkpoint", "model"),
 }
 
 

@@ -1,9 +1,11 @@
 """One small result of every kind, and what writes it to a path."""
 
 import csv
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +98,7 @@ def writers():
     every["points.csv"] = lambda path: _write_points(path, POINTS)
     every["points.mrk.json"] = _write_markups
     every["checkpoint.npz"] = _write_checkpoint
+    every["model.weights.h5"] = _write_weights
     return every
 
 
@@ -128,3 +131,17 @@ def _write_checkpoint(path):
     weights = [np.ones((30, 30)), np.ones(30)]
     progress = Progress(0, 2, 1.0, 2, 1.0, "recipe")
     save_checkpoint(path, Checkpoint(progress, weights, weights, weights))
+
+
+def _write_weights(path: Path) -> None:
+    from dlir_tf.models.folder import save_weights
+
+    save_weights(path, _network())
+
+
+@functools.cache
+def _network() -> Any:
+    import keras
+
+    inputs = keras.Input((30,))
+    return keras.Model(inputs, keras.layers.Dense(40)(inputs))
