@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.files.csv_rows import rows_of
+from dlir_tf.files.plain import what_is_wrong
 
 _PAIR_COLUMNS = ("fixed", "moving")
 _MASK_COLUMNS = ("fixed_mask", "moving_mask")
@@ -135,6 +136,11 @@ class _Row:
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
+    wrong = what_is_wrong(path)
+    if wrong and path.exists():
+        raise InputError(
+            f"{path}: can't be read as a manifest of pairs: it {wrong}; give a CSV file"
+        )
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             lines = [(n, [v.strip() for v in row]) for n, row in rows_of(stream)]

@@ -1,5 +1,6 @@
 """Manifests: what is wrong with them is said once, with its line."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,10 @@ def test_a_file_that_vanished_is_named_with_its_line(folder):
     pairs[0].moving.unlink()
     with pytest.raises(InputError, match=r"line 2: .*b\.nii can't be read"):
         data_digest(pairs)
+
+
+def test_a_pipe_is_no_manifest(tmp_path):
+    """It would be waited for, for ever."""
+    os.mkfifo(tmp_path / "pairs.csv")
+    with pytest.raises(InputError, match=r"pairs\.csv: can't be read .* is a pipe"):
+        read_manifest(tmp_path / "pairs.csv")

@@ -160,6 +160,8 @@ _WRITERS: list[tuple[str, str, Callable[[Path], None]]] = [
     ("field.mha", "transform", _field),
     ("t.npz", "transform", lambda p: write_transform(p, _inverted())),
     ("t.h5", "transform", lambda p: write_transform(p, _transform())),
+    ("field.h5", "transform", _field),
+    ("field.txt", "transform", _field),
     ("t.tfm", "transform", lambda p: write_transform(p, _transform())),
     ("t0GenericAffine.mat", "transform", lambda p: write_transform(p, _affine())),
     ("p.csv", "points", lambda p: _text(p, "x,y,z,name\n1,2,3,a\n4,5,6.5,b\n")),
