@@ -31,10 +31,14 @@ def random_model(config, rng, scale=None, *, added=True, provenance=None):
         added: Whether to the initial weights; or else they replace them.
         provenance: Of the model.
     """
+    import keras
+
     from dlir_tf.config import Config
     from dlir_tf.models.folder import make_model
     from dlir_tf.models.model import build_model
 
+    # Fixtures of a wide scope come before the one that does this for every test.
+    keras.utils.set_random_seed(20190701)
     config = config if isinstance(config, Config) else Config.model_validate(config)
     network = build_model(config)
     for weight in network.weights:
