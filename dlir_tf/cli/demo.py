@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from dlir_tf.cli.options import Command
+from dlir_tf.cli.options import Command, steps_option
 
 
 @click.command("demo", cls=Command)
@@ -16,12 +16,7 @@ from dlir_tf.cli.options import Command
     show_default=True,
     help="New folder for images, model, export and picture.",
 )
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    help="Training steps of every stage, instead of the preset's; joint_steps are at "
-    "most as many.",
-)
+@steps_option
 def command(**options: Any) -> None:
     """Go through the whole story on generated images.
 

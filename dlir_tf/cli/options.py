@@ -125,3 +125,11 @@ fill_value_option = click.option(
     help="Given to voxels that come from outside an image. auto takes what surrounds "
     "the image on its own faces, -1000 for a CT without any, else 0.  [default: auto]",
 )
+
+
+steps_option = click.option(
+    "--steps",
+    type=click.IntRange(min=1),
+    help="Training steps of every stage, instead of what the config says; joint_steps "
+    "are at most as many.",
+)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from dlir_tf.cli.options import Command, allow_elsewhere_option
+from dlir_tf.cli.options import Command, allow_elsewhere_option, steps_option
 
 
 @click.command("train", cls=Command)
@@ -35,12 +35,7 @@ from dlir_tf.cli.options import Command, allow_elsewhere_option
     show_default=True,
     help="Model folder to make.",
 )
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    help="Training steps of every stage, instead of the config's; joint_steps are at "
-    "most as many.",
-)
+@steps_option
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),

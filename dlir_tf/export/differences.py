@@ -18,6 +18,12 @@ class Tolerance(NamedTuple):
     fraction: float
 
 
+_REPORT = (
+    "nothing in the model or the options does that, so please report it, with the "
+    "model's config and the version of TensorFlow"
+)
+
+
 @dataclass(frozen=True)
 class Differences:
     """The largest differences between an export and its model.
@@ -46,13 +52,21 @@ class Differences:
             fraction <= tolerance.fraction for fraction in self.fractions
         )
 
-    def check(self, what: str, tolerance: Tolerance, allowed_for: str = "") -> None:
+    def check(
+        self,
+        what: str,
+        tolerance: Tolerance,
+        *,
+        allowed_for: str = "",
+        cure: str = _REPORT,
+    ) -> None:
         """Raises an error if a difference is larger than it may be.
 
         Args:
             what: What was exported.
             tolerance: What is allowed.
             allowed_for: Begins with a space; to whom it is.
+            cure: What to do about it.
 
         Raises:
             ExportError: With all differences.
@@ -61,7 +75,8 @@ class Differences:
             raise ExportError(
                 f"the exported {what} doesn't give what the model gives "
                 f"(allowed{allowed_for} are {tolerance.mm} mm and "
-                f"{tolerance.fraction} of the range); largest differences: {self}"
+                f"{tolerance.fraction} of the range); largest differences: {self}; "
+                f"{cure}"
             )
 
     def __str__(self) -> str:

@@ -108,8 +108,22 @@ def check_tflite_parity(
         parameters_mb=of_parameters.peak_mb,
         register_mb=of_register.peak_mb,
     )
-    parity.check("file", TOLERANCE[precision], f" for {precision}")
+    check_precision(parity, precision)
     return parity
+
+
+def check_precision(parity: TFLiteParity, precision: str) -> None:
+    """Raises an error if a file differs by more than its precision may cost.
+
+    Raises:
+        ExportError: With all differences.
+    """
+    tolerance, allowed_for = TOLERANCE[precision], f" for {precision}"
+    if precision == "float32":
+        parity.check("file", tolerance, allowed_for=allowed_for)
+    else:
+        cure = "choose --precision float32"
+        parity.check("file", tolerance, allowed_for=allowed_for, cure=cure)
 
 
 def example_pairs(config: Config, shape: tuple[int, ...]) -> list[Arrays]:

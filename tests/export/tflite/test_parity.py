@@ -10,7 +10,12 @@ import pytest
 from dlir_tf.errors import ExportError
 from dlir_tf.export.tflite import file as module
 from dlir_tf.export.tflite.file import export_tflite
-from dlir_tf.export.tflite.parity import TFLiteParity, compare, example_pairs
+from dlir_tf.export.tflite.parity import (
+    TFLiteParity,
+    check_precision,
+    compare,
+    example_pairs,
+)
 
 SHAPE = (24, 32)
 
@@ -112,3 +117,15 @@ def test_nan_is_no_small_difference():
     for name in ("displacement_mm", "moved", "affine_mm", "control_points_mm"):
         parity = TFLiteParity(**{**figures, name: float("nan")})
         assert not parity.within_tolerance("int8")
+
+
+@pytest.mark.parametrize(
+    ("precision", "cure"),
+    [("float32", "nothing in .* please report"), ("float16", "choose --precision")],
+)
+def test_what_to_do_about_a_difference_is_told(precision, cure):
+    figures = dict.fromkeys(TFLiteParity.__dataclass_fields__, 0.0)
+    parity = TFLiteParity(**{**figures, "displacement_mm": 0.2})
+    with pytest.raises(ExportError, match=f"allowed for {precision} are .*; {cure}"):
+        check_precision(parity, precision)
+    check_precision(parity, "int8")
