@@ -4,6 +4,8 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from dlir_tf.compute.memory import free_memory
+from dlir_tf.errors import InputError
 from dlir_tf.serving.address import Address
 from dlir_tf.serving.connection import (
     MAX_DESCRIPTION,
@@ -25,6 +27,8 @@ from dlir_tf.serving.security import Security
 # Written out, a float32 takes up to 6 times its bytes; parsed, that and more.
 _TEXT_OF_NUMBERS = 6
 _MAX_TEXT = 2**26
+# A number in Python's lists, and its text twice.
+_BYTES_PER_NUMBER = 64
 
 
 class RestConnection:
@@ -55,7 +59,12 @@ class RestConnection:
         return {name: as_signature(each) for name, each in found.items()}
 
     def predict(self, signature: str, inputs: Arrays) -> Arrays:
-        """Calls a signature, in the columnar format."""
+        """Calls a signature, in the columnar format.
+
+        Raises:
+            InputError: If the text of the inputs is more than memory can hold.
+        """
+        _check_room(inputs)
         request = {
             "signature_name": signature,
             # Python's floats hold what was float32 exactly, and write it so.
@@ -84,3 +93,14 @@ class RestConnection:
             limit=limit,
         )
         return read_answer(status, text)
+
+
+def _check_room(inputs: Arrays) -> None:
+    numbers = sum(array.size for array in inputs.values())
+    takes, free = _BYTES_PER_NUMBER * numbers, free_memory()
+    if free is not None and takes > free:
+        raise InputError(
+            f"these images have {numbers} voxels, which take {takes / 1e9:.3g} GB as "
+            f"the text that REST wants, of which {free / 1e9:.3g} are free; ask by "
+            "gRPC (--server HOST:8500), or register with --model"
+        )

@@ -8,7 +8,7 @@ import pytest
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
-from dlir_tf.serving import Server, by_grpc, register_remotely
+from dlir_tf.serving import Server, by_grpc, by_rest, register_remotely
 from dlir_tf.serving.address import Address, parse_address
 from dlir_tf.serving.failures import CallError, ServerError, explain
 from dlir_tf.serving.server import as_float32
@@ -166,6 +166,13 @@ def test_more_than_a_message_can_hold_is_not_sent(monkeypatch):
     monkeypatch.setattr(by_grpc, "MAX_BYTES", 99)
     connection = by_grpc.GrpcConnection(HERE, "dlir", 1.0)
     with pytest.raises(InputError, match="can't hold more than 2; crop them"):
+        connection.predict("parameters", {"fixed": np.ones(25, np.float32)})
+
+
+def test_more_than_memory_holds_as_text_is_not_made(monkeypatch):
+    monkeypatch.setattr(by_rest, "free_memory", lambda: 1599)
+    connection = by_rest.RestConnection(HERE, "dlir", 1.0)
+    with pytest.raises(InputError, match=r"have 25 voxels, .* ask by gRPC"):
         connection.predict("parameters", {"fixed": np.ones(25, np.float32)})
 
 
