@@ -1,11 +1,14 @@
 """What an HDF5 file holds itself: no links to other files, no more than it has."""
 
+import mmap
+import struct
 from pathlib import Path
 from typing import Any
 
 from dlir_tf.images.headers.voxels import MOST_PACKED
 
 _LONGEST_NAME = 200
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def member(group: Any, name: str) -> Any:
@@ -42,8 +45,9 @@ def check_dataset(group: Any, name: str) -> Any:
 def read_name(path: Path, group: Any, name: str) -> str:
     """Reads a short text, of a single element.
 
-    HDF5 takes memory for whatever length is stated where such a text is kept, so that
-    is looked at first.
+    HDF5 takes memory for whatever length is stated where such a text is kept, and goes
+    round for ever in the heap that has the letters if that is damaged; so both are
+    looked at first.
 
     Args:
         path: The file.
@@ -60,10 +64,49 @@ def read_name(path: Path, group: Any, name: str) -> str:
     if data.size != 1 or kind is None:
         raise ValueError(f"expected one text as {name}")
     length = kind.length
-    if length is None:  # the file has the length and where the letters are
-        with path.open("rb") as stream:
-            stream.seek(data.id.get_offset() or 0)
-            length = int.from_bytes(stream.read(4), "little")
+    if length is None:
+        length = _check_letters(path, data.id.get_offset() or 0)
     if length > _LONGEST_NAME:
         raise ValueError(f"expected a name as {name}, but it has {length} letters")
     return str(data.asstr()[0])
+
+
+def _check_letters(path: Path, place: int) -> int:
+    """How many letters a text of any length has, once its heap is known to be whole.
+
+    Args:
+        path: The file; its addresses have 8 bytes, as they nearly always have.
+        place: Where it has the length of the text, and the place of its heap.
+    """
+    with (
+        path.open("rb") as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw,
+    ):
+        if raw[: len(_SIGNATURE)] != _SIGNATURE or place + 16 > len(raw):
+            raise ValueError("expected the text in the file itself")
+        length, address, wanted = struct.unpack_from("<IQI", raw, place)
+        if length <= _LONGEST_NAME and wanted not in _heap(raw, address):
+            raise ValueError("expected the text in its heap")
+        return int(length)
+
+
+def _heap(raw: mmap.mmap, address: int) -> set[int]:
+    """The numbers of the texts in a heap.
+
+    Raises:
+        ValueError: If its parts don't fill it, one after the other.
+    """
+    start, end = address + 16, 0
+    if start <= len(raw) and raw[address : address + 4] == b"GCOL":
+        end = address + struct.unpack_from("<Q", raw, address + 8)[0]
+    if not start <= end <= len(raw):
+        raise ValueError("expected a heap of texts that is whole")
+    found = set()
+    while end - start >= 16:
+        index, _, _, held = struct.unpack_from("<HHIQ", raw, start)
+        taken = 16 + -(-held // 8) * 8 if index else held  # 0 is what is free
+        if taken < 16 or start + taken > end:
+            raise ValueError("expected a heap of texts that is whole")
+        found.add(index)
+        start += taken
+    return found

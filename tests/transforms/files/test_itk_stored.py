@@ -224,6 +224,22 @@ def test_a_name_of_gigabytes_in_an_hdf5_file_is_not_read(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
+@pytest.mark.parametrize("size", [0, 8, 1 << 40])
+def test_a_heap_that_hdf5_goes_round_in_for_ever_is_refused(tmp_path, size):
+    """What is free in the heap of names has no size, or too large a one."""
+    path = tmp_path / "t.h5"
+    sitk.WriteTransform(_affine(), str(path))
+    raw = bytearray(path.read_bytes())
+    start = raw.index(b"GCOL") + 16
+    while int.from_bytes(raw[start : start + 2], "little"):
+        held = int.from_bytes(raw[start + 8 : start + 16], "little")
+        start += 16 + -(-held // 8) * 8
+    raw[start + 8 : start + 16] = size.to_bytes(8, "little")
+    path.write_bytes(raw)
+    with pytest.raises(InputError, match=r"t\.h5: .* heap of texts that is whole"):
+        read_transform(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "cure"),
     [
