@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from random_models import affine, random_model, spline
 from scipy import ndimage
+from storage import store_otherwise
 
 from dlir_tf.images import Image
 from dlir_tf.models.folder import make_model
@@ -61,18 +62,6 @@ def pair(rng, model):
     return images
 
 
-def _stored(image, order, flipped):
-    """The same image in the world, its axes in another order and direction."""
-    change = np.eye(image.ndim + 1)
-    change[:-1, :-1] = np.eye(image.ndim)[:, order]
-    array = np.transpose(image.array, order)
-    for axis in np.flatnonzero(flipped):
-        array = np.flip(array, axis)
-        change[:-1, -1] += change[:-1, axis] * (array.shape[axis] - 1)
-        change[:-1, axis] *= -1
-    return Image(array, image.affine @ change)
-
-
 def _points(rng, image):
     """Within the image, half a voxel around it included."""
     low, high = -0.5 * np.ones(image.ndim), np.array(image.shape) - 0.5
@@ -100,15 +89,15 @@ def test_storage_does_not_matter(rng, model, pair):
         ],
     }[fixed.ndim]
     for number, storage in enumerate(storages):
-        stored_fixed = _stored(fixed, *storage)
-        stored_moving = _stored(moving, *storages[number - 1])
+        stored_fixed = store_otherwise(fixed, *storage)
+        stored_moving = store_otherwise(moving, *storages[number - 1])
         result = register(stored_fixed, stored_moving, model=model, do_no_harm=False)
         np.testing.assert_allclose(
             result.transform.map_points(points), mapped, rtol=0, atol=0.05
         )
         for component in range(fixed.ndim):
             field = fixed.with_array(expected.displacement[..., component])
-            wanted = _stored(field, *storage).array
+            wanted = store_otherwise(field, *storage).array
             np.testing.assert_allclose(
                 result.displacement[..., component], wanted, rtol=0, atol=0.05
             )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from random_models import random_model
 from scipy import ndimage
+from storage import store_otherwise
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
@@ -80,18 +81,6 @@ def _affine(ndim, spacing=None, angle=0.3, origin=(-31.0, 12.5, 70.0)):
 def _image(rng, shape, affine, dtype=np.float32):
     array = ndimage.gaussian_filter(rng.normal(size=shape), 1.2)
     return Image((1000 * array / np.abs(array).max()).astype(dtype), affine)
-
-
-def _stored(image, order, flipped):
-    """The same image in the world, its axes in another order and direction."""
-    change = np.eye(image.ndim + 1)
-    change[:-1, :-1] = np.eye(image.ndim)[:, order]
-    array = np.transpose(image.array, order)
-    for axis in np.flatnonzero(flipped):
-        array = np.flip(array, axis)
-        change[:-1, -1] += change[:-1, axis] * (array.shape[axis] - 1)
-        change[:-1, axis] *= -1
-    return Image(array, image.affine @ change)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -193,10 +182,10 @@ def test_storage_does_not_matter(rng, models, ndim):
         )
     )
     for number in range(0, len(storages), 5):
-        stored_fixed = _stored(fixed, *storages[number])
-        stored_moving = _stored(moving, *storages[-1 - number])
+        stored_fixed = store_otherwise(fixed, *storages[number])
+        stored_moving = store_otherwise(moving, *storages[-1 - number])
         result = register(stored_fixed, stored_moving, model=model, do_no_harm=False)
-        wanted = _stored(expected, *storages[number])
+        wanted = store_otherwise(expected, *storages[number])
         np.testing.assert_allclose(result.moved.affine, stored_fixed.affine)
         np.testing.assert_allclose(result.moved.array, wanted.array, atol=0.05)
 

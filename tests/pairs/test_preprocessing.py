@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from storage import store_otherwise
 
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
@@ -45,20 +46,6 @@ def _image(rng, ndim=3, **frame):
     return Image(array, _affine(ndim, **frame))
 
 
-def _stored(image, order, flipped):
-    """The same image in the world, its axes in another order and direction."""
-    ndim = image.ndim
-    change = np.eye(ndim + 1)
-    change[:-1, :-1] = np.eye(ndim)[:, order]
-    array = np.transpose(image.array, order)
-    for axis in range(ndim):
-        if flipped[axis]:
-            array = np.flip(array, axis)
-            change[:-1, -1] += change[:-1, axis] * (array.shape[axis] - 1)
-            change[:-1, axis] *= -1
-    return Image(array, image.affine @ change)
-
-
 def _storages(ndim):
     orders = itertools.permutations(range(ndim))
     return list(itertools.product(orders, itertools.product((0, 1), repeat=ndim)))
@@ -86,7 +73,7 @@ def test_the_grid_does_not_depend_on_how_the_file_stores_its_axes(rng, ndim, ord
     config = _config(ndim, axes=order)
     expected = prepare_pair(image, image, config)
     for storage in _storages(ndim):
-        stored = _stored(image, *storage)
+        stored = store_otherwise(image, *storage)
         pair = prepare_pair(stored, stored, config)
         assert pair.grid.shape == expected.grid.shape
         np.testing.assert_allclose(pair.grid.affine, expected.grid.affine, atol=1e-9)
@@ -98,7 +85,7 @@ def test_the_grid_does_not_depend_on_how_the_file_stores_its_axes(rng, ndim, ord
 def test_axes_are_in_the_closest_ras_order(rng, ndim):
     expected = _turn(ndim)
     for storage in _storages(ndim):
-        stored = _stored(_image(rng, ndim), *storage)
+        stored = store_otherwise(_image(rng, ndim), *storage)
         grid = working_grid(stored.grid, (2.0,) * ndim, (1,) * ndim)
         np.testing.assert_allclose(grid.affine[:-1, :-1] / 2, expected, atol=1e-9)
 
@@ -122,7 +109,7 @@ def test_slices_come_last_at_any_angle():
 def test_at_the_own_spacing_the_voxels_are_the_images_own(rng, ndim):
     image = _image(rng, ndim)
     for storage in _storages(ndim)[::3]:
-        stored = _stored(image, *storage)
+        stored = store_otherwise(image, *storage)
         pair = prepare_pair(stored, stored, _config(ndim))
         assert all(n % 8 == 0 for n in pair.grid.shape)
         voxels = np.linalg.inv(stored.affine) @ pair.grid.affine
@@ -180,7 +167,7 @@ def test_a_left_handed_file_is_not_mirrored(rng):
     array = np.zeros(image.shape, np.float32)
     array[2, 3, 1] = 1
     for storage in _storages(3):
-        stored = _stored(image.with_array(array), *storage)
+        stored = store_otherwise(image.with_array(array), *storage)
         pair = prepare_pair(
             stored, stored, _config(intensity={"clip_percentiles": None})
         )
@@ -373,8 +360,8 @@ def test_masks_lie_on_their_images_however_these_are_stored(ndim, alignment, rng
             ("fixed_mask", fixed, 0, (0.0, 0.8)),
             ("moving_mask", moving, 1, (0.2, 1.0)),
         ):
-            stored = _stored(image, order, [True] * ndim)
-            mask = _stored(_part(image, *part, axis), order, [True] * ndim)
+            stored = store_otherwise(image, order, [True] * ndim)
+            mask = store_otherwise(_part(image, *part, axis), order, [True] * ndim)
             images.append(stored.with_array(np.where(mask.array, 900.0, 100.0)))
             masks[name] = mask
         config = _config(ndim, initial_alignment=alignment)

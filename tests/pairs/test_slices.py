@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from itk_judge import grid_of, random_image, sitk_affine, sitk_image
+from storage import store_otherwise
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image, flip_ras_lps
@@ -42,18 +43,6 @@ def _affine(spacing, origin, angle=0.0):
     return affine
 
 
-def _stored(image, order, flipped):
-    """The same image in the world, its axes in another order and direction."""
-    change = np.eye(4)
-    change[:-1, :-1] = np.eye(3)[:, order]
-    array = np.transpose(image.array, order)
-    for axis in np.flatnonzero(flipped):
-        array = np.flip(array, axis)
-        change[:-1, -1] += change[:-1, axis] * (array.shape[axis] - 1)
-        change[:-1, axis] *= -1
-    return Image(array, image.affine @ change)
-
-
 @pytest.fixture(params=ANGLES)
 def pair(rng, request):
     """Slices of different grids, 6 mm apart, stored in different ways."""
@@ -62,8 +51,8 @@ def pair(rng, request):
     affine = _affine((1.1, 1.2, 4), (-12, -1, 36), 8.0)
     moving = random_image(rng, (21, 26, 1), turn @ affine)
     return (
-        _stored(fixed, (2, 0, 1), (True, False, True)),
-        _stored(moving, (1, 2, 0), (False, True, True)),
+        store_otherwise(fixed, (2, 0, 1), (True, False, True)),
+        store_otherwise(moving, (1, 2, 0), (False, True, True)),
     )
 
 
@@ -207,7 +196,7 @@ def test_the_frame_does_not_depend_on_storage(rng):
         )
         expected = _flatten(image, frame)
         for order in itertools.permutations(range(3)):
-            stored = _stored(image, order, (True, False, True))
+            stored = store_otherwise(image, order, (True, False, True))
             assert is_slice(stored.grid)
             np.testing.assert_allclose(plane_frame(stored.grid), frame, atol=1e-9)
             again = _flatten(stored, frame)
