@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from dlir_tf.files.disk import write_errors
 from dlir_tf.files.locks import alone_in, locked
 
 PREFIX = ".unfinished-"
-_BEFORE = ".before"
+_BEFORE, _MOVING = ".before", ".moving"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,10 @@ class Draft:
             self._take_together(moves)
 
     def _take_together(self, moves: list[tuple[Path, Path]]) -> None:
-        # What makes old files readable goes before the first of them is replaced.
+        # What makes old files readable goes before the first of them is replaced. If
+        # we are killed meanwhile, the next one that writes there moves the rest.
+        names = json.dumps([draft.name for draft, _ in moves])
+        (self.folder / _MOVING).write_text(names, encoding="utf-8")
         before, moved = self.folder / _BEFORE, False
         if moves and moves[-1][1].exists():
             moves[-1][1].replace(before)
@@ -153,9 +157,29 @@ def _make_locked(parent: Path, stack: contextlib.ExitStack) -> str:
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Removes drafts of processes that have ended without doing so themselves."""
+    """Removes drafts of processes that have ended without doing so themselves.
+
+    Those that were killed while they moved files that belong together had all of them
+    finished, and the old ones were no longer readable; so the rest is moved.
+    """
     with contextlib.suppress(OSError):
         for folder in parent.glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError), locked(folder, certainly=True) as ours:
                 if ours:
+                    for moving in folder.glob(f"*/{_MOVING}"):
+                        _finish(moving, parent)
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish(moving: Path, parent: Path) -> None:
+    """Moves what is left, unless nothing was moved yet or all was."""
+    try:
+        names = json.loads(moving.read_text(encoding="utf-8"))
+    except ValueError:  # it wasn't written yet, so nothing was moved
+        return
+    with alone_in(parent):
+        if (parent / names[-1]).exists():
+            return
+        for draft in map(moving.with_name, names):
+            if draft.exists():
+                draft.replace(parent / draft.name)

@@ -118,3 +118,84 @@ def test_a_lock_is_held_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with locked(tmp_path) as again:
         assert again
+
+
+# Writes a pair, and is killed at one of its renames, before or after it.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dlir_tf.files import replacing
+
+number, after = int(sys.argv[2]), sys.argv[3] == "after"
+count, replace = 0, Path.replace
+
+def kill(draft, target):
+    global count
+    count += 1
+    if count == number and not after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(draft, target)
+    if count == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Path.replace = kill
+head = Path(sys.argv[1])
+with replacing(head) as unfinished:
+    unfinished.with_name("a.nii").write_text("new")
+    unfinished.write_text("new")
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize(
+    ("old", "number"), [(True, 1), (True, 2), (True, 3), (False, 1), (False, 2)]
+)
+def test_a_pair_is_never_lost_by_a_kill(
+    tmp_path: Path, number: int, moment: str, old: bool
+) -> None:
+    """Nor mixed: the next one that writes there finds the old pair, or the new one."""
+    pair = {tmp_path / "a.mat": "old", tmp_path / "a.nii": "old"}
+    if old:
+        for path, text in pair.items():
+            path.write_text(text)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "a.mat"), str(number), moment],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    if (tmp_path / "a.mat").exists():
+        found = [path.read_text() for path in pair]
+        assert len(set(found)) == 1
+    write(tmp_path / "b.txt", "next")
+    found = [path.read_text() for path in pair]
+    kept = old and (number, moment) == (1, "before")
+    assert found == (["old", "old"] if kept else ["new", "new"])
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("length", [0, 5, 12])
+def test_a_list_that_was_being_written_counts_for_nothing(
+    tmp_path: Path, length: int
+) -> None:
+    (tmp_path / "a.nii").write_text("old")
+    draft = tmp_path / ".unfinished-abc" / "0"
+    draft.mkdir(parents=True)
+    (draft / "a.nii").write_text("new")
+    (draft / ".moving").write_text('["a.nii", "a.mat"]'[:length])
+    write(tmp_path / "b.txt", "next")
+    assert (tmp_path / "a.nii").read_text() == "old"
+    assert not draft.exists()
+
+
+def test_what_others_wrote_since_is_left_alone(tmp_path: Path) -> None:
+    for name in ("a.mat", "a.nii"):
+        (tmp_path / name).write_text("old")
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "a.mat"), "1", "after"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(command, env=environment, check=False)
+    for name in ("a.mat", "a.nii"):
+        (tmp_path / name).write_text("theirs")
+    write(tmp_path / "b.txt", "next")
+    found = [(tmp_path / name).read_text() for name in ("a.mat", "a.nii")]
+    assert found == ["theirs", "theirs"]
+    assert len(list(tmp_path.iterdir())) == 3
