@@ -232,6 +232,25 @@ def test_no_function_is_longer_than_60_lines():
     assert too_long == []
 
 
+TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
+
+
+def test_test_functions_have_no_types():
+    typed = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in TEST_FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        and (node.returns or any(a.annotation for a in node.args.args))
+    ]
+    assert typed == []
+
+
+def test_no_file_of_tests_is_longer_than_500_lines():
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in TEST_FILES}
+    assert {str(p.relative_to(ROOT)): n for p, n in lengths.items() if n > 500} == {}
+
+
 def test_no_file_names_a_path_of_one_machine():
     if not (ROOT / ".git").exists():
         pytest.skip("only a git checkout knows which files are tracked")

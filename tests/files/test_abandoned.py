@@ -150,9 +150,7 @@ with replacing(head) as unfinished:
 @pytest.mark.parametrize(
     ("old", "number"), [(True, 1), (True, 2), (True, 3), (False, 1), (False, 2)]
 )
-def test_a_pair_is_never_lost_by_a_kill(
-    tmp_path: Path, number: int, moment: str, old: bool
-) -> None:
+def test_a_pair_is_never_lost_by_a_kill(tmp_path, number, moment, old):
     """Nor mixed: the next one that writes there finds the old pair, or the new one."""
     pair = {tmp_path / "a.mat": "old", tmp_path / "a.nii": "old"}
     if old:
@@ -174,9 +172,7 @@ def test_a_pair_is_never_lost_by_a_kill(
 
 
 @pytest.mark.parametrize("length", [0, 5, 12])
-def test_a_list_that_was_being_written_counts_for_nothing(
-    tmp_path: Path, length: int
-) -> None:
+def test_a_list_that_was_being_written_counts_for_nothing(tmp_path, length):
     (tmp_path / "a.nii").write_text("old")
     draft = tmp_path / ".unfinished-abc" / "0"
     draft.mkdir(parents=True)
@@ -187,7 +183,7 @@ def test_a_list_that_was_being_written_counts_for_nothing(
     assert not draft.exists()
 
 
-def test_what_others_wrote_since_is_left_alone(tmp_path: Path) -> None:
+def test_what_others_wrote_since_is_left_alone(tmp_path):
     for name in ("a.mat", "a.nii"):
         (tmp_path / name).write_text("old")
     command = [sys.executable, "-c", KILLED, str(tmp_path / "a.mat"), "1", "after"]

@@ -5,7 +5,6 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
@@ -133,14 +132,14 @@ def _write_checkpoint(path):
     save_checkpoint(path, Checkpoint(progress, weights, weights, weights))
 
 
-def _write_weights(path: Path) -> None:
+def _write_weights(path):
     from dlir_tf.models.folder import save_weights
 
     save_weights(path, _network())
 
 
 @functools.cache
-def _network() -> Any:
+def _network():
     import keras
 
     inputs = keras.Input((30,))

@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ resource = pytest.importorskip("resource", reason="Windows has no limits for a p
 
 
 @contextlib.contextmanager
-def largest_file(num_bytes: int) -> Iterator[None]:
+def largest_file(num_bytes):
     """A disk on which no file can be larger."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
