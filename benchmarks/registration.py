@@ -27,7 +27,7 @@ from pages import put_into_page
 import dlir_tf
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
-from dlir_tf.pairs.manifest import data_digest, read_manifest
+from dlir_tf.pairs.manifest import Pair, data_digest, read_manifest
 
 
 def main() -> None:
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> dict:
     pairs = read_manifest(options.pairs)[: options.first]
     store = Store(options.output, options.pairs.name)
     for index, pair in enumerate(pairs):
-        title = f"{name_of(pair.fixed)}, {name_of(pair.moving)}"
+        title = title_of(pair)
         data = data_digest([pair])[:16]
         for name in names:
             bound = (title, name, bindings[name], data)
@@ -179,6 +179,11 @@ def line(title: str, result: dict) -> str:
         if (value := mean_of(result.get(key))) is not None:
             words.append(f"{value:.4f} {unit}")
     return "  ".join([*words, f"folded {result['folded_percent']:.3g} %"])
+
+
+def title_of(pair: Pair) -> str:
+    """What results call a pair."""
+    return f"{name_of(pair.fixed)}, {name_of(pair.moving)}"
 
 
 def name_of(path: Path) -> str:

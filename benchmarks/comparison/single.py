@@ -12,8 +12,10 @@ from machine import keep_to_cores, load_average, peak_bytes
 from comparison.methods import METHODS
 from dlir_tf.evaluation.measures import Measures, measure
 from dlir_tf.images import SpacingWarning
-from dlir_tf.pairs.loading import load_pair
+from dlir_tf.metrics import landmark_errors
+from dlir_tf.pairs.loading import LoadedPair, load_pair
 from dlir_tf.pairs.manifest import read_manifest
+from dlir_tf.transforms import Transform
 
 # What takes less than this all together is repeated, for a median.
 _REPEATED_SECONDS, _MAX_REPEATS = 3.0, 5
@@ -54,14 +56,31 @@ def register_and_measure(pair, name: str, options: dict) -> dict:
         seconds.append(time.perf_counter() - wall)
         cpu_seconds.append(time.process_time() - cpu)
     peak = peak_bytes()
-    measures = measure(loaded, prepared.transform(found))
+    transform = prepared.transform(found)
+    measures = measure(loaded, transform)
     return {
         "seconds": _rounded(statistics.median(seconds)),
         "cpu_seconds": _rounded(statistics.median(cpu_seconds)),
         "peak_gb": round(peak / 1e9, 2),
         "load_before": load,
         **as_numbers(measures),
+        **snapped_errors(loaded, transform),
     }
+
+
+def snapped_errors(loaded: LoadedPair, transform: Transform) -> dict[str, list]:
+    """Landmark errors in mm as some publish them, for a JSON file.
+
+    Where a landmark is mapped to is moved to the nearest voxel of the moving image
+    first, since the people who marked them could choose voxels alone.
+    """
+    if loaded.points is None:
+        return {}
+    fixed_points, moving_points = loaded.points
+    grid = loaded.moving.grid
+    voxels = np.rint(grid.to_voxels(transform.map_points(fixed_points)))
+    errors = landmark_errors(grid.to_world(voxels), moving_points)
+    return {"snapped_errors": [_rounded(error) for error in errors]}
 
 
 def as_numbers(measures: Measures) -> dict:

@@ -1,0 +1,1 @@
+"""What `dirlab.py` knows of breathing lungs: their files, and what others found."""
