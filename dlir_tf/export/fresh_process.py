@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dlir_tf.errors import ExportError
+from dlir_tf.export.replay import NOT_WRITTEN
+from dlir_tf.export.scratch import scratch_folder
 
 Arrays = dict[str, np.ndarray]
 
@@ -58,6 +59,7 @@ def run_in_fresh_process(exported: Path, calls: list[Call]) -> list[Answer]:
 
     Raises:
         ExportError: If it can't be loaded or run, or needs dlir_tf or Keras for it.
+        WriteError: If the disk for temporary files has no room for what is exchanged.
     """
     inputs = {
         f"{number}/{call.signature}/{name}": array
@@ -86,8 +88,8 @@ def _run_script(exported: Path, inputs: Arrays) -> Arrays:
         **os.environ,
         "CUDA_VISIBLE_DEVICES": "-1",
     }
-    with tempfile.TemporaryDirectory(prefix="dlir-tf-") as exchange:
-        files = [Path(exchange, "inputs.npz"), Path(exchange, "outputs.npz")]
+    with scratch_folder() as exchange:
+        files = [exchange / "inputs.npz", exchange / "outputs.npz"]
         np.savez(files[0], **inputs)  # type: ignore[arg-type]
         # -P: neither the script's folder nor the current one is searched for modules,
         # whatever lies there under the name of one.
@@ -95,6 +97,9 @@ def _run_script(exported: Path, inputs: Arrays) -> Arrays:
         run = subprocess.run(  # noqa: S603 - our own script and our own files
             command, env=environment, capture_output=True, text=True, errors="replace"
         )
+        if run.returncode == NOT_WRITTEN:
+            code = int(run.stderr.split()[-1])
+            raise OSError(code, os.strerror(code), str(files[1]))
         if run.returncode != 0:
             what = "model" if exported.is_dir() else "file"
             runtime = "TensorFlow" if exported.is_dir() else "LiteRT"

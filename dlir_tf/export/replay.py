@@ -7,6 +7,8 @@ which TensorFlow runs, or a TFLite file, which LiteRT runs. INPUTS and OUTPUTS a
 holds the numbers of the calls whose time counts. The outputs hold of each call besides
 `n/SIGNATURE/peak_mb`, the most memory that the process has had until then, and of a
 timed one `n/SIGNATURE/seconds`: of the first call, and the median of some later ones.
+If they can't be written, the last thing on stderr is the number of the system's error,
+and the exit code is NOT_WRITTEN.
 """
 
 import os
@@ -17,6 +19,7 @@ from functools import cache
 from typing import Any
 
 NUM_TIMED = 3
+NOT_WRITTEN = 74  # as `sysexits.h` has it
 Call = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -45,7 +48,11 @@ def main(exported: str, inputs_file: str, outputs_file: str) -> None:
         if int(number) in timed:
             later = [_timed(call, given)[1] for _ in range(NUM_TIMED)]
             outputs[prefix + "seconds"] = np.array([first, np.median(later)])
-    np.savez(outputs_file, **outputs)
+    try:
+        np.savez(outputs_file, **outputs)
+    except OSError as error:
+        print(error.errno, file=sys.stderr)
+        sys.exit(NOT_WRITTEN)
 
 
 def _timed(call: Call, given: dict[str, Any]) -> tuple[dict[str, Any], float]:

@@ -4,6 +4,7 @@ from dlir_tf.files.checks import check_folder as check_folder
 from dlir_tf.files.checks import check_output as check_output
 from dlir_tf.files.checks import make_folder as make_folder
 from dlir_tf.files.disk import disk_errors as disk_errors
+from dlir_tf.files.disk import go_on_writing as go_on_writing
 from dlir_tf.files.disk import reserve as reserve
 from dlir_tf.files.disk import write_errors as write_errors
 from dlir_tf.files.drafts import is_draft as is_draft

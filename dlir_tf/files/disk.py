@@ -74,6 +74,22 @@ def reserve(path: Path, num_bytes: int) -> None:
         os.fsync(stream.fileno())
 
 
+def go_on_writing(folder: Path) -> None:
+    """Fails as the system does where others stopped writing and don't say why.
+
+    Args:
+        folder: With what they have written, which is of no use any more.
+
+    Raises:
+        OSError: If the disk has no room for more of a file there.
+    """
+    for path in filter(Path.is_file, folder.iterdir()):
+        with path.open("ab") as stream:
+            stream.write(os.urandom(2**16))
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
 def _is_in(places: tuple[Path, ...], name: object) -> bool:
     """Whether a name that an error gives is a place, or of something within."""
     if not isinstance(name, str | os.PathLike):

@@ -15,7 +15,7 @@ import numpy as np
 
 from dlir_tf.compute.silence import silence
 from dlir_tf.errors import InputError
-from dlir_tf.files import replacing
+from dlir_tf.files import go_on_writing, replacing
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
 from dlir_tf.images.frame import flip_affine
@@ -174,18 +174,22 @@ def quiet_itk() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def itk_writing() -> Iterator[None]:
+def itk_writing(draft: Path) -> Iterator[None]:
     """Raises what ITK can't write as the operating system would.
 
     Of a failure, its C++ code tells stderr line by line, which is shut meanwhile.
 
+    Args:
+        draft: What is written, in a folder of its own.
+
     Raises:
-        OSError: With the reason that ITK gives.
+        OSError: With the system's reason or, if that has none, the one that ITK gives.
     """
     try:
         with quiet_itk(), silence():
             yield
     except RuntimeError as error:
+        go_on_writing(draft.parent)
         raise OSError(errno.EIO, reason(error)) from error
 
 
@@ -199,20 +203,25 @@ def write_with_itk(path: Path, image: "sitk.Image") -> None:
     """
     import SimpleITK as sitk
 
-    with replacing(path) as draft, itk_writing():
+    with replacing(path) as draft, itk_writing(draft):
         sitk.WriteImage(image, str(draft), useCompression=True)
         try:
             _check(draft, _reader(draft))
         except InputError as error:
-            raise incomplete() from error
+            raise incomplete(draft) from error
         written = sitk.ReadImage(str(draft))
         ours, theirs = map(sitk.GetArrayViewFromImage, (image, written))
         if not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"):
-            raise incomplete()
+            raise incomplete(draft)
 
 
-def incomplete() -> OSError:
-    """The error of a file that was written without one, but isn't what was meant."""
+def incomplete(draft: Path) -> OSError:
+    """The error of a file that was written without one, but isn't what was meant.
+
+    Raises:
+        OSError: With the system's reason, if it has one.
+    """
+    go_on_writing(draft.parent)
     return OSError(errno.EIO, "what was written isn't complete")
 
 

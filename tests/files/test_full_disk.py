@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from every_output import writers
+from small_disks import mounted
 
 resource = pytest.importorskip("resource", reason="Windows has no limits for a process")
 
@@ -146,11 +147,8 @@ def tiny_disk(tmp_path):
     """A disk of two megabytes, where a test may have one."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
-    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small disk can't be mounted: that takes the rights for it")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)  # noqa: S607
+    with mounted(disk):
+        yield disk
 
 
 @pytest.mark.parametrize("kind", ["images", "transforms"])

@@ -217,7 +217,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, suffix):
         preexec_fn=_limit_files,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert "can't be written" in run.stdout
+    assert "can't be written (File too large): the disk is full" in run.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,28 +1,13 @@
 """A training at a full disk leaves nothing, or what --resume goes on from."""
 
-import contextlib
-import signal
-
 import numpy as np
 import pytest
+from small_disks import largest_file
 
 from dlir_tf.errors import WriteError
 from dlir_tf.training import train
 
-resource = pytest.importorskip("resource", reason="Windows has no limits for a process")
-
-
-@contextlib.contextmanager
-def largest_file(num_bytes):
-    """A disk on which no file can be larger."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+pytest.importorskip("resource", reason="Windows has no limits for a process")
 
 
 @pytest.mark.slow

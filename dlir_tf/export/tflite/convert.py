@@ -1,8 +1,6 @@
 """From a model's graph to a TFLite flatbuffer, with built-in operations only."""
 
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +11,7 @@ from dlir_tf.compute.silence import silence
 from dlir_tf.config import Config
 from dlir_tf.errors import ExportError
 from dlir_tf.export.saving import check_backend, save_graphs
+from dlir_tf.export.scratch import scratch_folder
 from dlir_tf.export.tflite.graph import signatures
 from dlir_tf.models.model import build_model
 
@@ -42,18 +41,14 @@ def convert(network: keras.Model, shape: tuple[int, ...], precision: str) -> byt
     Raises:
         NotBuiltInError: If it needs operations that aren't built in.
         ExportError: If it can't be converted for another reason.
-        OSError: If the disk has no room for the intermediate files.
+        WriteError: If the disk has no room for the intermediate files.
     """
     check_backend("TFLite file")
     # No XLA: TFLite has no notion of it.
-    with (
-        tempfile.TemporaryDirectory(prefix="dlir-tf-") as folder,
-        silence(),
-        without_islands(),
-    ):
-        saved = save_graphs(Path(folder), network, signatures(network, shape))
+    with scratch_folder() as folder, silence(), without_islands():
+        saved = save_graphs(folder, network, signatures(network, shape))
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=list(saved)
+            str(folder), signature_keys=list(saved)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         if precision != "float32":

@@ -95,13 +95,13 @@ def save_itk(path: Path, transform: Transform) -> None:
     """
     import SimpleITK as sitk
 
-    with replacing(path) as unfinished, itk_writing():
+    with replacing(path) as unfinished, itk_writing(unfinished):
         if path.suffix in HDF5_SUFFIXES:
             arrays = [getattr(c, n) for c in transform.components for n in _arrays(c)]
             reserve(unfinished, sum(8 * array.size for array in arrays) + 2**16)
         sitk.WriteTransform(to_itk(transform), str(unfinished))
         if not _is_same(unfinished, transform):
-            raise incomplete()
+            raise incomplete(unfinished)
 
 
 def _is_same(path: Path, transform: Transform) -> bool:
