@@ -96,8 +96,7 @@ initial_alignment_option = click.option(
     "--initial-alignment",
     type=click.Choice(["header", "centers", "mass"]),
     help="How the two are laid onto each other before the model sees them: as their "
-    "headers say, centre on centre, or by their centres of intensity.  [default: what "
-    "the model's config says]",
+    "headers say, centre on centre, or by their centres of intensity.  [default: what the model's config says]",
 )
 
 
@@ -122,8 +121,9 @@ fill_value_option = click.option(
     "--fill-value",
     type=_FillValueType(),
     metavar="V|auto",
-    help="Given to voxels that come from outside an image. auto takes what surrounds "
-    "the image on its own faces, -1000 for a CT without any, else 0.  [default: auto]",
+    help="Given to voxels that come from outside an image. auto takes a CT's padding, "
+    "what surrounds the image on its own faces, -1024 for a CT without any, else 0.  "
+    "[default: auto]",
 )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from dlir_tf.images import Image
+from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.metrics import (
     SurfaceDistances,
     dice,
@@ -31,9 +32,10 @@ class Measures:
 
     Attributes:
         ncc: Normalised cross-correlation, from -1 to 1, over the voxels that come
-            from inside the moving image; NaN if these have no contrast. With masks,
-            only over voxels inside the fixed mask that come from inside the moving
-            mask. All other measures are over the whole grid, whatever the masks.
+            from inside the moving image, without padding of CT; NaN if these have no
+            contrast. With masks, only over voxels inside the fixed mask that come from
+            inside the moving mask. All other measures are over the whole grid,
+            whatever the masks.
         folded_percent: Share of voxels where the transform folds.
         std_log_jacobian: Standard deviation of the log of its determinant.
         dice: Label to overlap; empty without labels.
@@ -102,16 +104,18 @@ def _inside_masks(
 ) -> np.ndarray:
     """Which fixed voxels are inside the fixed mask and come from the moving one's.
 
-    A point between voxels of the moving image is inside if all of those are that
-    its intensity is interpolated from.
+    Padding of a CT is inside none. A point between voxels of the moving image is inside
+    if all of those are that its intensity is interpolated from.
     """
     inside = np.ones(loaded.fixed.shape, bool)
-    if loaded.fixed_mask is not None:
-        inside &= loaded.fixed_mask.array
-    if loaded.moving_mask is not None:
-        mask = loaded.moving_mask
+    counting = counting_voxels(loaded.fixed_mask, padding_voxels(loaded.fixed))
+    if counting is not None:
+        inside &= counting
+    moving = loaded.moving
+    counting = counting_voxels(loaded.moving_mask, padding_voxels(moving))
+    if counting is not None:
         share = transform.resample(
-            mask.with_array(mask.array.astype(np.float32)),
+            moving.with_array(counting.astype(np.float32)),
             loaded.fixed,
             displacement=displacement,
         )

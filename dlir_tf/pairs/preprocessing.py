@@ -1,18 +1,21 @@
 """From a pair of images to their working grid."""
 
 import numpy as np
-from scipy import ndimage
 
 from dlir_tf.compute.threads import in_threads
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
-from dlir_tf.images.grid import is_within
-from dlir_tf.pairs.parallel_grids import resample_along_axes
+from dlir_tf.images.padding import padding_voxels
+from dlir_tf.pairs.alignment import initial_alignment
+from dlir_tf.pairs.on_grid import to_grid, voxels_inside
 from dlir_tf.pairs.size import check_cover, check_detail
 from dlir_tf.pairs.slices import slice_plane
 from dlir_tf.pairs.working_grid import to_working_grid, working_axes, working_grid
 from dlir_tf.pairs.working_pair import WorkingPair
+
+# Of the weights that a voxel of the grid is interpolated by: what rounding makes.
+_MOST_PADDING = 1e-3
 
 
 def prepare_pair(
@@ -25,6 +28,10 @@ def prepare_pair(
     shape: tuple[int, ...] | None = None,
 ) -> WorkingPair:
     """Brings a pair to its working grid.
+
+    Padding of a CT (see `dlir_tf.images.padding`) counts neither in the intensities'
+    percentiles nor in the similarity: that of the fixed image is out of the pair's
+    mask, and that of the moving image out of its moving mask.
 
     Args:
         fixed: Any grid, spacing and orientation.
@@ -51,23 +58,32 @@ def prepare_pair(
     _check_ranks(fixed, moving, config.ndim)
     grid = working_grid(fixed.grid, config.spacing, config.multiple, config.axes, shape)
     _check_detail(fixed.grid, grid, config.axes)
+    padding = in_threads(padding_voxels, (fixed, moving))
     fixed, moving = in_threads(
-        lambda image, name: _scaled(image, config.intensity, name),
+        lambda image, name, outside: image.with_array(
+            scale_intensities(image.array, config.intensity, name, outside)
+        ),
         (fixed, moving),
         ("fixed", "moving"),
+        padding,
     )
     initial = initial_alignment(fixed, moving, config.initial_alignment)
     fixed_matrix = fixed.grid.inverse @ grid.affine
     moving_matrix = moving.grid.inverse @ initial @ grid.affine
     check_cover("fixed", fixed.grid, fixed_matrix)
     check_cover("moving", moving.grid, moving_matrix)
-    inside_fixed = _inside(fixed.shape, fixed_matrix, grid.shape)
-    inside_moving = _inside(moving.shape, moving_matrix, grid.shape)
+    inside_fixed = voxels_inside(fixed.shape, fixed_matrix, grid.shape)
+    inside_moving = voxels_inside(moving.shape, moving_matrix, grid.shape)
     covered = inside_fixed & inside_moving
+    if padding[0] is not None:
+        covered &= _shown(padding[0], fixed_matrix, inside_fixed)
     _check_overlap(covered, fixed.grid, moving.grid)
     on_grid = _masks_on_grid(masks, grid, initial, covered)
+    if padding[1] is not None:  # it goes where the transform takes it, as a mask does
+        shown = _shown(padding[1], moving_matrix, inside_moving)
+        on_grid["moving_mask"] = on_grid.get("moving_mask", True) & shown
     fixed_on_grid, moving_on_grid = in_threads(
-        _to_grid,
+        to_grid,
         (fixed.array, moving.array),
         (fixed_matrix, moving_matrix),
         (inside_fixed, inside_moving),
@@ -77,8 +93,20 @@ def prepare_pair(
     )
 
 
-def scale_intensities(array: np.ndarray, intensity: Intensity, name: str) -> np.ndarray:
+def scale_intensities(
+    array: np.ndarray,
+    intensity: Intensity,
+    name: str,
+    padding: np.ndarray | None = None,
+) -> np.ndarray:
     """Clips and scales intensities to [0, 1], float32.
+
+    Args:
+        array: Of an image.
+        intensity: The limits; percentiles are those of the array.
+        name: Of the image, for messages.
+        padding: Voxels that have no say in the limits, bool; they are clipped like
+            the others.
 
     Raises:
         InputError: If the image is constant within the clipping limits.
@@ -88,19 +116,20 @@ def scale_intensities(array: np.ndarray, intensity: Intensity, name: str) -> np.
             f"the {name} image has NaN or infinite voxels; replace them by a "
             "background value"
         )
-    limits = float(array.min()), float(array.max())
+    seen = array if padding is None else array[~padding]
+    limits = float(seen.min()), float(seen.max())
     low, high = limits
     if intensity.clip_values is not None:
         low, high = intensity.clip_values
     elif intensity.clip_percentiles is not None:
-        low, high = map(float, np.percentile(array, intensity.clip_percentiles))
+        low, high = map(float, np.percentile(seen, intensity.clip_percentiles))
         if not high > low:
             # Percentiles miss a small bright object on a wide background.
             low, high = limits
     # float64 for what float32 can't hold: differences of large integers.
     wide = array.astype(np.result_type(array.dtype, np.float32))
     clipped = np.clip(wide, low, high)
-    if clipped.min() == clipped.max():
+    if limits[0] >= high or limits[1] <= low or limits[0] == limits[1]:
         raise InputError(
             f"the {name} image is constant between the intensities {low:g} and "
             f"{high:g}: there is nothing to register; check the file and the config's "
@@ -109,51 +138,10 @@ def scale_intensities(array: np.ndarray, intensity: Intensity, name: str) -> np.
     return ((clipped - low) / (high - low)).astype(np.float32)
 
 
-def _scaled(image: Image, intensity: Intensity, name: str) -> Image:
-    return image.with_array(scale_intensities(image.array, intensity, name))
-
-
-def initial_alignment(fixed: Image, moving: Image, method: str) -> np.ndarray:
-    """World-to-world matrix from fixed to moving, before any registration.
-
-    Args:
-        fixed: Intensities at least 0.
-        moving: Likewise.
-        method: `header` trusts the world coordinates, `centers` lays the centres
-            of the two volumes onto each other, `mass` the centres of intensity.
-    """
-    matrix = np.eye(fixed.ndim + 1)
-    if method != "header":
-        place = _centre_of_mass if method == "mass" else _centre
-        matrix[:-1, -1] = place(moving) - place(fixed)
-    return matrix
-
-
-def _centre(image: Image) -> np.ndarray:
-    return image.grid.centre
-
-
-def _centre_of_mass(image: Image) -> np.ndarray:
-    return image.grid.to_world(np.asarray(ndimage.center_of_mass(image.array)))
-
-
-def _to_grid(array: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Interpolates linearly; low-pass filtered first where the grid is coarser.
-
-    The outermost values reach to the voxels' edges, as in `Transform.resample`, and
-    zeros lie beyond.
-    """
-    coarsening = np.linalg.norm(matrix[:-1, :-1], axis=1)
-    sigma = 0.5 * np.sqrt(np.maximum(coarsening**2 - 1, 0))
-    if sigma.max() > 0.25:
-        array = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3)
-    shape = inside.shape
-    resampled = resample_along_axes(array, matrix, shape)
-    if resampled is None:
-        resampled = ndimage.affine_transform(
-            array, matrix[:-1, :-1], matrix[:-1, -1], shape, order=1, mode="nearest"
-        )
-    return np.where(inside, np.clip(resampled, 0, 1), 0).astype(np.float32)
+def _shown(padding: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Which voxels of the grid come from inside the image, and none from padding."""
+    hidden = to_grid(padding.astype(np.float32), matrix, inside)
+    return np.asarray(inside & (hidden <= _MOST_PADDING))
 
 
 def _fitting_masks(
@@ -212,20 +200,3 @@ def _masks_on_grid(
             "config's spacing doesn't pass over it"
         )
     return found
-
-
-def _inside(
-    image_shape: tuple[int, ...], matrix: np.ndarray, shape: tuple[int, ...]
-) -> np.ndarray:
-    """Which grid voxels lie within the image's extent, half a voxel included."""
-    inside = np.ones(shape, bool)
-    coordinates = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
-    for row, size in zip(matrix[:-1], image_shape, strict=True):
-        # On grids that run along the image's, only one axis counts.
-        position = row[-1] + sum(
-            step * along
-            for step, along in zip(row[:-1], coordinates, strict=True)
-            if step
-        )
-        inside &= is_within(size, position)
-    return inside

@@ -24,13 +24,13 @@ class WorkingPair:
     Attributes:
         fixed: Intensities in [0, 1], float32, `grid.shape`.
         moving: The same, resampled through the initial alignment.
-        mask: Where both images have voxels, bool.
+        mask: Where both images have voxels that aren't padding of the fixed one, bool.
         grid: The working grid.
         initial: World-to-world matrix of the initial alignment, from fixed to
             moving, `(ndim + 1, ndim + 1)`.
         fixed_mask: Which fixed voxels count, bool; `None` for all.
-        moving_mask: Which moving voxels count, bool, through the initial alignment;
-            `None` for all.
+        moving_mask: Which moving voxels count and aren't padding, bool, through the
+            initial alignment; `None` for all.
         plane: Where the pair was laid out, if it's two slices for a 2-d model; grid
             and initial alignment are in coordinates of this plane then.
     """

@@ -54,6 +54,7 @@ class PairStore:
         self._kept: dict[int, Sample] = {}
         self._cached: dict[int, Path] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
+        self._masks: set[str] = set()
         self._nums: dict[str, list[int]] = {"shared_labels": [], "fixed_points": []}
 
     def __len__(self) -> int:
@@ -61,10 +62,8 @@ class PairStore:
 
     @property
     def masks(self) -> tuple[str, ...]:
-        """Which of `MASKS` any of the pairs has."""
-        return tuple(
-            name for name in MASKS if any(getattr(pair, name) for pair in self.pairs)
-        )
+        """Which of `MASKS` any of the pairs has, if only for padding; needs `fill`."""
+        return tuple(name for name in MASKS if name in self._masks)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -98,6 +97,7 @@ class PairStore:
         def prepare(index: int) -> None:
             sample = self.load(index)
             self._shapes[index] = sample.shape
+            self._masks |= {n for n in MASKS if getattr(sample, n) is not None}
             for name, nums in self._nums.items():
                 if (array := getattr(sample, name)) is not None:
                     nums.append(len(array))

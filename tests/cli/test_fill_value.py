@@ -41,12 +41,12 @@ def outside_voxels():
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [([], -1000), (["--fill-value", "auto"], -1000), (["--fill-value", "12"], 12)],
+    [([], -1024), (["--fill-value", "auto"], -1024), (["--fill-value", "12"], 12)],
 )
 def test_nothing_around_a_ct_is_taken_for_water(ct, capsys, options, expected):
     main([*PAIR, "--transform", TRANSFORM, *options])
     told = capsys.readouterr().err
-    assert ("what comes from outside it is -1000" in told) == (expected == -1000)
+    assert ("what comes from outside it is -1024" in told) == (expected == -1024)
     moved = np.asarray(nib.load(MOVED).dataobj)
     outside = outside_voxels()
     assert len(outside) > 100

@@ -34,8 +34,8 @@ def image(array, dtype=np.int16):
 
 
 def test_a_ct_is_surrounded_by_air(rng):
-    assert chosen_fill_value("auto", image(chest(rng))) == -1000
-    assert chosen_fill_value("auto", image(chest(rng), np.float32)) == -1000
+    assert chosen_fill_value("auto", image(chest(rng))) == -1024
+    assert chosen_fill_value("auto", image(chest(rng), np.float32)) == -1024
 
 
 @pytest.mark.parametrize("padding", [-2048, -3024, -1024, 0, 7])
