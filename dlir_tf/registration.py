@@ -82,8 +82,8 @@ def register(
         refine: At most so many steps of gradient descent on this pair's own transform,
             from what the model says; see `dlir_tf.refinement.refine`. `None`: with a
             model none, without one `refinement.steps` of the config.
-        initial_alignment: `"header"`, `"centers"` or `"mass"`, instead of what the
-            config says: see `dlir_tf.pairs.preprocessing.initial_alignment`.
+        initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`, instead of
+            what the config says: see `dlir_tf.pairs.alignment.initial_alignment`.
         fill_value: Given to voxels that come from outside the moving image; `"auto"`
             chooses by that image: see `dlir_tf.images.background`.
         fixed_mask: Which voxels of the fixed image count in refinement and when stages

@@ -238,7 +238,7 @@ def test_another_initial_alignment_than_the_config_s_can_be_asked_for(
     origin_moved = result.transform.map_points(np.zeros((1, 3)))
     np.testing.assert_allclose(origin_moved, [shift], atol=1e-6)
     assert model.config.initial_alignment == "header"
-    with pytest.raises(InputError, match="must be header, centers, mass"):
+    with pytest.raises(InputError, match="must be header, centers, mass, search"):
         register(fixed, moving, model=model, initial_alignment="brute")
 
 

@@ -115,7 +115,7 @@ class Training(Frozen):
     supervision: Supervision = Supervision()
 
 
-InitialAlignment = Literal["header", "centers", "mass"]
+InitialAlignment = Literal["header", "centers", "mass", "search"]
 
 
 class Config(Frozen):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from dlir_tf.compute.compilation import without_islands
 from dlir_tf.export.card import write_card
 from dlir_tf.export.description import describe, write_description
+from dlir_tf.export.exportable import check_exportable
 from dlir_tf.export.graph.signatures import build_signatures
 from dlir_tf.export.pairs import trial_batches
 from dlir_tf.export.parity import Parity, check_parity, inputs_of
@@ -48,10 +49,11 @@ def export_savedmodel(
 
     Raises:
         InputError: If the folder is there already, belongs to something else or can't
-            be written.
+            be written; or the model's initial alignment can't be done in a graph.
         ExportError: If the exported model doesn't load in a fresh process or gives
             something else. Nothing is left behind then.
     """
+    check_exportable(model.config)
     with new_version(output, name, version, model.config) as folder:
         write_savedmodel(folder, model, xla=xla, max_voxels=max_voxels)
         parity = check_parity(folder, model)

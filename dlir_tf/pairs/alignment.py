@@ -4,19 +4,31 @@ import numpy as np
 from scipy import ndimage
 
 from dlir_tf.images import Image
+from dlir_tf.pairs.translation import find_translation
 
 
-def initial_alignment(fixed: Image, moving: Image, method: str) -> np.ndarray:
+def initial_alignment(
+    fixed: Image,
+    moving: Image,
+    method: str,
+    counting: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+) -> np.ndarray:
     """World-to-world matrix from fixed to moving, before any registration.
 
     Args:
-        fixed: Intensities at least 0.
+        fixed: Intensities in [0, 1].
         moving: Likewise.
-        method: `header` trusts the world coordinates, `centers` lays the centres
-            of the two volumes onto each other, `mass` the centres of intensity.
+        method: `header` trusts the world coordinates, `centers` lays the centres of
+            the two volumes onto each other, `mass` the centres of intensity, and
+            `search` finds the translation by which they are most alike (see
+            `dlir_tf.pairs.translation`).
+        counting: Which voxels of either count in a search, bool, on its grid; `None`
+            for all.
     """
     matrix = np.eye(fixed.ndim + 1)
-    if method != "header":
+    if method == "search":
+        matrix[:-1, -1] = find_translation(fixed, moving, counting)
+    elif method != "header":
         place = _centre_of_mass if method == "mass" else _centre
         matrix[:-1, -1] = place(moving) - place(fixed)
     return matrix

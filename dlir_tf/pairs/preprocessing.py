@@ -6,7 +6,7 @@ from dlir_tf.compute.threads import in_threads
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
-from dlir_tf.images.padding import padding_voxels
+from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.pairs.alignment import initial_alignment
 from dlir_tf.pairs.on_grid import to_grid, voxels_inside
 from dlir_tf.pairs.size import check_cover, check_detail
@@ -39,7 +39,7 @@ def prepare_pair(
         config: Says spacing, initial alignment and intensities.
         fixed_mask: Which voxels of the fixed image count in the similarity, bool;
             resampled by nearest neighbour. Intensities and the initial alignment
-            come from whole images all the same.
+            come from whole images all the same, but for `search`.
         moving_mask: Likewise, of the moving image.
         shape: Of the working grid, for models that take one shape only; by default
             the smallest that the stages can work on.
@@ -67,7 +67,11 @@ def prepare_pair(
         ("fixed", "moving"),
         padding,
     )
-    initial = initial_alignment(fixed, moving, config.initial_alignment)
+    counting = (
+        counting_voxels(masks.get("fixed_mask"), padding[0]),
+        counting_voxels(masks.get("moving_mask"), padding[1]),
+    )
+    initial = initial_alignment(fixed, moving, config.initial_alignment, counting)
     fixed_matrix = fixed.grid.inverse @ grid.affine
     moving_matrix = moving.grid.inverse @ initial @ grid.affine
     check_cover("fixed", fixed.grid, fixed_matrix)
@@ -182,7 +186,7 @@ def _check_overlap(covered: np.ndarray, fixed: Grid, moving: Grid) -> None:
         raise InputError(
             "the fixed and the moving image don't overlap in the world: their centres "
             f"are {distance:.0f} mm apart; if their headers can't be trusted, set "
-            "initial_alignment (--initial-alignment) to centers or mass"
+            "initial_alignment (--initial-alignment) to search, centers or mass"
         )
 
 

@@ -99,6 +99,17 @@ def test_defaults_fit_together(here, unchecked, capfd):
     assert str(2**27) in help_text
 
 
+def test_a_search_for_the_shift_cannot_be_exported_as_a_graph(tmp_path, capfd):
+    rng = np.random.default_rng(5)
+    config = CONFIG | {"initial_alignment": "search"}
+    write_random_model(tmp_path / "model", config, rng, 0.3, provenance={"seed": 5})
+    options = ["--model", str(tmp_path / "model"), "--output", str(tmp_path / "out")]
+    assert exit_code("--format", "savedmodel", *options) == 1
+    (told,) = capfd.readouterr().err.splitlines()
+    assert "model: initial_alignment: search can't be done in a SavedModel" in told
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_tflite_file_has_one_shape_and_needs_no_limit(here, capfd):
     assert exit_code("--format", "tflite", "--max-voxels", "9") == 1
     assert (

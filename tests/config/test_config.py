@@ -155,7 +155,11 @@ def test_exponents_without_a_point_are_numbers():
         ("spacing[1]", 0, "must be greater than 0. Received: 0"),
         ("spacing[1]", float("inf"), "must be a finite number. Received: inf"),
         ("spacing[2]", "thick", "must be a valid number"),
-        ("initial_alignment", "eyes", "must be 'header', 'centers' or 'mass'"),
+        (
+            "initial_alignment",
+            "eyes",
+            "must be 'header', 'centers', 'mass' or 'search'",
+        ),
         (
             "similarity.kind",
             "mi",

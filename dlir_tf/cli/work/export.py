@@ -8,7 +8,8 @@ import click
 from dlir_tf.cli.work.export_tflite import export_file, only_for_tflite
 from dlir_tf.cli.work.quiet import load_keras
 from dlir_tf.config import read_config
-from dlir_tf.errors import ExportError
+from dlir_tf.errors import ExportError, InputError
+from dlir_tf.export.exportable import check_exportable
 from dlir_tf.export.version_folder import check_version_folder
 from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
 
@@ -36,6 +37,10 @@ def run(
     output = output or DEFAULT_OUTPUT
     check_model_folder(model)
     config = read_config(model / CONFIG_FILE)
+    try:
+        check_exportable(config)
+    except InputError as error:
+        raise error.within(model) from error
     check_version_folder(output, name, version, config)
 
     load_keras()

@@ -1,0 +1,167 @@
+"""Finding the translation by which two images are most alike, over all there are.
+
+Both images are brought to one coarse grid of cubes, and their normalised correlation is
+computed for every shift by whole voxels at once, by Fourier transforms, over the voxels
+that both show then and that count in both (Padfield 2012, "Masked object registration
+in the Fourier domain", IEEE TIP 21(5), doi 10.1109/TIP.2011.2181402).
+
+A small overlap may be alike by chance. So shifts are compared by how much of what they
+overlap in is explained, `-n log(1 - ncc²)` of `n` voxels, which is the likelihood of
+one image as a line through the other; and an overlap of less than a quarter of what
+there could be doesn't count. What stays where it is while the body moves, as a couch
+does, is the less likely shift.
+"""
+
+import math
+
+import numpy as np
+from scipy import fft
+
+from dlir_tf.compute.threads import num_cores
+from dlir_tf.images import Grid, Image
+from dlir_tf.images.grid import apply_affine
+from dlir_tf.pairs.on_grid import to_grid, voxels_inside
+
+# Voxels of the coarse grid in the larger image, as if it were a cube (or a square).
+_SIZE = {2: 192, 3: 64}
+_LEAST_OVERLAP = 0.25
+# Of the variance of the whole image: below, an overlap shows nothing.
+_LEAST_VARIANCE = 1e-2
+_MOST_ALIKE = 1 - 1e-4  # ncc², beyond which only the overlap counts
+
+
+def find_translation(
+    fixed: Image,
+    moving: Image,
+    counting: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+) -> np.ndarray:
+    """Finds the translation by which a pair is most alike.
+
+    Args:
+        fixed: Intensities in [0, 1]; any grid.
+        moving: Likewise; its intensities should follow those of the fixed image.
+        counting: Which voxels of either count, bool, on its grid; `None` for all.
+
+    Returns:
+        `(ndim,)` in mm of the world, from points of the fixed image to points of the
+        moving one. Zeros if no overlap shows anything alike.
+
+    Example: a square, 12 mm further along the first axis.
+
+    >>> first, second = np.zeros((2, 40, 40))
+    >>> first[12:20, 12:20] = second[18:26, 12:20] = 1.0
+    >>> affine = np.diag([2.0, 2.0, 1.0])
+    >>> find_translation(Image(first, affine), Image(second, affine)).round()
+    array([12.,  0.])
+    """
+    step = _step(fixed.grid, moving.grid)
+    linear = fixed.grid.directions * step
+    places, pictures, weights = zip(
+        *(
+            _coarse(*each, linear)
+            for each in zip((fixed, moving), counting, strict=True)
+        ),
+        strict=True,
+    )
+    score = _scores(pictures, weights)
+    peak = np.unravel_index(np.argmax(score), score.shape)
+    if score[peak] <= 0:
+        return np.zeros(fixed.ndim)
+    place = np.array(peak) + _between_voxels(score, peak)
+    size = np.asarray(score.shape)
+    # Of a cyclic correlation, the second half are negative shifts.
+    shift = np.where(place > size - np.asarray(pictures[0].shape), place - size, place)
+    return np.asarray(places[1] - places[0] + linear @ shift)
+
+
+def _step(fixed: Grid, moving: Grid) -> float:
+    """The edge of a coarse voxel, in mm."""
+    volume = max(math.prod(grid.extent) for grid in (fixed, moving))
+    return float(volume ** (1 / fixed.ndim) / _SIZE[fixed.ndim])
+
+
+def _coarse(
+    image: Image, counting: np.ndarray | None, linear: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Brings an image to the smallest coarse grid that holds it.
+
+    Args:
+        image: On any grid.
+        counting: Which of its voxels count, or all.
+        linear: Steps of the coarse grid, as columns, in mm of the world.
+
+    Returns:
+        Where the coarse grid's first voxel is, the image on it, and which of its
+        voxels count, 0 or 1.
+    """
+    corners = apply_affine(np.linalg.inv(_matrix(linear)), image.grid.corners)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    shape = tuple(int(n) for n in np.maximum(np.ceil(high - low - 0.01), 1))
+    first = linear @ ((low + high) / 2 - (np.asarray(shape) - 1) / 2)
+    to_image = image.grid.inverse @ _matrix(linear, first)
+    inside = voxels_inside(image.shape, to_image, shape)
+    picture, weights = to_grid(image.array, to_image, inside), inside
+    if counting is not None:
+        weights = to_grid(counting.astype(np.float32), to_image, inside) > 0.5
+    return first, picture.astype(np.float64), weights.astype(np.float64)
+
+
+def _matrix(linear: np.ndarray, origin: np.ndarray | float = 0.0) -> np.ndarray:
+    matrix = np.eye(len(linear) + 1)
+    matrix[:-1, :-1], matrix[:-1, -1] = linear, origin
+    return matrix
+
+
+def _scores(
+    pictures: tuple[np.ndarray, ...], weights: tuple[np.ndarray, ...]
+) -> np.ndarray:
+    """How likely each cyclic shift is; 0 where too little overlaps."""
+    size = tuple(
+        fft.next_fast_len(sum(along) - 1, real=True)
+        for along in zip(*(picture.shape for picture in pictures), strict=True)
+    )
+    centred = [
+        (picture - np.average(picture, weights=weight)) * weight
+        if weight.any()
+        else weight
+        for picture, weight in zip(pictures, weights, strict=True)
+    ]
+    with fft.set_workers(num_cores()):
+        fixed, moving = (
+            [fft.rfftn(array, size) for array in (weight, values, values**2)]
+            for weight, values in zip(weights, centred, strict=True)
+        )
+
+        def correlate(first: int, second: int) -> np.ndarray:
+            return fft.irfftn(np.conj(fixed[first]) * moving[second], size)
+
+        count = np.maximum(correlate(0, 0), 1e-9)
+        sums = correlate(1, 0), correlate(0, 1)
+        squares = correlate(2, 0), correlate(0, 2)
+        product = correlate(1, 1)
+    least = [weight.sum() for weight in weights]
+    enough = count >= _LEAST_OVERLAP * min(least) + 0.5
+    variances = [
+        square - total**2 / count for square, total in zip(squares, sums, strict=True)
+    ]
+    for variance, values, number in zip(variances, centred, least, strict=True):
+        whole = (values**2).sum() / max(number, 1)
+        enough &= variance > _LEAST_VARIANCE * whole * count
+    scale = np.sqrt(np.where(enough, variances[0] * variances[1], 1.0))
+    ncc = np.where(enough, (product - sums[0] * sums[1] / count) / scale, 0.0)
+    explained = np.minimum(np.maximum(ncc, 0.0) ** 2, _MOST_ALIKE)
+    return np.asarray(-count * np.log1p(-explained))
+
+
+def _between_voxels(score: np.ndarray, peak: tuple[np.intp, ...]) -> np.ndarray:
+    """Where a parabola through a peak and its neighbours is highest, per axis."""
+    offset = np.zeros(score.ndim)
+    for axis, place in enumerate(peak):
+        around = [(place + step) % score.shape[axis] for step in (-1, 0, 1)]
+        before, here, after = score.take(around, axis)[
+            tuple(slice(None) if a == axis else p for a, p in enumerate(peak))
+        ]
+        bend = before - 2 * here + after
+        if before > 0 and after > 0 and bend < 0:
+            offset[axis] = 0.5 * (before - after) / bend
+    return offset
