@@ -1,7 +1,22 @@
-"""Synthetic beating hearts whose motion is known: for demos, tests and training."""
+"""Synthetic images whose motion is known: beating hearts and breathing lungs.
 
+For demos, tests and training.
+"""
+
+from dlir_tf.phantoms.breathing import BreathingPair as BreathingPair
+from dlir_tf.phantoms.breathing import breathe as breathe
+from dlir_tf.phantoms.breathing import breathing_pair as breathing_pair
+from dlir_tf.phantoms.chest import chest_ct as chest_ct
 from dlir_tf.phantoms.files import write_phantoms as write_phantoms
 from dlir_tf.phantoms.heart import Phantom as Phantom
 from dlir_tf.phantoms.heart import beating_heart as beating_heart
 
-__all__ = ["Phantom", "beating_heart", "write_phantoms"]
+__all__ = [
+    "BreathingPair",
+    "Phantom",
+    "beating_heart",
+    "breathe",
+    "breathing_pair",
+    "chest_ct",
+    "write_phantoms",
+]
