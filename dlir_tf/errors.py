@@ -38,8 +38,18 @@ class InputError(ValueError):
         return InputError(str(self), place=place)
 
 
+# What is to be done about a fault that only we can mend.
+REPORT_IT = (
+    "nothing in the model or the options does that, so please report it, with the "
+    "model's config and the version of TensorFlow"
+)
+
+
 class ExportError(RuntimeError):
-    """The exported model isn't the model that it was made from."""
+    """A model can't be exported, or the export isn't the model that it was made from.
+
+    The message is one sentence, which says what to do about it.
+    """
 
 
 class WriteError(InputError, OSError):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlir_tf.config import Config
-from dlir_tf.errors import ExportError
+from dlir_tf.errors import REPORT_IT, ExportError
 from dlir_tf.export.fresh_process import Arrays
 
 
@@ -16,12 +16,6 @@ class Tolerance(NamedTuple):
 
     mm: float
     fraction: float
-
-
-_REPORT = (
-    "nothing in the model or the options does that, so please report it, with the "
-    "model's config and the version of TensorFlow"
-)
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class Differences:
         tolerance: Tolerance,
         *,
         allowed_for: str = "",
-        cure: str = _REPORT,
+        cure: str = REPORT_IT,
     ) -> None:
         """Raises an error if a difference is larger than it may be.
 
@@ -101,7 +95,7 @@ def changes(what: str, expected: Arrays, received: Arrays) -> Arrays:
         if shape != np.shape(array):
             raise ExportError(
                 f"the exported {what}'s output `{name}` must have the shape "
-                f"{np.shape(array)}. Received: {shape}"
+                f"{np.shape(array)}; {REPORT_IT}. Received: {shape}"
             )
     return {
         name: np.asarray(received[name], np.float64) - array

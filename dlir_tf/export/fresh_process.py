@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.errors import ExportError
+from dlir_tf.errors import REPORT_IT, ExportError
 from dlir_tf.export.replay import NOT_WRITTEN
 from dlir_tf.export.scratch import scratch_folder
 
 Arrays = dict[str, np.ndarray]
 
+_KILLED = 9  # what the system does when memory runs out
 _SCRIPT = Path(__file__).with_name("replay.py")
 
 
@@ -80,6 +81,27 @@ def _answer(arrays: Arrays) -> Answer:
     return Answer(arrays, peak_mb, float(first), float(later))
 
 
+def _failure(exported: Path, code: int, said: str) -> ExportError:
+    """The error of a script that ended with this exit code, after these words."""
+    what, runtime, package = (
+        ("model", "TensorFlow", "tensorflow")
+        if exported.is_dir()
+        else ("file", "LiteRT", "ai-edge-litert")
+    )
+    lines = said.strip().splitlines()
+    why = lines[-1] if lines else f"exit code {code}"
+    cure = (
+        f"install {package} in the version that dlir-tf asks for; if that is there, "
+        f"{REPORT_IT}"
+    )
+    if code == -_KILLED:
+        why, cure = "it was killed", "if memory ran out, export where there is more"
+    return ExportError(
+        f"the exported {what} can't be loaded and run by {runtime} alone, in a fresh "
+        f"process: {why}; {cure}"
+    )
+
+
 def _run_script(exported: Path, inputs: Arrays) -> Arrays:
     """Runs the script and returns the arrays in its outputs."""
     # A GPU's memory belongs to the process that started this one.
@@ -101,12 +123,6 @@ def _run_script(exported: Path, inputs: Arrays) -> Arrays:
             code = int(run.stderr.split()[-1])
             raise OSError(code, os.strerror(code), str(files[1]))
         if run.returncode != 0:
-            what = "model" if exported.is_dir() else "file"
-            runtime = "TensorFlow" if exported.is_dir() else "LiteRT"
-            lines = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
-            raise ExportError(
-                f"the exported {what} can't be loaded and run by {runtime} alone, in a "
-                f"fresh process: {lines[-1]}"
-            )
+            raise _failure(exported, run.returncode, run.stderr)
         with np.load(files[1]) as outputs:
             return dict(outputs)

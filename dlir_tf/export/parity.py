@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dlir_tf.errors import ExportError
+from dlir_tf.errors import REPORT_IT, ExportError
 from dlir_tf.export.comparison import TOLERANCE, compare, expected_outputs
 from dlir_tf.export.differences import Differences, worst
 from dlir_tf.export.fresh_process import Answer, Arrays, Call, run_in_fresh_process
@@ -137,7 +137,7 @@ def _check_description(received: dict[TrialPair, Arrays], model: Model) -> None:
         if str(outputs.get("model_json")) != model_json(model):
             raise ExportError(
                 "the exported model's output `model_json` must be the model's config "
-                f"and provenance. Received: {outputs.get('model_json')}"
+                f"and provenance; {REPORT_IT}. Received: {outputs.get('model_json')}"
             )
 
 

@@ -234,7 +234,16 @@ def test_what_went_wrong_in_the_fresh_process_is_told(tmp_path, monkeypatch):
     script = tmp_path / "replay.py"
     script.write_text("import sys\nprint('long')\nsys.exit('the reason')")
     monkeypatch.setattr(fresh_process, "_SCRIPT", script)
-    with pytest.raises(ExportError, match=r"in a fresh process: the reason$"):
+    told = "in a fresh process: the reason; install tensorflow .* please report it"
+    with pytest.raises(ExportError, match=told):
+        fresh_process.run_in_fresh_process(tmp_path, [])
+
+
+def test_a_fresh_process_that_is_killed_had_no_memory_left(tmp_path, monkeypatch):
+    script = tmp_path / "replay.py"
+    script.write_text("import os\nos.kill(os.getpid(), 9)")
+    monkeypatch.setattr(fresh_process, "_SCRIPT", script)
+    with pytest.raises(ExportError, match=r"it was killed; if memory ran out, export"):
         fresh_process.run_in_fresh_process(tmp_path, [])
 
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from every_output import writers
+from random_models import random_model, spline
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
 
@@ -60,6 +61,17 @@ def test_a_models_files_have_it_too(tmp_path, umask):
     assert {"model.weights.h5", "provenance.json", "training.csv"} <= set(found)
     assert {"train.csv", "test001_displacement.nii.gz"} <= set(found)
     assert {name: mode for name, mode in found.items() if mode != MODES[umask]} == {}
+
+
+def test_a_tflite_file_has_it_too(tmp_path, umask, monkeypatch, rng):
+    from dlir_tf.export.tflite import file
+
+    config = {"ndim": 2, "spacing": 1.0, "stages": [spline([4, 4])]}
+    model = random_model(config, rng)
+    monkeypatch.setattr(file, "convert", lambda *_: b"flatbuffer")
+    monkeypatch.setattr(file, "check_tflite_parity", lambda *_: None)
+    file.export_tflite(model, tmp_path / "model.tflite", shape=(8, 8))
+    assert modes(tmp_path) == {"model.tflite": MODES[umask]}
 
 
 def test_what_is_made_for_a_server_has_it_too(tmp_path, umask):

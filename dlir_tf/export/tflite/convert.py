@@ -9,7 +9,7 @@ import tensorflow as tf
 from dlir_tf.compute.compilation import without_islands
 from dlir_tf.compute.silence import silence
 from dlir_tf.config import Config
-from dlir_tf.errors import ExportError
+from dlir_tf.errors import REPORT_IT, ExportError
 from dlir_tf.export.saving import check_backend, save_graphs
 from dlir_tf.export.scratch import scratch_folder
 from dlir_tf.export.tflite.graph import signatures
@@ -83,11 +83,13 @@ def _converted(converter: Any) -> bytes:
         }
         if not needed:
             raise ExportError(
-                f"TFLite's converter can't convert it: {message.splitlines()[0]}"
+                f"TFLite's converter can't convert it: {message.splitlines()[0]}; "
+                f"{REPORT_IT}, and export it by --format savedmodel until then"
             ) from error
         raise NotBuiltInError(
             f"it needs {', '.join(sorted(needed))}, which TFLite has only with all of "
-            "TensorFlow beside it (Flex), not built in"
+            "TensorFlow beside it (Flex), not built in; export it by --format "
+            "savedmodel, or train a model without it"
         ) from error
     return flatbuffer
 

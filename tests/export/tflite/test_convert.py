@@ -41,7 +41,10 @@ def test_what_the_converter_says_otherwise():
         def convert(self):
             raise ValueError("no idea\nand much more")
 
-    with pytest.raises(ExportError, match=r"can't convert it: no idea$"):
+    with pytest.raises(
+        ExportError,
+        match=r"can't convert it: no idea; .*report it.* --format savedmodel",
+    ):
         module._converted(Broken())
 
 

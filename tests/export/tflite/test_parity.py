@@ -107,7 +107,9 @@ def test_compares_in_millimetres(flat_model):
     assert found["affine_mm"] == pytest.approx(0.15)
     assert found["moved"] == 0
     del received["ddf"]
-    with pytest.raises(ExportError, match=r"`ddf` must have the shape.*nothing"):
+    with pytest.raises(
+        ExportError, match=r"`ddf` must have the shape.*report it.*nothing"
+    ):
         compare(pair, expected, received, flat_model.config)
 
 
