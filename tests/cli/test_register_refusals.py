@@ -158,3 +158,11 @@ def test_if_the_last_output_fails_the_first_is_not_there(here, capsys, monkeypat
     )
     assert outputs(here) == ["moved.nii.gz"]
     assert (here / "out" / "moved.nii.gz").read_bytes() == b"from before"
+
+
+@pytest.mark.parametrize("option", ["--transform", "--inverse"])
+def test_an_older_inverse_warp_is_told_before_any_work(here, capsys, option):
+    (here / "out" / "p1InverseWarp.nii.gz").touch()
+    (here / "fixed.nii.gz").write_bytes(b"not even read")
+    line = refused(capsys, here, *PAIR, option, "out/p1Warp.nii.gz")
+    assert "must have no p1InverseWarp.nii.gz beside it from before" in line

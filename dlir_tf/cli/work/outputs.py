@@ -15,6 +15,7 @@ from dlir_tf.pairs.slices import is_slice, slice_axis
 from dlir_tf.quality import write_report
 from dlir_tf.registration import Registration
 from dlir_tf.transforms import DenseField, Transform
+from dlir_tf.transforms.files.ants import check_no_inverse, is_ants_name
 from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES, write_transform
 from dlir_tf.transforms.files.field import write_field
 
@@ -60,8 +61,9 @@ class Outputs:
             inputs: The files that are read.
 
         Raises:
-            InputError: If a name doesn't suit, a folder isn't there, or a file is
-                an input or would be written twice.
+            InputError: If a name doesn't suit, a folder isn't there, a file is an
+                input or would be written twice, or an older one would be taken for a
+                part of what is written.
         """
         suffixes = {
             WRITABLE_SUFFIXES: (self.moved, self.moved_labels, self.jacobian),
@@ -74,6 +76,9 @@ class Outputs:
             for path in paths:
                 if path is not None:
                     check_output(path, names)
+        for path in filter(None, (self.transform, self.inverse)):
+            if is_ants_name(path):
+                check_no_inverse(path)
         self._check_distinct(inputs)
 
     def write(self, result: Registration, pair: LoadedPair) -> list[str]:

@@ -93,7 +93,8 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
 
     Raises:
         InputError: If a reference is needed and there is none, if its axes aren't
-            perpendicular, or if an affine alone would lie beside an older warp.
+            perpendicular, if an affine alone would lie beside an older warp, or a
+            pair beside an older inverse warp.
     """
     if path.name.endswith(INVERSE_WARP):
         raise InputError(
@@ -101,6 +102,7 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
             f"{AFFINE} and write the inverse transform",
             place=path,
         )
+    check_no_inverse(path)
     affine_path, warp_path = _partner(path, AFFINE), _partner(path, WARP)
     deformations, affine = _split(transform)
     if not deformations and reference is None:
@@ -123,6 +125,24 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
         write_displacement(beside, warp.displacement, warp.grid)
         save_itk(unfinished, affine)
     return error
+
+
+def check_no_inverse(path: Path) -> None:
+    """Refuses a pair beside an inverse warp, which would be of another registration.
+
+    Args:
+        path: The name of either file, as it will be or as a draft.
+
+    Raises:
+        InputError: If there is one.
+    """
+    inverse = known_as(_partner(path, INVERSE_WARP))
+    if inverse.exists() or inverse.is_symlink():
+        raise InputError(
+            f"must have no {inverse.name} beside it from before, which ANTs' users "
+            "would take for its inverse; remove that, or choose another name",
+            place=path,
+        )
 
 
 def _split(transform: Transform) -> tuple[list[Component], Transform]:

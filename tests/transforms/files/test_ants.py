@@ -270,6 +270,21 @@ def test_an_affine_alone_does_not_join_an_older_warp(rng, tmp_path):
     assert (tmp_path / AFFINE).read_bytes() == before
 
 
+@pytest.mark.parametrize("name", [AFFINE, WARP])
+@pytest.mark.parametrize("with_grid", [True, False])
+def test_a_pair_does_not_join_an_older_inverse_warp(rng, tmp_path, name, with_grid):
+    """By `[affine,1]` and the inverse warp, ANTs' users would go back another way."""
+    (tmp_path / INVERSE_WARP).write_bytes(b"of another registration")
+    parameters = random_parameters(rng, 3, 0)
+    reference = Image(np.zeros(SHAPE[3]), parameters.grid.affine)
+    options = {"reference": reference} if with_grid else {}
+    with pytest.raises(InputError, match=r"t1Inv.* which ANTs' users .*; remove that"):
+        write_transform(tmp_path / name, parameters.ours(), **options)
+    assert [path.name for path in tmp_path.iterdir()] == [INVERSE_WARP]
+    (tmp_path / INVERSE_WARP).unlink()
+    write_transform(tmp_path / name, parameters.ours(), **options)
+
+
 def test_a_warp_without_its_affine_is_refused(rng, tmp_path):
     written(rng, tmp_path, 3)
     (tmp_path / WARP).rename(tmp_path / INVERSE_WARP)
