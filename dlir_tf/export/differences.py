@@ -1,6 +1,5 @@
 """How far what an export gives may be, and is, from what its model gives."""
 
-import itertools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -110,11 +109,6 @@ def worst(differences: list[dict[str, float]]) -> dict[str, float]:
         name: largest([each[name] for each in differences if name in each])
         for name in names
     }
-
-
-def corners(shape: tuple[int, ...]) -> np.ndarray:
-    """The voxels at the corners of a grid, `(2**ndim, ndim)`."""
-    return np.array(list(itertools.product(*[(0, n - 1) for n in shape])))
 
 
 def control_points(arrays: Arrays, config: Config) -> list[np.ndarray]:

@@ -114,8 +114,7 @@ class Grid:
     @property
     def corners(self) -> np.ndarray:
         """The centres of the outermost voxels, `(2**ndim, ndim)`, world mm, RAS+."""
-        ends = [(0, size - 1) for size in self.shape]
-        return self.to_world(np.array(list(itertools.product(*ends))))
+        return self.to_world(corner_voxels(self.shape))
 
     def points(self) -> np.ndarray:
         """Every voxel's centre, `(*shape, ndim)`, world mm, RAS+."""
@@ -171,26 +170,6 @@ class Grid:
         shape = self.shape[:axis] + self.shape[axis + 1 :]
         return Grid(shape, np.delete(self.affine, axis, axis=1)[[0, 1, 3]])
 
-    def scaled(self, factors: tuple[int, ...]) -> "Grid":
-        """The grid of averages over blocks of voxels.
-
-        Its voxel `p` has its centre at voxel `r p + (r - 1) / 2` of this grid.
-
-        Args:
-            factors: `r`, voxels of this grid in a block, per axis; the shape must be a
-                multiple of them.
-        """
-        steps = np.asarray(factors)
-        if steps.shape != (self.ndim,) or (np.asarray(self.shape) % steps).any():
-            raise ValueError(
-                f"scaled: expected {self.ndim} factors that divide the shape "
-                f"{self.shape}. Received: {factors}"
-            )
-        to_voxels = np.diag([*steps.astype(np.float64), 1.0])
-        to_voxels[:-1, -1] = (steps - 1) / 2
-        shape = tuple(n // int(r) for n, r in zip(self.shape, steps, strict=True))
-        return Grid(shape, self.affine @ to_voxels)
-
     def distance_to(self, other: "Grid") -> float:
         """How far in the world, in mm, the corners of two grids lie apart at most.
 
@@ -204,6 +183,11 @@ class Grid:
         """Whether another grid has this shape and lies within half a voxel of it."""
         near = 0.5 * min(other.spacing)
         return self.shape == other.shape and self.distance_to(other) <= near
+
+
+def corner_voxels(shape: tuple[int, ...]) -> np.ndarray:
+    """The outermost voxels of a grid of this shape, `(2**ndim, ndim)`, coordinates."""
+    return np.array(list(itertools.product(*((0, size - 1) for size in shape))))
 
 
 def is_within(size: int, positions: np.ndarray) -> np.ndarray:

@@ -14,7 +14,6 @@ see `dlir_tf.images.frame`.
 
 import contextlib
 import dataclasses
-import itertools
 import warnings
 from pathlib import Path
 from typing import Literal
@@ -26,7 +25,13 @@ from nibabel.spatialimages import HeaderDataError
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.frame import in_mm, mm_per_unit
-from dlir_tf.images.grid import apply_affine, column_norms, is_invertible, is_sheared
+from dlir_tf.images.grid import (
+    apply_affine,
+    column_norms,
+    corner_voxels,
+    is_invertible,
+    is_sheared,
+)
 
 OrientationSource = Literal["auto", "sform", "qform"]
 
@@ -89,7 +94,7 @@ def corners_apart(
 ) -> float:
     """How far the corners of an image lie apart at most by two matrices."""
     shape = (*header.get_data_shape(), 1, 1)[:3]
-    corners = np.array(list(itertools.product(*((0, n - 1) for n in shape))))
+    corners = corner_voxels(shape)
     apart = apply_affine(first, corners) - apply_affine(second, corners)
     return float(np.linalg.norm(apart, axis=1).max())
 

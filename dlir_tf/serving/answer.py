@@ -7,6 +7,7 @@ import numpy as np
 
 from dlir_tf.config import MATRIX
 from dlir_tf.errors import InputError
+from dlir_tf.images.grid import apply_affine, corner_voxels
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import UNCOMPILED
 from dlir_tf.pairs.working_pair import WorkingPair
@@ -79,10 +80,10 @@ class ServedModel:
 
     def _check_grid(self, pair: WorkingPair, points: Mapping[str, np.ndarray]) -> None:
         ndim = self.config.ndim
-        between = pair.grid.inverse @ self._answer["grid_affine"]
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in pair.grid.shape]))
-        corners = np.vstack([corners.reshape(ndim, -1), np.ones(2**ndim)])
-        same = np.abs(between @ corners - corners).max() <= _SAME_GRID
+        corners = corner_voxels(pair.grid.shape)
+        theirs = apply_affine(self._answer["grid_affine"], corners)
+        apart = np.abs(pair.grid.to_voxels(theirs) - corners).max()
+        same = bool(apart <= _SAME_GRID)
         for _, name, stage in self.config.deformable_stages:
             lattice = stage.lattice_shape(pair.grid.shape)
             same = same and points[name].shape == (*lattice, ndim)

@@ -10,6 +10,7 @@ from nibabel.affines import apply_affine, voxel_sizes
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid
+from dlir_tf.images.grid import corner_voxels
 
 # Oblique, flipped, swapped and anisotropic; right-handed and left-handed.
 A, B = np.cos(0.4), np.sin(0.4)
@@ -108,14 +109,12 @@ def test_rows_lie_where_they_lay(grid):
     assert grid.rows(2, 100).shape == (grid.shape[0] - 2, *grid.shape[1:])
 
 
-def test_averages_lie_in_the_middle_of_their_blocks():
-    grid = Grid((6, 4, 5), GRIDS[0].affine)
-    coarse = grid.scaled((3, 2, 1))
-    blocks = grid.points().reshape(2, 3, 2, 2, 5, 1, 3)
-    np.testing.assert_allclose(coarse.points(), blocks.mean(axis=(1, 3, 5)), atol=1e-9)
-    assert coarse.shape == (2, 2, 5)
-    with pytest.raises(ValueError, match=r"divide the shape \(6, 4, 5\)"):
-        grid.scaled((4, 2, 1))
+def test_corners_are_the_outermost_voxels():
+    expected = [(0, 0, 0), (0, 0, 4), (0, 2, 0), (0, 2, 4)]
+    expected += [(5, *place[1:]) for place in expected]
+    np.testing.assert_array_equal(corner_voxels((6, 3, 5)), expected)
+    grid = Grid((6, 3, 5), GRIDS[0].affine)
+    np.testing.assert_allclose(grid.to_voxels(grid.corners), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("grid", GRIDS)

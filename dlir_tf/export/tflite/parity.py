@@ -14,12 +14,12 @@ from dlir_tf.export.differences import (
     Tolerance,
     changes,
     control_points,
-    corners,
     largest,
     longest,
     worst,
 )
 from dlir_tf.export.fresh_process import Arrays, Call, run_in_fresh_process
+from dlir_tf.images.grid import corner_voxels
 from dlir_tf.models.folder import Model
 from dlir_tf.models.litert_file import PARAMETERS, REGISTER
 from dlir_tf.pairs.preprocessing import scale_intensities
@@ -158,7 +158,7 @@ def compare(
     dense = ("ddf", "moved") if signature == PARAMETERS else ()
     wanted = {name: array for name, array in expected.items() if name not in dense}
     change, spacing = changes("file", wanted, received), pair["spacing"][0]
-    matrix, places = change[MATRIX][0], corners(pair["fixed"].shape[1:-1])
+    matrix, places = change[MATRIX][0], corner_voxels(pair["fixed"].shape[1:-1])
     points = [longest(array, spacing) for array in control_points(change, config)]
     differences = {
         "affine_mm": longest(places @ matrix[:, :-1].T + matrix[:, -1], spacing),
