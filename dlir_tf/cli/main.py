@@ -18,6 +18,7 @@ from dlir_tf.files import Terminated, stoppable
 # In the order in which a newcomer needs them; each is in the module of its name.
 COMMANDS = {
     "demo": "Go through the whole story on generated images.",
+    "breathe": "Make pairs of breathing lungs to train on, from CTs of chests.",
     "train": "Train a model on pairs of images, without ground truth.",
     "register": "Register a moving image to a fixed one.",
     "transform": "Carry images, labels or landmarks through a transform.",
