@@ -18,6 +18,7 @@ from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality import RefinementOutcome, Report
 from dlir_tf.quality.making import make_report
 from dlir_tf.quality.selection import select_stages
+from dlir_tf.quality.units import wrong_units
 from dlir_tf.transforms import BSpline, Transform
 
 # Takes the name of what is going on, the steps done, the steps to do and the loss.
@@ -161,6 +162,7 @@ def register(
         provenance={} if model is None else model.provenance,
         refinement=refinement,
         masks={"fixed_mask": fixed_mask, "moving_mask": moving_mask},
+        wrong_units=wrong_units(fixed, moving, config.intensity),
     )
     report = replace(report, seconds=time.perf_counter() - start)
     return Registration(moved, transform, displacement, report, outside)

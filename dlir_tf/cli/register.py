@@ -60,6 +60,13 @@ from dlir_tf.cli.server import server_options
 @click.option(
     "--moved-labels", type=FILE, help="Where the moved labels go (with --labels)."
 )
+@click.option(
+    "--fixed-mask",
+    type=FILE,
+    help="Mask on the grid of FIXED: only voxels that aren't 0 count when it's refined "
+    "(or searched for a shift) and when stages are judged.",
+)
+@click.option("--moving-mask", type=FILE, help="Likewise, on the grid of MOVING.")
 @fill_value_option
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
 @report_options
@@ -79,6 +86,8 @@ def command(**options: Any) -> None:
     With --refine, the model's answer is improved for this pair; with --preset instead
     of --model, the pair is registered like that from nothing, without any training.
 
+    Masks say what counts: the lung, say, which slides along ribs that would pull.
+
     With --server, both images are sent to a server that has the exported model; what
     is written is the same.
 
@@ -88,4 +97,5 @@ def command(**options: Any) -> None:
     """
     from dlir_tf.cli.work.register import run
 
-    run(**options)
+    masks = {name: options.pop(name) for name in ("fixed_mask", "moving_mask")}
+    run(**options, masks=masks)

@@ -37,10 +37,15 @@ Fraction = Annotated[Number, Field(ge=0, lt=1)]
 
 
 class Intensity(Frozen):
-    """How intensities are brought to [0, 1]: clip, then scale."""
+    """How intensities are brought to [0, 1]: clip, then scale.
+
+    `hounsfield` says whether images are CT, in Hounsfield units; if not set, they may
+    be either.
+    """
 
     clip_percentiles: tuple[Number, Number] | None = (0.5, 99.5)
     clip_values: tuple[Number, Number] | None = None
+    hounsfield: Flag | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Intensity":

@@ -136,8 +136,10 @@ def scale_intensities(
     if limits[0] >= high or limits[1] <= low or limits[0] == limits[1]:
         raise InputError(
             f"the {name} image is constant between the intensities {low:g} and "
-            f"{high:g}: there is nothing to register; check the file and the config's "
-            "intensity limits"
+            f"{high:g}, as its own go from {limits[0]:g} to {limits[1]:g}: there is "
+            "nothing to register; check the file and the config's intensity limits"
+            + " and units (hounsfield: true)"
+            * bool(intensity.hounsfield)
         )
     return ((clipped - low) / (high - low)).astype(np.float32)
 

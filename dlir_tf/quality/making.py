@@ -35,6 +35,7 @@ def make_report(
     provenance: Mapping[str, Any],
     refinement: RefinementOutcome | None = None,
     masks: Mapping[str, Image | None] | None = None,
+    wrong_units: tuple[str, ...] = (),
 ) -> Report:
     """Measures a result and judges it.
 
@@ -48,6 +49,7 @@ def make_report(
         provenance: The model's, or nothing.
         refinement: What the refinement did, if there was one.
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
+        wrong_units: See `dlir_tf.quality.units`.
     """
     masks = masks or {}
     shift = apply_affine(initial, fixed.centre) - fixed.centre
@@ -69,6 +71,7 @@ def make_report(
         seconds=math.nan,
         model=provenance.get("weights_sha256"),
         versions=_versions(),
+        wrong_units=wrong_units,
     )
     verdict, reasons = judge(report)
     return replace(report, verdict=verdict, reasons=reasons)

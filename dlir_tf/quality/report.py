@@ -59,6 +59,8 @@ class Report:
         overlap_percent: Share of the fixed voxels that come from inside the moving
             image; with a fixed mask, of the voxels inside that.
         masks: Which masks there were: `"fixed_mask"`, `"moving_mask"`.
+        wrong_units: What images aren't in the units that the config was made for, a
+            sentence each.
         seconds: How long the registration took.
         model: SHA-256 of the model's weights, as in its provenance; `None` if unknown.
         versions: Of Python and the packages that were used.
@@ -86,6 +88,7 @@ class Report:
     seconds: float
     model: str | None
     versions: Mapping[str, str]
+    wrong_units: tuple[str, ...] = ()
     format_version: int = FORMAT_VERSION
 
     def to_dict(self) -> dict[str, Any]:

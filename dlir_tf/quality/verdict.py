@@ -52,7 +52,7 @@ def judge(report: Report) -> tuple[Verdict, tuple[str, ...]]:
     """
     failures = [found for rule in _FAILURES if (found := rule(report))]
     warnings = [found for rule in _WARNINGS if (found := rule(report))]
-    warnings += _left_out(report)
+    warnings += [*report.wrong_units, *_left_out(report)]
     verdict: Verdict = "FAIL" if failures else "WARN" if warnings else "PASS"
     return verdict, (*failures, *warnings)
 

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from dlir_tf._version import __version__
-from dlir_tf.config import Config, dump_config
+from dlir_tf.config import Config
+from dlir_tf.config.plain_yaml import dump_yaml
 from dlir_tf.training.phases import Phase
 
 
@@ -40,8 +41,10 @@ class Recipe:
     @property
     def identity(self) -> str:
         """SHA-256 of all of it."""
+        # Without what images are judged by, but nothing is trained by.
+        untrained = {"intensity": {"hounsfield"}}
         parts = (
-            dump_config(self.config),
+            dump_yaml(self.config.model_dump(mode="json", exclude=untrained)),
             *(repr(phase) for phase in self.phases),
             str(self.seed),
             self.precision,

@@ -34,6 +34,7 @@ def run(
     server: dict[str, Any],
     initial_alignment: InitialAlignment | None,
     labels: Path | None,
+    masks: dict[str, Path | None],
     fill_value: FillValue | None,
     spacing_source: SpacingSource,
     orientation_source: OrientationSource,
@@ -49,15 +50,16 @@ def run(
             "--labels and --moved-labels belong together: the first is read, the "
             "second is written"
         )
-    outputs.check(inputs=(fixed, moving, labels))
+    outputs.check(inputs=(fixed, moving, labels, *masks.values()))
     config = chosen_preset(preset)
     if remote is None and config is None:
         check_model(model)
-    files = Pair(fixed, moving, place=f"{fixed} and {moving}", moving_labels=labels)
+    place = f"{fixed} and {moving}"
     pair = load_pair(
-        files, spacing_source=spacing_source, orientation_source=orientation_source
+        Pair(fixed, moving, place, moving_labels=labels, **masks),
+        spacing_source=spacing_source,
+        orientation_source=orientation_source,
     )
-
     if remote is None:
         find = _by_model(model, config, initial_alignment)
     else:
@@ -67,6 +69,8 @@ def run(
             result = find(
                 pair.fixed,
                 pair.moving,
+                fixed_mask=pair.fixed_mask,
+                moving_mask=pair.moving_mask,
                 refine=refine,
                 fill_value="auto" if fill_value is None else fill_value,
                 do_no_harm=not all_stages,
@@ -75,7 +79,7 @@ def run(
     except ServerError:
         raise
     except InputError as error:  # it knows images, not their files
-        raise error.within(files.place) from error
+        raise error.within(place) from error
     for note in outputs.write(result, pair):
         click.echo(note, err=True)
     if fill_value in (None, "auto") and result.fill_value:
