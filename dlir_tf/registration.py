@@ -14,6 +14,7 @@ from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
 from dlir_tf.numerics import Numerics
 from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.size import check_work
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality import RefinementOutcome, Report
 from dlir_tf.quality.making import make_report
@@ -206,13 +207,16 @@ def find_parameters(
         Finite parameters, and what the refinement did, if there was one.
 
     Raises:
-        InputError: If the parameters aren't finite, or the pair can't be refined.
+        InputError: If the parameters aren't finite, the pair can't be refined, or
+            memory can't hold what that needs.
     """
+    refined = model is None or refine is not None
+    check_work(pair.grid.shape, config, refined=refined)
     start = None
     if model is not None:
         start = model.predict(pair)
         check_finite(start)
-        if refine is None:
+        if not refined:
             return start, None
     check_backend()
     # A model that runs elsewhere does without the backend that this loads.

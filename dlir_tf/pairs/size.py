@@ -1,4 +1,4 @@
-"""How much a pair would take on its working grid, estimated before any work.
+"""How much a pair would take on its working grid, estimated before the work.
 
 A header in the wrong unit makes the grid millions of times larger than the image, or
 leaves one voxel of it.
@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 
 from dlir_tf.compute.memory import free_memory
+from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid
 
@@ -18,8 +19,13 @@ from dlir_tf.images import Grid
 MAX_SERVED_VOXELS = 2**27
 # What 32-bit integers count, in backends and in files.
 _MAX_VOXELS = 2**31 - 1
-# At least, for a pair in one shot: both images, their masks, and the field.
-_BYTES_PER_VOXEL = 40
+# At least, for a voxel of the working grid: both images, their masks, and the field.
+PREPARED_BYTES_PER_VOXEL = 40
+# What is needed beyond these: by one shot of a model, and by a refinement, for every
+# voxel that its last steps see. benchmarks/registration_memory.py measures both: with
+# the above, presets need 84 to 202, and 499 to 1,030, at 96 to 128 voxels an axis.
+ONE_SHOT_BYTES_PER_VOXEL = 44
+REFINEMENT_BYTES_PER_VOXEL = 450
 _SECONDS_PER_VOXEL = 4e-7
 _LARGE_SHARE = 0.5
 # A grid of fewer voxels along an axis than this shows nothing of an image that has this
@@ -49,7 +55,7 @@ def check_room(
         UserWarning: If it takes more than half of the memory that is free.
     """
     voxels = math.prod(map(float, padded))
-    takes, free = voxels * _BYTES_PER_VOXEL, free_memory()
+    takes, free = voxels * PREPARED_BYTES_PER_VOXEL, free_memory()
     if voxels > _MAX_VOXELS or (free is not None and takes > free):
         there = "" if free is None else f", of which {_giga(free)} are free"
         raise InputError(
@@ -66,6 +72,52 @@ def check_room(
             f"more: {_told(size, spacing, step)}",
             stacklevel=2,
         )
+
+
+def bytes_per_voxel(config: Config, *, refined: bool) -> float:
+    """What is needed at least for every voxel of a working grid, once a pair is on it.
+
+    Args:
+        config: Of the model, or the one that is refined by.
+        refined: Whether it is for a refinement, or for one shot.
+    """
+    if not refined:
+        return ONE_SHOT_BYTES_PER_VOXEL
+    seen = 1 / math.prod(config.all_stages[-1].downsample)
+    return max(ONE_SHOT_BYTES_PER_VOXEL, REFINEMENT_BYTES_PER_VOXEL * seen)
+
+
+def check_work(shape: tuple[int, ...], config: Config, *, refined: bool) -> None:
+    """Refuses work on a pair that memory can't hold.
+
+    Args:
+        shape: Of the working grid that the pair is on.
+        config: Of the model, or the one that is refined by.
+        refined: Whether it is a refinement, or one shot.
+
+    Raises:
+        InputError: If memory can't hold it.
+
+    Warns:
+        UserWarning: If a refinement takes more than half of the memory that is free.
+    """
+    takes = math.prod(shape) * bytes_per_voxel(config, refined=refined)
+    free = free_memory()
+    if free is None or takes <= _LARGE_SHARE * free:
+        return
+    what, cure = "the model", "a model of a larger spacing"
+    if refined:
+        what, cure = "the refinement", "a config of a larger spacing"
+        cure += ", or refine nothing, but take what a model says"
+    told = (
+        f"{what} needs {_giga(takes)} of memory or more, of which {_giga(free)} are "
+        f"free, for a working grid of {_by(np.asarray(shape))} voxels"
+    )
+    cure = f"close other programs, crop the images, or take {cure}"
+    if takes > free:
+        raise InputError(f"{told}; {cure}")
+    if refined:
+        warnings.warn(f"{told}; if it runs out, {cure}", stacklevel=2)
 
 
 def check_detail(size: np.ndarray, spacing: np.ndarray, step: np.ndarray) -> None:

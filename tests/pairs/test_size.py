@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dlir_tf import register
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
@@ -67,9 +68,52 @@ def test_what_is_free_decides(free):
     assert lay(fixed).shape == (4800, 5200, 10)
 
 
-def config(spacing):
-    stage = {"transform": "bspline", "downsample": 1, "control_point_spacing": 1}
+def config(spacing, downsample=1):
+    stage = {"transform": "bspline", "downsample": downsample}
+    stage |= {"control_point_spacing": downsample}
     return Config.model_validate({"ndim": 3, "spacing": spacing, "stages": [stage]})
+
+
+def test_a_refinement_that_memory_cannot_hold_is_told_before_it_starts(
+    free, rng, monkeypatch
+):
+    import dlir_tf.refinement
+
+    def start(*_, **__):
+        raise RuntimeError("it has started")
+
+    monkeypatch.setattr(dlir_tf.refinement, "refine", start)
+    pair = [image((1.5, 1.5, 6.0)).with_array(rng.random((48, 52, 10)))] * 2
+    needs = 48 * 52 * 10 * 450
+    free(needs - 1)
+    with pytest.raises(InputError) as caught:
+        register(*pair, config=config(None))
+    assert str(caught.value) == (
+        "the refinement needs 0.0112 GB of memory or more, of which 0.0112 GB are "
+        "free, for a working grid of 48×52×10 voxels; close other programs, crop the "
+        "images, or take a config of a larger spacing, or refine nothing, but take "
+        "what a model says"
+    )
+    free(needs + 1)
+    with (
+        pytest.warns(UserWarning, match=r"needs 0\.0112 GB .*; if it runs out, close"),
+        pytest.raises(RuntimeError, match="it has started"),
+    ):
+        register(*pair, config=config(None))
+    free(2 * needs)
+    with pytest.raises(RuntimeError, match="it has started"):
+        register(*pair, config=config(None))
+
+
+def test_only_the_voxels_that_a_refinement_sees_count_in_it(free):
+    coarse = config(None, downsample=[2, 2, 1])
+    free(100 * 450 // 4 - 1)
+    with pytest.raises(InputError, match="the refinement needs"):
+        size.check_work((10, 10, 1), coarse, refined=True)
+    size.check_work((10, 10, 1), coarse, refined=False)
+    free(100 * 44 - 1)
+    with pytest.raises(InputError, match=r"the model needs 4\.4e-06 GB .* larger"):
+        size.check_work((10, 10, 1), coarse, refined=False)
 
 
 def test_a_grid_that_leaves_nothing_of_the_image_is_refused(rng):
