@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -12,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlir_tf.files.disk import write_errors
-from dlir_tf.files.locks import alone_in, locked
+from dlir_tf.files.locks import locked
+from dlir_tf.files.moving import Move, go_on_moving
 
 PREFIX = ".unfinished-"
-_BEFORE, _MOVING = ".before", ".moving"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +38,7 @@ class Draft:
         """What to write to."""
         return self.folder / self.path.name
 
-    def moves(self) -> list[tuple[Path, Path]]:
+    def moves(self) -> list[Move]:
         """From where to where, in order.
 
         The last is the one without which the others can't be read: a header comes
@@ -51,32 +50,6 @@ class Draft:
             names, key=lambda name: (name in order and 1 + order.index(name), name)
         )
         return [(self.folder / name, self.path.with_name(name)) for name in drafts]
-
-    def take_places(self) -> None:
-        """Moves all files to their places; a kill in between leaves no mixture."""
-        moves = self.moves()
-        if len(moves) == 1:
-            moves[0][0].replace(moves[0][1])
-            return
-        with alone_in(self.path.parent):  # another writer's would mix with ours
-            self._take_together(moves)
-
-    def _take_together(self, moves: list[tuple[Path, Path]]) -> None:
-        # What makes old files readable goes before the first of them is replaced. If
-        # we are killed meanwhile, the next one that writes there moves the rest.
-        names = json.dumps([draft.name for draft, _ in moves])
-        (self.folder / _MOVING).write_text(names, encoding="utf-8")
-        before, moved = self.folder / _BEFORE, False
-        if moves and moves[-1][1].exists():
-            moves[-1][1].replace(before)
-        try:
-            for draft, target in moves:
-                draft.replace(target)
-                moved = True
-        except BaseException:
-            if before.exists() and not moved:
-                before.replace(moves[-1][1])
-            raise
 
 
 _open: ContextVar[tuple[Draft, ...]] = ContextVar("open drafts", default=())
@@ -159,27 +132,12 @@ def _make_locked(parent: Path, stack: contextlib.ExitStack) -> str:
 def remove_abandoned(parent: Path) -> None:
     """Removes drafts of processes that have ended without doing so themselves.
 
-    Those that were killed while they moved files that belong together had all of them
-    finished, and the old ones were no longer readable; so the rest is moved.
+    Those that were killed while they moved several files had all of them finished, and
+    old ones were away already; so the rest is moved.
     """
     with contextlib.suppress(OSError):
         for folder in parent.glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError), locked(folder, certainly=True) as ours:
                 if ours:
-                    for moving in folder.glob(f"*/{_MOVING}"):
-                        _finish(moving, parent)
+                    go_on_moving(folder, parent)
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _finish(moving: Path, parent: Path) -> None:
-    """Moves what is left, unless nothing was moved yet or all was."""
-    try:
-        names = json.loads(moving.read_text(encoding="utf-8"))
-    except ValueError:  # it wasn't written yet, so nothing was moved
-        return
-    with alone_in(parent):
-        if (parent / names[-1]).exists():
-            return
-        for draft in map(moving.with_name, names):
-            if draft.exists():
-                draft.replace(parent / draft.name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files.disk import write_errors
 from dlir_tf.files.drafts import Draft, draft_of, drafting, known_as, settle
+from dlir_tf.files.moving import move_together
 from dlir_tf.files.stopping import check_not_stopped
 
 
@@ -56,6 +57,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_together(writers: Mapping[Path, Callable[[Path], object]]) -> None:
     """Writes several files: all of them or, if one fails, none.
 
+    Old files of these names are away before the first new one is in its place.
+
     Each is written in a new folder beside its place and called as it will be called,
     so files that a writer puts beside it (the voxels of a header, the second of a
     pair) come with it.
@@ -97,12 +100,10 @@ def _told_as_known(draft: Draft) -> Iterator[None]:
 def _move_all(drafts: list[Draft]) -> None:
     """Moves drafts to their places; none, if one of these is a folder."""
     check_not_stopped()
-    for draft in drafts:
-        for file, target in draft.moves():
-            with write_errors(target, draft.folder):
-                if target.is_dir():
-                    raise IsADirectoryError(errno.EISDIR, "Is a directory")
-                settle(file)
-    for draft in drafts:
-        with write_errors(draft.path, draft.folder):
-            draft.take_places()
+    moves = [move for draft in drafts for move in draft.moves()]
+    for file, target in moves:
+        with write_errors(target, file.parent):
+            if target.is_dir():
+                raise IsADirectoryError(errno.EISDIR, "Is a directory")
+            settle(file)
+    move_together(moves)

@@ -148,7 +148,8 @@ with replacing(head) as unfinished:
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize(
-    ("old", "number"), [(True, 1), (True, 2), (True, 3), (False, 1), (False, 2)]
+    ("old", "number"),
+    [*((True, number) for number in (1, 2, 3, 4)), (False, 1), (False, 2)],
 )
 def test_a_pair_is_never_lost_by_a_kill(tmp_path, number, moment, old):
     """Nor mixed: the next one that writes there finds the old pair, or the new one."""
@@ -171,13 +172,65 @@ def test_a_pair_is_never_lost_by_a_kill(tmp_path, number, moment, old):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.parametrize("length", [0, 5, 12])
+# Writes several files, and is killed at one of its renames.
+ALL_KILLED = (
+    KILLED.partition("head = ")[0]
+    + """
+from dlir_tf.files import write_together
+
+def write(path):
+    path.write_text("new")
+
+folder = Path(sys.argv[1])
+write_together({folder / name: write for name in ("moved", "t", "report")})
+"""
+)
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("old", [("moved", "t", "report"), ("t",), ()])
+def test_the_files_of_a_command_are_never_mixed_by_a_kill(tmp_path, number, old):
+    """A new image beside the transform or the report of another would mislead."""
+    names = ("moved", "t", "report")
+
+    def found():
+        there = [name for name in names if (tmp_path / name).exists()]
+        return {name: (tmp_path / name).read_text() for name in there}
+
+    for name in old:
+        (tmp_path / name).write_text("old")
+    killed = subprocess.run(
+        [sys.executable, "-c", ALL_KILLED, str(tmp_path), str(number), "before"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    left = -signal.SIGKILL if number <= len(old) + 3 else 0
+    assert killed.returncode == left
+    assert len(set(found().values())) <= 1
+    write(tmp_path / "next", "next")
+    assert len(set(found().values())) == 1
+    assert set(found()) == set(old if set(found().values()) == {"old"} else names)
+    assert ("old" in found().values()) == (bool(old) and number == 1)
+    assert len(list(tmp_path.iterdir())) == len(found()) + 1
+
+
+@pytest.mark.parametrize("name", ["a.nii", "../secret", "0/../../secret", "/secret"])
+def test_a_list_that_nobody_of_ours_wrote_moves_nothing(tmp_path, name):
+    (tmp_path / "secret").write_text("secret")
+    draft = tmp_path / "sub" / ".unfinished-abc" / "0"
+    draft.mkdir(parents=True)
+    (draft.parent / ".moving").write_text(f'[["{name}", [1, 2, 3], null]]')
+    write(tmp_path / "sub" / "b.txt", "next")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["b.txt", "secret", "sub"]
+
+
+@pytest.mark.parametrize("length", [0, 5, 29])
 def test_a_list_that_was_being_written_counts_for_nothing(tmp_path, length):
     (tmp_path / "a.nii").write_text("old")
     draft = tmp_path / ".unfinished-abc" / "0"
     draft.mkdir(parents=True)
     (draft / "a.nii").write_text("new")
-    (draft / ".moving").write_text('["a.nii", "a.mat"]'[:length])
+    listed = '[["0/a.nii", [1, 2, 3], null]]'
+    (draft.parent / ".moving").write_text(listed[:length])
     write(tmp_path / "b.txt", "next")
     assert (tmp_path / "a.nii").read_text() == "old"
     assert not draft.exists()
