@@ -10,20 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
-from dlir_tf.images.hounsfield import AIR
-from dlir_tf.images.padding import padding_voxels
-from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.phantoms.breath import Breath
+from dlir_tf.phantoms.carrying import PADDING, carry
 from dlir_tf.phantoms.field_of_view import FieldOfView
 from dlir_tf.phantoms.lungs import check_hounsfield, find_lungs
 
 Array = NDArray[np.floating]
 
-PADDING = -2048  # HU, outside the scanner's field
 SHALLOW, DEEP = (0.0, 5.0), (10.0, 40.0)  # mm of the diaphragm's descent
 
 
@@ -153,36 +149,6 @@ def breathe(
     return Breathed(*_images(array, moved, image.grid), breath, np.zeros(3))
 
 
-def carry(
-    image: Image, lungs: NDArray[np.bool_], breath: Breath, grid: Grid
-) -> tuple[Array, NDArray[np.bool_]]:
-    """What a breath makes of an image and of its lungs, on a grid.
-
-    Args:
-        image: The thorax at rest, HU.
-        lungs: Of the image's shape.
-        breath: The motion.
-        grid: In the image's world.
-
-    Returns:
-        HU, `PADDING` where the image shows nothing; and the lungs; of the grid's shape.
-    """
-    points = grid.points().reshape(-1, 3)
-    origin = breath.origin(points)
-    ddf = (grid.to_voxels(origin) - grid.to_voxels(points)).reshape(*grid.shape, 3)
-    voxels = np.moveaxis(image.grid.to_voxels(origin), -1, 0).reshape(3, *grid.shape)
-    padding, tissue = padding_voxels(image), image.array.astype(np.float32) - AIR
-    there = image.grid.contains_voxels(voxels)
-    if padding is not None:
-        there &= ~_sampled(padding, voxels, order=0).astype(bool)
-        tissue = np.where(padding, 0.0, tissue)
-    tissue = _sampled(tissue, voxels, order=1)
-    inside = _sampled(lungs.astype(np.float32), voxels, order=1)
-    # Lungs take in air, which weighs nothing; nothing else changes its density.
-    tissue *= 1.0 + inside * (jacobian_determinant(ddf) - 1.0)
-    return np.where(there, tissue + AIR, PADDING), there & (inside > 0.5)
-
-
 def _breathed(
     image: Image,
     lungs: NDArray[np.bool_],
@@ -195,7 +161,7 @@ def _breathed(
     window = field.window(rng, image.grid, breath)
     array, moved = carry(image, lungs, breath, window)
     seen = field.seen(rng, window) & (array > PADDING)
-    array += rng.normal(0.0, rng.uniform(5.0, 30.0), window.shape)
+    array += rng.uniform(5.0, 30.0) * rng.standard_normal(window.shape, np.float32)
     array, moved = np.where(seen, array, PADDING), moved & seen
     shift = rng.uniform(-40.0, 40.0, 3)
     apart = np.eye(4)
@@ -233,9 +199,3 @@ def _images(array: Array, mask: NDArray[np.bool_], grid: Grid) -> tuple[Image, I
     stored = np.rint(np.clip(array, PADDING, 32767)).astype(np.int16)
     affine = grid.affine
     return Image(stored, affine), Image(mask.astype(np.uint8), affine)
-
-
-def _sampled(array: NDArray[np.generic], voxels: Array, *, order: int) -> Array:
-    return np.asarray(
-        ndimage.map_coordinates(array, voxels, order=order, mode="nearest")
-    )

@@ -265,3 +265,14 @@ def test_unusable_images_and_masks_are_refused(thorax):
         breathe(image, 1, mask=mask.with_array(np.zeros_like(mask.array)))
     with pytest.raises(InputError, match="on its image's grid"):
         breathe(image, 1, mask=Image(mask.array[1:], mask.affine))
+
+
+def test_images_are_moved_by_slabs_as_at_once(thorax, monkeypatch):
+    image, mask = thorax
+    for num_voxels in (1, 10**9):
+        monkeypatch.setattr("dlir_tf.phantoms.carrying._SLAB_VOXELS", num_voxels)
+        breathed = breathe(image, 4, mask=mask)
+        if num_voxels == 1:
+            by_rows = breathed
+    np.testing.assert_array_equal(by_rows.image.array, breathed.image.array)
+    np.testing.assert_array_equal(by_rows.mask.array, breathed.mask.array)
