@@ -5,7 +5,8 @@ information. With `syn_metric="CC"` and `syn_sampling=4` the same schedule is dr
 the cross-correlation of neighbourhoods of 9 voxels. `SyNCC` is the one of antspyx's own
 recipes with that metric: rigid, affine, and many times as many iterations of SyN.
 
-Images are first aligned by their centres of mass, as antspyx does it.
+Images are first aligned by their centres of mass, as antspyx does it. Masks of a pair
+hold in all stages.
 """
 
 import tempfile
@@ -13,23 +14,31 @@ from pathlib import Path
 
 import numpy as np
 
-from comparison.methods import Prepared
+from comparison.methods import NO_MASKS, Masks, Prepared
 from dlir_tf.images import Image
 from dlir_tf.images.frame import flip_affine
 from dlir_tf.transforms import Transform, read_transform
 
 
-def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
+def prepare(
+    fixed: Image, moving: Image, settings: dict, masks: Masks = NO_MASKS
+) -> Prepared:
     """Loads ANTs and takes images to it."""
     import ants
 
     images = ants_image(fixed), ants_image(moving)
+    given = {
+        name: ants_image(mask)
+        for name, mask in zip(("mask", "moving_mask"), masks, strict=True)
+        if mask is not None
+    }
+    given |= {"mask_all_stages": True} if given else {}
     folder = tempfile.TemporaryDirectory()
 
     def run():
         prefix = f"{folder.name}/t"
         # The files that it writes of its transforms are part of how it works.
-        ants.registration(*images, outprefix=prefix, random_seed=1, **settings)
+        ants.registration(*images, outprefix=prefix, random_seed=1, **given, **settings)
         return prefix
 
     def transform(prefix):

@@ -4,19 +4,26 @@
 Together and in this order they are what it does when it's given none. `bspline` alone
 is its default for images that lie on each other already.
 
+`translation-ncc`, `affine-ncc` and `bspline-ncc` are these with normalised correlation
+as their metric, and nothing else changed.
+
 `ncc-coarse` and `ncc-fine` follow Par0011 of the elastix model zoo, the two B-spline
 maps of Staring et al. (EMPIRE10, MICCAI 2010): normalised correlation and 0.05 of
 bending energy, 10 mm and then 5 mm between control points, 5 resolutions with 1000 and
 2000 iterations each. Par0011 is for nearly isotropic CT. So along the axis of thick
 slices an image is smoothed no further than along the others in mm, and control points
 are not closer than slices.
+
+Of the masks of a pair, elastix gets the fixed one, as its manual advises: samples are
+drawn inside it. With the moving one as well, it gives up where too many samples fall
+out of that at the start.
 """
 
 import sys
 
 import numpy as np
 
-from comparison.methods import Prepared
+from comparison.methods import NO_MASKS, Masks, Prepared
 from dlir_tf.images import Image, flip_ras_lps
 from dlir_tf.images.frame import flip_affine
 from dlir_tf.transforms import Affine, BSpline, Component, Transform
@@ -41,15 +48,20 @@ def import_itk():
     return itk
 
 
-def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
+def prepare(
+    fixed: Image, moving: Image, settings: dict, masks: Masks = NO_MASKS
+) -> Prepared:
     """Loads elastix, and takes images and parameter maps to it."""
     itk = import_itk()
     images = [itk_image(image) for image in (fixed, moving)]
+    mask = None if masks[0] is None else itk_image(masks[0], np.uint8)
     parameters = itk.ParameterObject.New()
     for name in settings["maps"]:
-        default = "bspline" if name in _NCC else name
+        default = "bspline" if name in _NCC else name.removesuffix("-ncc")
         values = parameters.GetDefaultParameterMap(default)
         changes = ncc_map(name, fixed.spacing) if name in _NCC else {}
+        if default != name and name not in _NCC:
+            changes = {"Metric": ["AdvancedNormalizedCorrelation"]}
         for key, value in {**changes, **settings.get("changes", {})}.items():
             values[key] = value
         parameters.AddParameterMap(values)
@@ -58,6 +70,8 @@ def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
         # Its number of threads is ITK's; SetNumberOfThreads makes it crash.
         elastix = itk.ElastixRegistrationMethod.New(*images)
         elastix.SetParameterObject(parameters)
+        if mask is not None:
+            elastix.SetFixedMask(mask)
         elastix.SetLogToConsole(False)
         elastix.UpdateLargestPossibleRegion()
         return elastix.GetTransformParameterObject()
@@ -65,11 +79,11 @@ def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
     return Prepared(run, to_transform)
 
 
-def itk_image(image: Image):
-    """The same image in ITK, float32, at the same place of its world."""
+def itk_image(image: Image, dtype: type = np.float32):
+    """The same image in ITK, at the same place of its world."""
     itk = import_itk()
     lps, spacing = flip_affine(image.affine), np.asarray(image.spacing)
-    array = np.ascontiguousarray(image.array.T, np.float32)
+    array = np.ascontiguousarray(image.array.T, dtype)
     converted = itk.image_from_array(array)
     converted.SetSpacing(spacing.tolist())
     converted.SetOrigin(lps[:-1, -1].tolist())

@@ -12,6 +12,10 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.transforms import Transform
 
+# Of the fixed and of the moving image, on its grid, bool.
+Masks = tuple[Image | None, Image | None]
+NO_MASKS: Masks = (None, None)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -33,7 +37,7 @@ class Method:
 
     Attributes:
         title: What tables call it.
-        module: In this package; its `prepare(fixed, moving, settings)` returns a
+        module: In this package; its `prepare(fixed, moving, settings, masks)` returns a
             `Prepared`.
         settings: All that the program is told; results are bound to it.
         packages: Their versions bind the results as well.
@@ -46,10 +50,12 @@ class Method:
     packages: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
 
-    def prepare(self, fixed: Image, moving: Image, settings: dict) -> Prepared:
-        """Takes a pair to the program; its packages are imported here."""
+    def prepare(
+        self, fixed: Image, moving: Image, settings: dict, masks: Masks = NO_MASKS
+    ) -> Prepared:
+        """Takes a pair, with masks if it has any, to the program, imported here."""
         module = importlib.import_module(f"comparison.{self.module}")
-        return module.prepare(fixed, moving, settings)
+        return module.prepare(fixed, moving, settings, masks)
 
 
 _ELASTIX = ("itk-elastix", "itk-core")
@@ -78,6 +84,12 @@ METHODS = {
         "elastix, default maps in turn",
         "elastix",
         {"maps": ["translation", "affine", "bspline"]},
+        _ELASTIX,
+    ),
+    "elastix-default-ncc": Method(
+        "elastix, default maps in turn, NCC",
+        "elastix",
+        {"maps": ["translation-ncc", "affine-ncc", "bspline-ncc"]},
         _ELASTIX,
     ),
     "elastix-ncc": Method(

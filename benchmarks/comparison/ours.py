@@ -7,12 +7,14 @@ one pair after another; what is compiled for the shape of a pair isn't timed.
 
 import numpy as np
 
-from comparison.methods import Prepared
+from comparison.methods import NO_MASKS, Masks, Prepared
 from dlir_tf.images import Image
 from dlir_tf.transforms import Affine, Transform
 
 
-def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
+def prepare(
+    fixed: Image, moving: Image, settings: dict, masks: Masks = NO_MASKS
+) -> Prepared:
     """Loads the model and warms up."""
     if settings.get("kind") == "identity":
         identity = Transform((Affine(np.eye(fixed.ndim + 1)),))
@@ -32,7 +34,14 @@ def prepare(fixed: Image, moving: Image, settings: dict) -> Prepared:
         steps = settings["refine"]
 
     def run(steps=steps):
-        return dlir_tf.register(fixed, moving, refine=steps, **options)
+        return dlir_tf.register(
+            fixed,
+            moving,
+            refine=steps,
+            fixed_mask=masks[0],
+            moving_mask=masks[1],
+            **options,
+        )
 
     # At least one step in each phase.
     run(steps and min(steps, 2 * (len(config.stages) + 1)))

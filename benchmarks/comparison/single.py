@@ -45,7 +45,10 @@ def register_and_measure(pair, name: str, options: dict) -> dict:
         warnings.simplefilter("ignore", SpacingWarning)
         loaded = load_pair(pair)
     prepared = method.prepare(
-        loaded.fixed, loaded.moving, {**method.settings, **options}
+        loaded.fixed,
+        loaded.moving,
+        {**method.settings, **options},
+        (loaded.fixed_mask, loaded.moving_mask),
     )
     seconds, cpu_seconds = [], []
     while not seconds or (

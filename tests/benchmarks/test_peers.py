@@ -143,6 +143,47 @@ def test_ants_finds_a_known_affine_and_moves_as_we_do(rng, ants, ndim):
     np.testing.assert_allclose(ours[inside], theirs[inside], atol=0.1)
 
 
+def misled(rng, fixed, moving):
+    """Puts bright bars into both where nothing corresponds; masks without them."""
+    pairs = []
+    for image, first in ((fixed, 3), (moving, 16)):
+        array, inside = image.array.copy(), np.ones(image.shape, bool)
+        window = slice(first, first + 6), slice(2, 20)
+        array[window] = 200 + rng.normal(size=array[window].shape)
+        inside[window] = False
+        pairs.append((image.with_array(array), image.with_array(inside)))
+    return pairs
+
+
+def test_elastix_looks_inside_masks_alone(rng, itk):
+    fixed, moving, known = known_pair(rng, 2)
+    (fixed, mask), _ = misled(rng, fixed, moving)
+    changes = {"Metric": ["AdvancedMeanSquares"]} | iterations(200)
+    settings = {"maps": ["translation", "affine"], "changes": changes}
+    errors = []
+    for masks in ((mask, None), (None, None)):
+        prepared = elastix.prepare(fixed, moving, settings, masks)
+        found = prepared.transform(prepared.run())
+        errors.append(apart(rng, found, known, moving))
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_ants_is_given_masks_for_all_its_stages(rng, ants, monkeypatch):
+    fixed, moving, _ = known_pair(rng, 2)
+    (_, fixed_mask), (_, moving_mask) = misled(rng, fixed, moving)
+    given = {}
+    monkeypatch.setattr(
+        ants, "registration", lambda *images, **options: given.update(options)
+    )
+    ants_syn.prepare(fixed, moving, {}, (fixed_mask, moving_mask)).run()
+    assert given["mask_all_stages"] is True
+    for name, mask in (("mask", fixed_mask), ("moving_mask", moving_mask)):
+        np.testing.assert_array_equal(given[name].numpy(), mask.array)
+    given.clear()
+    ants_syn.prepare(fixed, moving, {}).run()
+    assert not {"mask", "moving_mask", "mask_all_stages"} & set(given)
+
+
 def apart(rng, found, known, fixed):
     """Mean distance in mm between where two transforms take what there is to see."""
     points = points_within(rng, fixed, beyond=-0.25)
