@@ -115,7 +115,7 @@ def _run_demo(
 
 
 def _compare(phantom: Phantom, result: Registration) -> dict[str, float]:
-    """Errors against the known motion, within the heart."""
+    """Measures, within the heart, how far the motion that was found is off."""
     truth = phantom.displacement_field()
     found = result.displacement
     heart = phantom.fixed_labels.array > 0

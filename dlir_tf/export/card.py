@@ -117,7 +117,7 @@ def write_card(folder: Path, described: dict[str, Any]) -> None:
 
 
 def model_card(described: dict[str, Any]) -> str:
-    """The card's text, Markdown."""
+    """Returns the text of the card, in Markdown."""
     config, ndim = described["config"], described["ndim"]
     tolerances = described["parity"]["tolerances"]
     return _TEMPLATE.format(

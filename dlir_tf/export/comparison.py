@@ -116,7 +116,7 @@ def compare(
 
 
 def _misplaced(pair: TrialPair, change: np.ndarray, transform: Transform) -> float:
-    """The largest change of the displacement where it doesn't jump by itself."""
+    """Returns the largest change of the displacement, but where the transform jumps."""
     lengths = np.linalg.norm(change, axis=-1)
     # The comparison is false for NaN, which is kept so.
     suspects = np.argwhere(~(lengths <= TOLERANCE.mm))

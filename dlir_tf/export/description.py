@@ -28,7 +28,7 @@ def describe(
     xla: bool,
     max_voxels: int = MAX_SERVED_VOXELS,
 ) -> dict[str, Any]:
-    """Everything about an exported model that JSON can hold."""
+    """Returns what is known of an exported model, as JSON can hold it."""
     return {
         "signature_version": SIGNATURE_VERSION,
         "name": name,

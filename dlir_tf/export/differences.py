@@ -11,7 +11,7 @@ from dlir_tf.export.fresh_process import Arrays
 
 
 class Tolerance(NamedTuple):
-    """What differences may be: lengths in mm, others as a fraction."""
+    """How large differences may be: lengths in mm, all others as a fraction."""
 
     mm: float
     fraction: float
@@ -39,7 +39,7 @@ class Differences:
         return (self.moved,)
 
     def within(self, tolerance: Tolerance) -> bool:
-        """Whether no difference is larger; NaN is."""
+        """Whether no difference is larger than is allowed; NaN counts as larger."""
         lengths = (self.displacement_mm, self.affine_mm, self.control_points_mm)
         return all(length <= tolerance.mm for length in lengths) and all(
             fraction <= tolerance.fraction for fraction in self.fractions

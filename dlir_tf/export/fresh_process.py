@@ -82,7 +82,7 @@ def _answer(arrays: Arrays) -> Answer:
 
 
 def _failure(exported: Path, code: int, said: str) -> ExportError:
-    """The error of a script that ended with this exit code, after these words."""
+    """Makes an error of the exit code of the script and of what it said last."""
     what, runtime, package = (
         ("model", "TensorFlow", "tensorflow")
         if exported.is_dir()

@@ -17,7 +17,7 @@ _USUAL: _Grid = ((96, 101, 9), (1.75, 1.7, 8.0))
 
 @dataclass(frozen=True, eq=False)
 class TrialPair:
-    """A pair to register; voxels float32, affines that float32 holds exactly."""
+    """A pair for trials, whose voxels and affines float32 holds exactly."""
 
     fixed: Image
     moving: Image

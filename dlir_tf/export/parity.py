@@ -60,7 +60,7 @@ class Parity(Differences):
         return self.within(TOLERANCE)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, with the tolerances."""
+        """Returns all differences and the tolerances, for JSON."""
         return {**asdict(self), "tolerances": TOLERANCE._asdict()}
 
     def __str__(self) -> str:
@@ -122,7 +122,7 @@ def inputs_of(pairs: list[TrialPair]) -> Arrays:
 
 
 def _calls(batch: list[TrialPair]) -> list[tuple[list[TrialPair], Call]]:
-    """Every signature; parameters one by one, because working grids differ."""
+    """Asks every signature; `parameters` pair by pair, whose working grids differ."""
     whole, main = inputs_of(batch), "serving_default"
     return [
         (batch, Call(main, whole, timed=True)),
@@ -132,7 +132,7 @@ def _calls(batch: list[TrialPair]) -> list[tuple[list[TrialPair], Call]]:
 
 
 def _check_description(received: dict[TrialPair, Arrays], model: Model) -> None:
-    """A client builds its transforms by what this text says."""
+    """Refuses an export that describes its model wrongly: clients go by that text."""
     for outputs in received.values():
         if str(outputs.get("model_json")) != model_json(model):
             raise ExportError(
@@ -142,7 +142,7 @@ def _check_description(received: dict[TrialPair, Arrays], model: Model) -> None:
 
 
 def _row(array: np.ndarray, index: int) -> np.ndarray:
-    """Of a batch; nothing of what has no such row."""
+    """Takes one row of a batch; nothing, if it has fewer."""
     return np.asarray(array[index]) if index < len(array) else np.empty(0)
 
 

@@ -88,7 +88,7 @@ def write_savedmodel(
 
 
 def _write_warm_up(folder: Path, name: str, ndim: int) -> None:
-    """One small pair for each signature."""
+    """Writes one small pair for each signature, which a server warms up with."""
     pair = inputs_of(trial_batches(ndim)[0][:1])
     signatures = tf.saved_model.load(str(folder)).signatures
     requests = [

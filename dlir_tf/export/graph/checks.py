@@ -32,7 +32,7 @@ def require(
 
 
 def shape_checks(inputs: dict[str, Tensor]) -> list[Any]:
-    """Of a batch: as many of everything, and labels like the image they belong to."""
+    """Asserts that a batch has as many of all, and labels the shape of their image."""
     batch = tf.shape(inputs["fixed"])[0]
     checks = [
         require(
@@ -61,7 +61,7 @@ def shape_checks(inputs: dict[str, Tensor]) -> list[Any]:
 
 
 def voxel_check(image: Tensor, name: str, pair: Tensor) -> Any:
-    """No voxel is NaN or infinite."""
+    """Asserts that no voxel is NaN or infinite."""
     return require(
         tf.reduce_all(tf.math.is_finite(image)),
         f"the {name} image has NaN or infinite voxels; replace them by a background "
@@ -71,7 +71,7 @@ def voxel_check(image: Tensor, name: str, pair: Tensor) -> Any:
 
 
 def affine_check(affine: Tensor, name: str, pair: Tensor) -> Any:
-    """A voxel-to-world matrix can be inverted.
+    """Asserts that a voxel-to-world matrix can be inverted.
 
     Args:
         affine: `(ndim + 1, ndim + 1)`, float64.

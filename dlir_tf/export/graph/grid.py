@@ -120,7 +120,7 @@ def _assignments(ndim: int, num_last: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def homogeneous(linear: Tensor, offset: Tensor) -> Tensor:
-    """A matrix `(ndim + 1, ndim + 1)` from its two parts, float64."""
+    """Joins a linear part and a translation: `(ndim + 1, ndim + 1)`, float64."""
     ndim = linear.shape[-1]
     last_row = tf.one_hot([ndim], ndim + 1, dtype=tf.float64)
     return tf.concat([tf.concat([linear, offset[:, None]], axis=1), last_row], axis=0)

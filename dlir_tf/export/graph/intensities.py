@@ -74,7 +74,7 @@ def percentiles(image: Tensor, percents: tuple[float, ...]) -> list[Tensor]:
 
 
 def _neighbours(keys: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
-    """The value of a rank, counted from 0, and the next one; the last has no next."""
+    """Finds the value that is at a place of the sorted voxels, and the one after it."""
     key, num_up_to = _select(keys, rank)
     larger = tf.reduce_min(tf.where(keys > key, keys, tf.int32.max))
     no_next = (rank + 1 < num_up_to) | (num_up_to >= tf.size(keys))
@@ -82,7 +82,7 @@ def _neighbours(keys: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _select(keys: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
-    """The key of a rank, and how many keys are not above it."""
+    """Finds the key at a place of the sorted keys, and how many aren't above it."""
     prefix, num_below = tf.zeros([], tf.int32), tf.zeros([], tf.int32)
     count = num_below
     for shift, bits in _DIGITS:

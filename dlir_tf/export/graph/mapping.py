@@ -78,7 +78,7 @@ def build_mapping(
 
 
 def displacement_on_block(mapping: Mapping, block: Block) -> Tensor:
-    """All but the initial alignment, `(ndim, num_voxels)`, in voxels."""
+    """What moves voxels besides the initial alignment: `(ndim, num_voxels)`, voxels."""
     points = voxels = tf.cast(block.voxels(), tf.float32)
     if mapping.splines:
         # The first spline that a point meets is evaluated along the axes.
@@ -89,7 +89,7 @@ def displacement_on_block(mapping: Mapping, block: Block) -> Tensor:
 
 
 def to_mm(mapping: Mapping, displacement: Tensor) -> Tensor:
-    """A displacement in voxels, in mm along the world's axes, `(num_voxels, ndim)`."""
+    """Turns a displacement in voxels into mm of the world: `(num_voxels, ndim)`."""
     to_world = to_float32(mapping.to_world)
     return tf.matmul(displacement, to_world, transpose_a=True, transpose_b=True)
 
@@ -108,7 +108,7 @@ def moving_positions(mapping: Mapping, block: Block, displacement: Tensor) -> Te
 
 
 def jacobian_on_block(mapping: Mapping, block: Block) -> Tensor:
-    """Determinants of the derivatives, `(num_voxels,)`, by the chain rule."""
+    """Computes Jacobian determinants by the chain rule, `(num_voxels,)`."""
     points = tf.cast(block.voxels(), tf.float32)
     linear = mapping.change[:, :-1]
     total = tf.linalg.det(linear + tf.eye(linear.shape[0], dtype=tf.float64))
@@ -125,7 +125,7 @@ def _affine_change(mapping: Mapping, points: Tensor) -> Tensor:
 
 
 def _determinant(matrices: Tensor) -> Tensor:
-    """Written out; far faster than LAPACK on many small matrices."""
+    """Computes determinants by their formula, which is faster than LAPACK's way."""
     rows = [tf.unstack(row, axis=-1) for row in tf.unstack(matrices, axis=-2)]
     if len(rows) == 2:
         return rows[0][0] * rows[1][1] - rows[0][1] * rows[1][0]

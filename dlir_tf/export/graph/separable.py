@@ -38,7 +38,7 @@ def along_axis(array: Tensor, matrix: Tensor, axis: int) -> Tensor:
 
 
 def linear_weights(positions: Tensor, size: Tensor) -> Tensor:
-    """Of linear interpolation at positions along an axis, clamped to its ends.
+    """Makes the matrix that interpolates linearly along an axis, up to its ends.
 
     Args:
         positions: `(num,)`, float64.
@@ -53,7 +53,7 @@ def linear_weights(positions: Tensor, size: Tensor) -> Tensor:
 
 
 def gaussian_weights(sigma: Tensor, size: Tensor) -> Tensor:
-    """Of a Gaussian with SciPy's `mode="nearest"` and `truncate=3`, `(size, size)`."""
+    """Makes the matrix of SciPy's Gaussian with `nearest` and `truncate=3`, square."""
     radius = tf.cast(3 * sigma + 0.5, tf.int32)
     places = tf.range(-radius, size + radius)
     steps = tf.cast(places[None] - tf.range(size)[:, None], tf.float64)
@@ -67,7 +67,7 @@ def gaussian_weights(sigma: Tensor, size: Tensor) -> Tensor:
 
 
 def spline_weights(positions: Tensor, size: Tensor) -> Tensor:
-    """Of cubic B-splines at lattice coordinates, 0 outside the lattice.
+    """Makes the matrix of cubic B-splines at lattice coordinates, 0 outside these.
 
     Args:
         positions: `(num,)`, float64; control point `m` has its peak at `m`.

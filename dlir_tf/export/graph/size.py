@@ -33,7 +33,7 @@ def size_checks(
     max_voxels: int,
     pair: Tensor | None,
 ) -> list[Any]:
-    """The working grid is neither too large nor next to nothing.
+    """Asserts that the working grid is neither too large nor next to nothing.
 
     Args:
         needed: Its voxels per axis, without padding, float64 as they may be many.
@@ -67,7 +67,7 @@ def size_checks(
 
 
 def axis_check(name: str, image: Tensor, max_voxels: int, pair: Tensor) -> Any:
-    """An image has no axis that the matrices along it would be too large for."""
+    """Asserts that no axis is so long that matrices along it would fill the memory."""
     longest = longest_axis(max_voxels)
     return require(
         tf.reduce_max(tf.shape(image)) <= longest,

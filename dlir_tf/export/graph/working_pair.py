@@ -127,7 +127,7 @@ def to_grid(array: Tensor, matrix: Tensor, shape: Tensor) -> tuple[Tensor, Tenso
 def _separable_to_grid(
     array: Tensor, matrix: Tensor, shape: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Where the grid runs along the array's axes: one product per axis."""
+    """Resamples an image whose axes are the grid's, by one matrix for each axis."""
     ndim = len(array.shape)
     along = _axes_along(matrix[:-1, :-1])
     smooth = _smoothing(matrix)
@@ -164,14 +164,14 @@ def _oblique_to_grid(
 
 
 def _smoothing(matrix: Tensor) -> Tensor:
-    """The Gaussian's width along each axis of the image, in its voxels."""
+    """Returns how wide the Gaussian is along each axis of the image, in its voxels."""
     coarsening = tf.norm(matrix[:-1, :-1], axis=1)
     sigma = 0.5 * tf.sqrt(tf.maximum(tf.square(coarsening) - 1, 0))
     return tf.where(tf.reduce_max(sigma) > 0.25, sigma, 0)
 
 
 def _axes_along(linear: Tensor) -> Tensor:
-    """Which axis of the grid each axis of the image runs along, most of all."""
+    """Returns for each axis of the image the axis of the grid that is most like it."""
     return tf.argmax(tf.abs(linear), axis=1, output_type=tf.int32)
 
 

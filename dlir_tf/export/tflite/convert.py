@@ -95,7 +95,7 @@ def _converted(converter: Any) -> bytes:
 
 
 def _stage(place: str) -> str:
-    """Which stage an operation belongs to, in the words of a config."""
+    """Says which stage an operation belongs to, in the words of a config."""
     found = _STAGE.search(place)
     if found is None:
         return "between the stages"
