@@ -77,7 +77,8 @@ def describe(error: OSError) -> str:
     """What to say of an error that the operating system raised, not by writing."""
     place = f"{error.filename}: " if error.filename else ""
     if error.errno in _FULL:
-        return place + _why_not_written(error)
+        # All that are written have names, but for what is printed.
+        return (place or "what this command prints ") + _why_not_written(error)
     if error.errno in _FORBIDDEN:
         return (
             f"{place}can't be read: {error.strerror}; ask for the right to read it, "

@@ -104,6 +104,11 @@ def test_wrong_usage_is_exit_code_2(capsys, arguments):
         (InputError("a.nii: is broken"), 1, "Error: a.nii: is broken\n"),
         (MemoryError(), 1, "Error: not enough memory for these images\n"),
         (OSError(errno.ENOSPC, "No space left on device", "a.nii"), 1, FULL),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            1,
+            FULL.replace("a.nii:", "what this command prints"),
+        ),
         (OSError(errno.EDQUOT, "Disk quota exceeded", "a.nii"), 1, QUOTA),
         (OSError(errno.EFBIG, "File too large", "a.nii"), 1, LARGE),
         (
