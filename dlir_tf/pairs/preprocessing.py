@@ -120,12 +120,12 @@ def scale_intensities(
             f"the {name} image has NaN or infinite voxels; replace them by a "
             "background value"
         )
-    seen = array if padding is None else array[~padding]
-    limits = float(seen.min()), float(seen.max())
+    limits = _limits(array, padding)
     low, high = limits
     if intensity.clip_values is not None:
         low, high = intensity.clip_values
     elif intensity.clip_percentiles is not None:
+        seen = array if padding is None else array[~padding]
         low, high = map(float, np.percentile(seen, intensity.clip_percentiles))
         if not high > low:
             # Percentiles miss a small bright object on a wide background.
@@ -142,6 +142,16 @@ def scale_intensities(
             * bool(intensity.hounsfield)
         )
     return ((clipped - low) / (high - low)).astype(np.float32)
+
+
+def _limits(array: np.ndarray, padding: np.ndarray | None) -> tuple[float, float]:
+    """The smallest and the largest value that isn't padding, without a copy."""
+    if padding is None:
+        return float(array.min()), float(array.max())
+    seen = ~padding
+    first = array[np.unravel_index(seen.argmax(), seen.shape)]
+    low, high = (of(where=seen, initial=first) for of in (array.min, array.max))
+    return float(low), float(high)
 
 
 def _shown(padding: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.ndarray:

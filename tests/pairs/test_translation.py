@@ -8,6 +8,8 @@ from scipy.spatial.transform import Rotation
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.pairs.loading import load_pair
+from dlir_tf.pairs.manifest import read_manifest
 from dlir_tf.pairs.preprocessing import prepare_pair, scale_intensities
 from dlir_tf.pairs.translation import find_translation
 
@@ -76,6 +78,20 @@ def test_with_masks_only_what_is_inside_counts():
         scaled(scan(WHOLE)), scaled(inside.with_array(moving)), masks
     )
     assert np.abs(found - lung_shift).max() < 0.5 * COARSE
+
+
+@pytest.mark.parametrize(("masked", "most"), [(True, 4.6), (False, 7.5)])
+def test_a_real_pair_is_found_where_its_headers_leave_it_35_mm_apart(
+    shared_data, masked, most
+):
+    """The best shift of all leaves 4.0 mm between its landmarks."""
+    loaded = load_pair(read_manifest(shared_data / "lung.csv")[0])
+    masks = loaded.fixed_mask.array, loaded.moving_mask.array
+    images = scaled(loaded.fixed), scaled(loaded.moving)
+    found = find_translation(*images, masks if masked else (None, None))
+    fixed, moving = loaded.points
+    assert np.linalg.norm(fixed - moving, axis=1).mean() > 35
+    assert np.linalg.norm(fixed + found - moving, axis=1).mean() < most
 
 
 def test_slices_are_searched_in_their_plane():
