@@ -14,6 +14,9 @@ from dlir_tf.images import write_image
 def write_cases(found: Found, folder: Path) -> Path:
     """Writes images, landmarks and a manifest: all of them or, if one fails, none.
 
+    A mask of the lungs that somebody made of a written image, and put beside it as
+    `case1_T00_mask.nii.gz`, goes into the manifest.
+
     Args:
         found: Images are read one after another, as they are written.
         folder: Made if it isn't there.
@@ -36,6 +39,8 @@ def write_cases(found: Found, folder: Path) -> Path:
                 row[f"{column}_points"] = f"{scan.name}.csv"
                 path = folder / row[f"{column}_points"]
                 writers[path] = partial(_write_points, scan.points)
+            if (mask := folder / f"{scan.name}_mask.nii.gz").exists():
+                row[f"{column}_mask"] = mask.name
         rows.append(row)
     manifest = folder / f"{found.key}.csv"
     write_together({**writers, manifest: partial(_write_rows, rows)})

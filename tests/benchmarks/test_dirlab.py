@@ -22,6 +22,7 @@ from dirlab_files.datasets import COPDGENE, FOUR_D_CT
 from dirlab_files.finding import find_cases
 
 from dlir_tf.evaluation.measures import measure
+from dlir_tf.images import write_image
 from dlir_tf.pairs.loading import load_pair
 from dlir_tf.pairs.manifest import read_manifest
 from dlir_tf.transforms import Affine, Transform
@@ -116,6 +117,20 @@ def test_the_known_motion_comes_back_from_the_files(made):
     # Padding is no part of the lungs that move.
     assert measures.ncc > measure(pair, nothing).ncc + 0.05
     assert max(snapped_errors(pair, truth)["snapped_errors"]) < 2e-3
+
+
+def test_a_mask_beside_a_written_image_is_taken(made):
+    write_case(made, FOUR_D_CT, "case1")
+    write_case(made, FOUR_D_CT, "case2")
+    found, out = find_cases(made, small(FOUR_D_CT)), made.parent / "out"
+    manifest = write_cases(found, out)
+    image = load_pair(read_manifest(manifest)[0]).moving
+    lungs = (image.array > -700) * np.uint8(2)
+    write_image(out / "case1_T50_mask.nii.gz", image.with_array(lungs))
+    assert write_cases(found, out) == manifest
+    first, second = map(load_pair, read_manifest(manifest))
+    np.testing.assert_array_equal(first.moving_mask.array, lungs > 0)
+    assert first.fixed_mask is second.fixed_mask is second.moving_mask is None
 
 
 @pytest.mark.slow
