@@ -105,9 +105,11 @@ def _write_list(folder: Path, moves: list[Move]) -> None:
 def _read_list(folder: Path) -> list[tuple[str, Identity, Identity]]:
     """What was noted down; nothing if that was broken off: then nothing was moved."""
     try:
+        if not (folder / MOVING).is_file():  # but a pipe, say
+            return []
         text = (folder / MOVING).read_text(encoding="utf-8")
         listed = [(str(name), new, old) for name, new, old in json.loads(text)]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return []
     parts = [Path(name).parts for name, _, _ in listed]
     return [] if any(len(p) != 2 or ".." in p for p in parts) else listed

@@ -23,7 +23,8 @@ _MAX_VOXELS = 2**31 - 1
 PREPARED_BYTES_PER_VOXEL = 40
 # What is needed beyond these: by one shot of a model, and by a refinement, for every
 # voxel that its last steps see. benchmarks/registration_memory.py measures both: with
-# the above, presets need 84 to 202, and 499 to 1,030, at 96 to 128 voxels an axis.
+# the above, presets need 138 to 241, and 499 to 1,290, at 96 to 128 voxels an axis, and
+# 84 in one shot of a larger grid.
 ONE_SHOT_BYTES_PER_VOXEL = 44
 REFINEMENT_BYTES_PER_VOXEL = 450
 _SECONDS_PER_VOXEL = 4e-7

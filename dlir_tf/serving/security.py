@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlir_tf.errors import InputError
+from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.serving.address import Address
 
 _LONGEST_TOKEN = 8192
+_LARGEST_FILE = 10_000_000  # all authorities that a system trusts are a tenth of it
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ class Security:
 
 def _read(path: Path, option: str) -> str:
     try:
+        size, wrong = path.stat().st_size, what_is_wrong(path)
+        if not wrong and size > _LARGEST_FILE:
+            wrong = f"has {size} bytes, more than {_LARGEST_FILE}"
+        if wrong:
+            raise InputError(f"{option}: {path} {wrong}; give a text file")
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it isn't text"

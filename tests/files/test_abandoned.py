@@ -223,6 +223,20 @@ def test_a_list_that_nobody_of_ours_wrote_moves_nothing(tmp_path, name):
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["b.txt", "secret", "sub"]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "nested", "number"])
+def test_what_is_no_list_is_left_unread(tmp_path, kind):
+    moving = tmp_path / ".unfinished-abc" / ".moving"
+    moving.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(moving)
+    elif kind == "folder":
+        moving.mkdir()
+    else:
+        moving.write_text("[" * 100_000 if kind == "nested" else "7")
+    write(tmp_path / "a.txt", "a")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
 @pytest.mark.parametrize("length", [0, 5, 29])
 def test_a_list_that_was_being_written_counts_for_nothing(tmp_path, length):
     (tmp_path / "a.nii").write_text("old")

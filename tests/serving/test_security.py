@@ -1,5 +1,7 @@
 """Conversations that others can't read, and servers that know who asks."""
 
+import os
+
 import numpy as np
 import pytest
 from certificates import make_certificate
@@ -143,6 +145,23 @@ def test_a_file_that_is_not_there_is_named(option, tmp_path):
     place = tmp_path / "nothing"
     with pytest.raises(InputError, match=r"_*file: .*nothing can't be read: No such"):
         Server("grpcs://localhost:8500", **{option: place})
+
+
+@pytest.mark.parametrize("option", ["token_file", "ca_file"])
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a device", "bytes, more than"])
+def test_what_has_no_end_or_is_too_long_is_not_read(option, kind, tmp_path):
+    path = tmp_path / "file"
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "a device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as stream:
+            stream.truncate(10**10)
+    with pytest.raises(InputError, match=f"-file: .*{kind}.*; give a text file"):
+        Server("grpcs://localhost:8500", **{option: path})
 
 
 def test_what_is_no_certificate_is_refused(tmp_path):
