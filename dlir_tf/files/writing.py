@@ -92,8 +92,9 @@ def _told_as_known(draft: Draft) -> Iterator[None]:
             yield
     except InputError as error:
         place = error.place
-        if isinstance(place, Path) and place.parent == draft.folder:
-            raise error.at(known_as(place)) from error
+        if isinstance(place, Path) and draft.folder in place.parents:
+            known = draft.path.parent / place.relative_to(draft.folder)
+            raise error.at(known) from error
         raise
 
 

@@ -182,6 +182,18 @@ def test_a_failure_inside_is_told_of_the_file_that_fails(tmp_path):
     assert _names(tmp_path) == []
 
 
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), None])
+def test_what_fails_in_a_folder_that_is_written_is_told_by_its_place(tmp_path, error):
+    folder, name = tmp_path / "pairs", "deep/first.nii"
+    with pytest.raises(InputError) as caught, replacing(folder) as unfinished:  # noqa: PT012
+        (unfinished / "deep").mkdir(parents=True)
+        with replacing(unfinished / name):
+            raise error or InputError("is no good", place=unfinished / name)
+    told = "can't be written (No space left): the disk is full" if error else "is no"
+    assert str(caught.value).startswith(f"{folder / name}: {told}")
+    assert _names(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["a.mat", "a.nii"])
 def test_a_kill_between_renames_leaves_no_mixture(tmp_path, monkeypatch, name):
     """What makes the others readable is away before they are replaced."""
