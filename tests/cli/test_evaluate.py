@@ -198,3 +198,13 @@ def test_faulty_files_show_before_tensorflow_is_loaded(pairs, model):
     assert done.stdout.startswith(f"{pairs}, line 2: {pairs.parent / 'moving.csv'}")
     assert done.stdout.rstrip().endswith("False")
     assert not output.exists()
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "fixed.csv", "moving.csv"])
+def test_what_is_read_is_not_written_over(pairs, model, name):
+    """A table of numbers in the place of the manifest, or of landmarks, loses these."""
+    before = (pairs.parent / name).read_bytes()
+    result = run(pairs, model, pairs.parent / name)
+    assert isinstance(result.exception, InputError)
+    assert f"{name}: is an input already, and would be" in str(result.exception)
+    assert (pairs.parent / name).read_bytes() == before

@@ -10,6 +10,7 @@ from transform_desk import MOVE, REFERENCE, T, landmarks, refused, transform, wr
 
 from dlir_tf.cli import main
 from dlir_tf.images import Image, write_image
+from dlir_tf.transforms.files.dispatch import write_transform
 
 
 def test_a_failure_leaves_nothing(desk3, capsys):
@@ -18,6 +19,16 @@ def test_a_failure_leaves_nothing(desk3, capsys):
     arguments = (*inputs, *T, *REFERENCE)
     assert "broken.nii" in refused(capsys, desk3, *arguments, "--output", "out/new")
     assert "broken.nii" in refused(capsys, desk3, *arguments, "--output", "out")
+
+
+def test_both_files_of_ants_pair_are_inputs(desk3, capsys):
+    write_transform(
+        "p0GenericAffine.mat", desk3.parameters.ours(), reference=desk3.fixed
+    )
+    pair = ("--transform", "p0GenericAffine.mat", *REFERENCE)
+    arguments = ("moving.nii.gz", *pair, "--output", "p1Warp.nii.gz")
+    line = refused(capsys, desk3, *arguments)
+    assert "p1Warp.nii.gz: is an input already" in line
 
 
 OUT = ("--output", "out/a.nii")

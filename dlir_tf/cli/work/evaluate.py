@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from dlir_tf.apply import check_distinct
 from dlir_tf.cli.refinement import chosen_preset
 from dlir_tf.cli.work.progress import counting
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
@@ -33,6 +34,7 @@ def run(
     """Registers all pairs and tells how well they are registered."""
     check_output(output, (".csv",))
     listed = read_manifest(pairs)
+    check_distinct([pairs, *(file for pair in listed for file in pair.files)], [output])
     config = chosen_preset(preset)
     chosen = (config or check_model(model)).with_alignment(initial_alignment)
     faults = find_faults(listed, chosen)

@@ -25,6 +25,7 @@ from dlir_tf.images import (
 from dlir_tf.images.background import FillValue
 from dlir_tf.images.points import Space, read_point_file
 from dlir_tf.transforms import Transform
+from dlir_tf.transforms.files.ants import files_beside, is_ants_name
 from dlir_tf.transforms.files.dispatch import read_transform
 
 
@@ -48,7 +49,10 @@ def run(
         if not path.exists():
             raise InputError(f"no such file: {path}; check the path")
     results = output_paths(inputs, output, of_points=bool(points))
-    all_read = [transform_file, *inputs, *([reference] if reference else [])]
+    transform_files = [transform_file]
+    if is_ants_name(transform_file):
+        transform_files += files_beside(transform_file)
+    all_read = [*transform_files, *inputs, *([reference] if reference else [])]
     check_distinct(all_read, list(results.values()))
     transform = read_transform(transform_file)
     if inverse:

@@ -155,6 +155,11 @@ def _split(transform: Transform) -> tuple[list[Component], Transform]:
     return components, Transform((Affine(matrix),))
 
 
+def files_beside(path: Path) -> list[Path]:
+    """The files of the same registration that are read with this one."""
+    return [_partner(path, ending) for ending in (AFFINE, WARP)]
+
+
 def _partner(path: Path, ending: str) -> Path:
     """The file of the same registration that has another ending."""
     prefix = path.name
