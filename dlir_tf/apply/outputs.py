@@ -65,7 +65,7 @@ def check_distinct(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
     Raises:
         InputError: If a result would be written where an input is.
     """
-    read = {path.resolve() for path in inputs}
+    read = {path.resolve() for path in set(inputs)}  # of many pairs, few files
     for path in outputs:
         if path.resolve() in read:
             raise InputError(
