@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.cli import main
+from dlir_tf.config.reading import parse_config
 from dlir_tf.images import write_image
 from dlir_tf.phantoms import beating_heart, chest_ct
 from dlir_tf.training.session import Session
@@ -202,6 +203,12 @@ def test_the_python_examples_run(desk, monkeypatch):
         exec(compile(example, "README.md", "exec"), {})  # noqa: S102
     assert (desk / "moved.nii.gz").is_file()
     assert (desk / "served.nii.gz").is_file()
+
+
+def test_the_config_that_lungs_were_trained_with_is_one():
+    (text,) = blocks(ROOT / "docs" / "training-lungs.md", "yaml")
+    config = parse_config(text, "training-lungs.md")
+    assert config.training.supervision.landmarks > 0
 
 
 def test_links_to_files_of_the_repository_lead_somewhere():
