@@ -144,6 +144,8 @@ def register(
         shape=None if model is None else model.shape,
     )
     parameters, refinement = find_parameters(pair, config, model, refine, on_progress)
+    if refinement is not None:  # judged by what was refined by
+        config = config.while_refining
     numerics = chosen_numerics(model)
     selection = select_stages(
         pair, parameters, config, do_no_harm=do_no_harm, numerics=numerics

@@ -26,6 +26,7 @@ LEVELS = {
     "splines": 0,
     "config": 1,
     "images": 1,
+    "kernels": 1,
     "layers": 1,
     "metrics": 1,
     "figures": 2,

@@ -10,9 +10,9 @@ from dlir_tf.config.schema import Augmentation as Augmentation
 from dlir_tf.config.schema import Config as Config
 from dlir_tf.config.schema import InitialAlignment as InitialAlignment
 from dlir_tf.config.schema import Intensity as Intensity
-from dlir_tf.config.schema import Similarity as Similarity
 from dlir_tf.config.schema import Supervision as Supervision
 from dlir_tf.config.schema import Training as Training
+from dlir_tf.config.similarity import Similarity as Similarity
 from dlir_tf.config.stages import MATRIX as MATRIX
 from dlir_tf.config.stages import AffineStage as AffineStage
 from dlir_tf.config.stages import BSplineStage as BSplineStage

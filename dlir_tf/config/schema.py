@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from dlir_tf.config.misfits import misfits_of_patch, misfits_of_stages
 from dlir_tf.config.refinement import Refinement
+from dlir_tf.config.similarity import Similarity
 from dlir_tf.config.stages import (
     BSplineStage,
     Flag,
@@ -61,18 +62,6 @@ class Intensity(Frozen):
         if low < 0 or high > 100:
             raise ValueError("percentiles lie between 0 and 100")
         return self
-
-
-class Similarity(Frozen):
-    """The image similarity that training maximises."""
-
-    kind: Literal["ncc", "windowed_ncc", "mse", "nmi", "mind_ssc"] = "ncc"
-    window: PositiveInt = 9
-    bins: Annotated[int, Field(strict=True, ge=4)] = 32
-    samples: PositiveInt = 2**17
-    radius: Annotated[int, Field(strict=True, ge=0)] = 1
-    dilation: PositiveInt = 2
-    weight: Positive = 1.0
 
 
 class Augmentation(Frozen):
@@ -139,8 +128,11 @@ class Config(Frozen):
 
     @property
     def all_stages(self) -> tuple[Stage, ...]:
-        """Those of the networks, then those that only a refinement has."""
-        return (*self.stages, *self.refinement.stages)
+        """Those of the networks, then those that only a refinement has.
+
+        That is, the networks' lattices once more, and further ones.
+        """
+        return (*self.stages, *self._lattices_again, *self.refinement.stages)
 
     @property
     def linear_stages(self) -> tuple[NamedStage[LinearStage], ...]:
@@ -167,6 +159,27 @@ class Config(Frozen):
         return named(self.all_stages, BSplineStage)
 
     @property
+    def stages_again(self) -> tuple[NamedStage[BSplineStage], ...]:
+        """The networks' lattices, as a refinement of their answer has them again."""
+        first = len(self.deformable_stages)
+        return self.all_deformable_stages[first : first + len(self._lattices_again)]
+
+    @property
+    def own_stages_of_refinement(self) -> tuple[NamedStage[BSplineStage], ...]:
+        """Those that only the config's `refinement` names."""
+        first = len(self.deformable_stages) + len(self._lattices_again)
+        return self.all_deformable_stages[first:]
+
+    @property
+    def _lattices_again(self) -> tuple[BSplineStage, ...]:
+        """The deformable stages of the networks, one of each lattice."""
+        lattices = {
+            (one.stage.downsample, one.stage.control_point_spacing): one.stage
+            for one in self.deformable_stages
+        }
+        return tuple(lattices.values())
+
+    @property
     def network_names(self) -> tuple[str, ...]:
         """What the networks of the stages are called within the model."""
         numbered = enumerate(self.stages, start=1)
@@ -183,6 +196,13 @@ class Config(Frozen):
         """Control point spacing of the first deformable stage, if there is one."""
         spacings = (one.stage.control_point_spacing for one in self.deformable_stages)
         return next(spacings, None)
+
+    @property
+    def while_refining(self) -> "Config":
+        """With the similarity that a refinement maximises, if that's another one."""
+        if self.refinement.similarity is None:
+            return self
+        return self.model_copy(update={"similarity": self.refinement.similarity})
 
     def with_alignment(self, method: InitialAlignment | None) -> "Config":
         """The config with another initial alignment, if one is asked for.

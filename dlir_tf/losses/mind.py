@@ -74,6 +74,31 @@ def mind_ssc(
     return _compare(fixed, moved, _shrink(weights, reach=radius + dilation), **options)
 
 
+def descriptors(
+    image: Tensor, weights: Tensor, radius: int, dilation: int
+) -> tuple[Tensor, Tensor]:
+    """The self-similarity contexts of an image, which `mind_ssc` compares.
+
+    Args:
+        image: `(batch, *size, 1)`.
+        weights: How much each voxel counts, the same shape.
+        radius: As for `mind_ssc`.
+        dilation: As for `mind_ssc`.
+
+    Returns:
+        `(batch, *size, num_pairs)`, from 0 to 1; and the weights, 0 where something of
+        weight 0 shows in a descriptor.
+    """
+    found = _described(image, weights, radius=radius, dilation=dilation)
+    return found, _shrink(weights, reach=radius + dilation)
+
+
+@compiled_island
+def _described(image: Tensor, weights: Tensor, *, radius: int, dilation: int) -> Tensor:
+    parts = _descriptors(image, weights, radius, dilation)
+    return ops.moveaxis(parts[..., 0], 0, -1)
+
+
 @compiled_island
 def _compare(
     fixed: Tensor, moved: Tensor, weights: Tensor, *, radius: int, dilation: int

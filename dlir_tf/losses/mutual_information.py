@@ -95,6 +95,15 @@ def _nmi(
     return ops.where(together > _TINY, apart / ops.maximum(together, _TINY), 1.0)
 
 
+def sampled_voxels(num_voxels: int, samples: int) -> np.ndarray:
+    """The numbers of those voxels of an image that the mutual information looks at."""
+    block = -(-num_voxels // samples)
+    num = num_voxels // block
+    within = (_PLACES[np.arange(num) % len(_PLACES)] * np.float32(block)).astype(int)
+    chosen: np.ndarray = np.arange(num) * block + np.minimum(within, block - 1)
+    return chosen
+
+
 def _sample(images: list[Tensor], samples: int) -> list[Tensor]:
     """Takes one voxel of each block of equally many neighbours in memory.
 

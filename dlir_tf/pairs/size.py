@@ -23,10 +23,10 @@ _MAX_VOXELS = 2**31 - 1
 PREPARED_BYTES_PER_VOXEL = 40
 # What is needed beyond these: by one shot of a model, and by a refinement, for every
 # voxel that its last steps see. benchmarks/registration_memory.py measures both: with
-# the above, presets need 138 to 241, and 499 to 1,290, at 96 to 128 voxels an axis, and
+# the above, presets need 138 to 251, and 333 to 431, at 96 to 128 voxels an axis, and
 # 84 in one shot of a larger grid.
 ONE_SHOT_BYTES_PER_VOXEL = 44
-REFINEMENT_BYTES_PER_VOXEL = 450
+REFINEMENT_BYTES_PER_VOXEL = 290
 _SECONDS_PER_VOXEL = 4e-7
 _LARGE_SHARE = 0.5
 # A grid of fewer voxels along an axis than this shows nothing of an image that has this

@@ -1,44 +1,58 @@
-"""The phases of a refinement, from coarse to fine."""
+"""The phases of a refinement, one stage after another."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dlir_tf.config import Config
+from dlir_tf.config import BSplineStage, Config, LinearStage, NamedStage
 
 _LAST_RATE = 0.05  # as a part of the first
-# Fewer steps than these, from where a network or earlier phases have come, are smaller
-# in proportion: the first few overshoot, and no others would make up for it.
-_ENOUGH, _ENOUGH_IN_A_PHASE = 40, 20
+# From what a network has found, fewer steps than these are smaller in proportion: the
+# first few overshoot, and no others would make up for it.
+_ENOUGH = 20
+# From what a network has found, a phase of fewer isn't worth its while.
+_FEWEST = 5
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Steps that refine some variables at one resolution.
+    """Steps that refine one stage, while those before it stay as they are.
 
     Attributes:
         name: For progress.
-        variables: Which are refined; the stages of no others take part.
-        factor: The downsampling of the images that are compared.
         steps: At most so many.
         caution: What the config's learning rate is multiplied by.
+        linear: The linear stage that is refined, if it is one.
+        spline: The deformable stage that is refined, if it is one.
     """
 
     name: str
-    variables: tuple[str, ...]
-    factor: tuple[int, ...]
     steps: int
     caution: float = 1.0
+    linear: LinearStage | None = None
+    spline: NamedStage[BSplineStage] | None = None
+
+    @property
+    def factor(self) -> tuple[int, ...]:
+        """The downsampling of the images that are compared."""
+        stages = (self.linear, self.spline and self.spline.stage)
+        return next(stage.downsample for stage in stages if stage)
+
+    def rate(self, config: Config, number: int) -> float:
+        """The learning rate of a step, counted from 1.
+
+        It falls along a cosine, so that the last steps settle.
+        """
+        share = 0.5 * (1 + math.cos(math.pi * (number - 1) / self.steps))
+        first = self.caution * config.refinement.learning_rate
+        return first * (_LAST_RATE + (1 - _LAST_RATE) * share)
 
 
 def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase]:
-    """Spreads the steps over the stages.
+    """Spreads the steps evenly over the stages, from coarse to fine.
 
-    From nothing, the transform grows as in training: the matrix first, then with
-    each deformable stage one phase, at its resolution, that refines all stages so far.
-    The last phase has a double share of the steps. What a network has found is
-    refined as a whole, together with the stages that only the refinement has, at the
-    resolution of the last stage. Whatever goes on from something takes few steps with
-    caution.
+    First the matrix, then the deformable stages, one after another: from nothing those
+    of the networks, then the refinement's own. What a network has found stays as it is:
+    its lattices are gone through once more instead, before the refinement's own.
 
     Args:
         config: The stages.
@@ -46,41 +60,28 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
         from_nothing: Whether there's nothing yet but the initial alignment.
 
     Returns:
-        At least one phase; the last one has all variables. If there are fewer steps
-        than phases, the coarsest are left out.
+        At least one phase. If there are too few steps for all stages, the coarsest are
+        left out.
     """
-    if not from_nothing:
-        return [Phase(*_growth(config)[-1], steps, min(1.0, steps / _ENOUGH))]
-    grown = _growth(config)[-steps:]
-    shares = [1] * (len(grown) - 1) + [2]
+    most = steps if from_nothing else max(1, steps // _FEWEST)
+    drafts = _drafts(config, from_nothing=from_nothing)[-most:]
     phases: list[Phase] = []
     left = steps
-    for position, (name, variables, factor) in enumerate(grown):
-        count = max(1, round(left * shares[position] / sum(shares[position:])))
-        caution = min(1.0, count / _ENOUGH_IN_A_PHASE) if phases else 1.0
-        phases.append(Phase(name, variables, factor, count, caution))
+    for position, draft in enumerate(drafts):
+        count = round(left / (len(drafts) - position))
+        caution = 1.0 if from_nothing else min(1.0, count / _ENOUGH)
+        phases.append(replace(draft, steps=count, caution=caution))
         left -= count
     return phases
 
 
-def rate_at(config: Config, phase: Phase, number: int) -> float:
-    """The rate of a step of a phase, counted from 1.
-
-    It falls along a cosine, so that the last steps settle.
-    """
-    share = 0.5 * (1 + math.cos(math.pi * (number - 1) / phase.steps))
-    first = phase.caution * config.refinement.learning_rate
-    return first * (_LAST_RATE + (1 - _LAST_RATE) * share)
-
-
-def _growth(config: Config) -> list[tuple[str, tuple[str, ...], tuple[int, ...]]]:
-    """Name, variables and resolution of each phase; linear stages count as one."""
-    grown: list[tuple[str, tuple[str, ...], tuple[int, ...]]] = []
-    variables: tuple[str, ...] = ()
-    if linear := config.freest_linear_stage:
-        variables = (linear.name,)
-        grown.append((linear.stage.transform, variables, linear.stage.downsample))
-    for number, name, spline in config.all_deformable_stages:
-        variables = (*variables, name)
-        grown.append((f"stage {number}", variables, spline.downsample))
-    return grown
+def _drafts(config: Config, *, from_nothing: bool) -> list[Phase]:
+    """The phases, without their steps."""
+    drafts = []
+    if freest := config.freest_linear_stage:
+        stage = freest.stage
+        drafts.append(Phase(stage.transform, 0, linear=stage))
+    first = config.deformable_stages if from_nothing else config.stages_again
+    for spline in (*first, *config.own_stages_of_refinement):
+        drafts.append(Phase(f"stage {spline.number}", 0, spline=spline))
+    return drafts

@@ -1,27 +1,23 @@
 """Refining the transform of one pair, by gradient descent on its own parameters."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from keras import ops
 
+from dlir_tf.compute.accelerator import has_accelerator
 from dlir_tf.compute.settings import check_keras
-from dlir_tf.config import MATRIX, Config
+from dlir_tf.config import BSplineStage, Config
 from dlir_tf.errors import InputError
-from dlir_tf.layers.pooling import average_pool
-from dlir_tf.losses.masks import MASKS, check_mask, pool_mask
+from dlir_tf.losses.masks import MASKS, check_mask
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.pairs.working_pair import WorkingPair
-from dlir_tf.refinement.descent import Descent
+from dlir_tf.refinement.descent import FLOOR, OnProgress, descend
 from dlir_tf.refinement.drift import leads_apart
+from dlir_tf.refinement.graphs import GraphObjective
+from dlir_tf.refinement.objectives import MatrixObjective, SplineObjective, loss_of
 from dlir_tf.refinement.phases import Phase, plan_phases
-from dlir_tf.refinement.variables import start_variables, to_parameters
-
-# Takes the name of a phase, its steps done, its steps to do and the loss.
-OnProgress = Callable[[str, int, int, float], object]
+from dlir_tf.refinement.standing import Standing
 
 # A gain that rounding alone may bring.
 _ROUNDING = 1e-6
@@ -93,23 +89,19 @@ def refine(
     True
     """
     check_keras()
+    config = config.while_refining
     if steps < 1:
         raise InputError(f"refine: at least one step is needed. Received: {steps}")
     begin = start or Parameters.identity(config.ndim)
-    size, done = pair.grid.shape, 0
-    variables = start_variables(begin, config, size)
     phases = plan_phases(config, steps, from_nothing=start is None)
     _check_masks(pair, config, phases)
+    standing = first = Standing.at(pair, begin, config)
+    done = 0
     for phase in phases:
-        descent = Descent(config, phase, _phase_data(pair, phase, begin), size)
-        chosen = {name: variables[name] for name in phase.variables}
-        best, taken = descent.run(chosen, on_progress)
+        standing, taken = _improve(standing, phase, config, first, on_progress)
         done += taken
-        found = _to_arrays(variables | best, config, begin, pair)
-        if not leads_apart(found.matrix, begin.matrix, pair.mask):
-            variables |= best
-    exact = start_variables(begin, config, size, exact=True)
-    before, after = descent.loss(exact), descent.loss(variables)
+    factor = phases[-1].factor
+    before, after = (loss_of(one, config, factor) for one in (first, standing))
     if not math.isfinite(before):
         raise InputError(
             f"the loss of the pair before the refinement is {before}, so there is "
@@ -117,7 +109,46 @@ def refine(
         )
     if not before - after > _ROUNDING:
         return Refined(begin, done, before, before)
-    return Refined(_to_arrays(variables, config, begin, pair), done, before, after)
+    return Refined(standing.parameters, done, before, after)
+
+
+def _improve(
+    standing: Standing,
+    phase: Phase,
+    config: Config,
+    first: Standing,
+    on_progress: OnProgress,
+) -> tuple[Standing, int]:
+    """Refines one stage; returns where that leads, and how many steps it took."""
+    pair, spacing = standing.pair, standing.pair.grid.spacing
+    if phase.linear:
+        still = standing.images(phase.factor, moved=False)
+        matrix = MatrixObjective(
+            still,
+            config,
+            phase.linear,
+            spacing,
+            standing.matrix,
+            standing.deformation,
+        )
+        best, taken = descend(matrix, matrix.start, config, phase, on_progress, 0.0)
+        found = matrix.matrix(best)
+        if np.any(best) and not leads_apart(found, first.matrix, pair.mask):
+            standing = standing.with_matrix(found)
+    if phase.spline:
+        _, name, stage = phase.spline
+        kind = GraphObjective if _needs_graph(stage) else SplineObjective
+        spline = kind(standing.images(phase.factor), config, stage, spacing)
+        best, taken = descend(spline, spline.start, config, phase, on_progress, FLOOR)
+        if np.any(best):
+            points = spline.points(best).astype(np.float64)
+            standing = standing.with_spline(name, stage, points)
+    return standing, taken
+
+
+def _needs_graph(stage: BSplineStage) -> bool:
+    """Whether a stage is refined by a graph of Keras: kernels run on a CPU alone."""
+    return has_accelerator() or bool(stage.folding_penalty and not stage.injective)
 
 
 def _check_masks(pair: WorkingPair, config: Config, phases: list[Phase]) -> None:
@@ -129,49 +160,3 @@ def _check_masks(pair: WorkingPair, config: Config, phases: list[Phase]) -> None
         if mask is not None:
             whole = (1,) * mask.ndim
             check_mask(mask, name, [f if f in seen else whole for f in factors])
-
-
-def _phase_data(pair: WorkingPair, phase: Phase, start: Parameters) -> dict[str, Any]:
-    """What the steps of a phase need of the pair, pooled once."""
-    data = {
-        name: average_pool(_tensor(getattr(pair, name)), phase.factor)
-        for name in ("fixed", "moving", "mask")
-    }
-    for name in MASKS:
-        mask = getattr(pair, name)
-        if mask is not None:
-            data[name] = pool_mask(_tensor(mask), phase.factor)
-    spacing = np.asarray([pair.grid.spacing], np.float32)
-    matrix = start.matrix[None].astype(np.float32)
-    return {
-        **data,
-        "spacing": ops.convert_to_tensor(spacing),
-        "matrix": ops.convert_to_tensor(matrix),
-    }
-
-
-def _tensor(array: np.ndarray) -> Any:
-    """As a batch of one with one channel."""
-    return ops.convert_to_tensor(array[None, ..., None].astype(np.float32))
-
-
-def _to_arrays(
-    variables: dict[str, np.ndarray],
-    config: Config,
-    start: Parameters,
-    pair: WorkingPair,
-) -> Parameters:
-    tensors = to_parameters(
-        {name: ops.convert_to_tensor(values) for name, values in variables.items()},
-        config,
-        ops.convert_to_tensor(start.matrix[None].astype(np.float32)),
-        ops.convert_to_tensor(np.asarray([pair.grid.spacing], np.float32)),
-        pair.grid.shape,
-    )
-    arrays = {
-        name: ops.convert_to_numpy(tensor)[0].astype(np.float64)
-        for name, tensor in tensors.named().items()
-    }
-    if MATRIX not in variables:  # single precision is for what has changed
-        arrays[MATRIX] = start.matrix
-    return Parameters.of(arrays, config)

@@ -41,8 +41,8 @@ class Recipe:
     @property
     def identity(self) -> str:
         """SHA-256 of all of it."""
-        # Without what images are judged by, but nothing is trained by.
-        untrained = {"intensity": {"hounsfield"}}
+        # Without what images are judged or refined by, but nothing is trained by.
+        untrained = {"intensity": {"hounsfield"}, "refinement": {"similarity"}}
         parts = (
             dump_yaml(self.config.model_dump(mode="json", exclude=untrained)),
             *(repr(phase) for phase in self.phases),

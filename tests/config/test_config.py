@@ -95,7 +95,8 @@ def test_multiple_is_common_to_all_stages():
     }
     config = Config.model_validate(refined)
     assert config.multiple == (8, 24)
-    assert config.all_stages == (*config.stages, *config.refinement.stages)
+    again = config.stages  # the lattices of both, once more in a refinement
+    assert config.all_stages == (*again, *again, *config.refinement.stages)
 
 
 def test_what_the_caller_gave_stays_as_it_was():

@@ -33,8 +33,10 @@ def test_stages_are_numbered_over_all_of_them_and_linear_ones_share_a_name():
     assert config.linear_stages == ((1, "affine", affine), (2, "affine", affine))
     predicted = ((3, "control_points_3", spline), (4, "control_points_4", spline))
     assert config.deformable_stages == predicted
-    refined = (5, "control_points_5", spline)
-    assert config.all_deformable_stages == (*predicted, refined)
+    again, refined = ((n, f"control_points_{n}", spline) for n in (5, 6))
+    assert config.all_deformable_stages == (*predicted, again, refined)
+    assert config.stages_again == (again,)  # there is but one lattice
+    assert config.own_stages_of_refinement == (refined,)
     assert config.network_names == (
         "stage_1_affine",
         "stage_2_affine",

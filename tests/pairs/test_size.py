@@ -84,19 +84,19 @@ def test_a_refinement_that_memory_cannot_hold_is_told_before_it_starts(
 
     monkeypatch.setattr(dlir_tf.refinement, "refine", start)
     pair = [image((1.5, 1.5, 6.0)).with_array(rng.random((48, 52, 10)))] * 2
-    needs = 48 * 52 * 10 * 450
+    needs = 48 * 52 * 10 * 290
     free(needs - 1)
     with pytest.raises(InputError) as caught:
         register(*pair, config=config(None))
     assert str(caught.value) == (
-        "the refinement needs 0.0112 GB of memory or more, of which 0.0112 GB are "
+        "the refinement needs 0.00724 GB of memory or more, of which 0.00724 GB are "
         "free, for a working grid of 48×52×10 voxels; close other programs, crop the "
         "images, or take a config of a larger spacing, or refine nothing, but take "
         "what a model says"
     )
     free(needs + 1)
     with (
-        pytest.warns(UserWarning, match=r"needs 0\.0112 GB .*; if it runs out, close"),
+        pytest.warns(UserWarning, match=r"needs 0\.00724 GB .*; if it runs out, close"),
         pytest.raises(RuntimeError, match="it has started"),
     ):
         register(*pair, config=config(None))
@@ -107,7 +107,7 @@ def test_a_refinement_that_memory_cannot_hold_is_told_before_it_starts(
 
 def test_only_the_voxels_that_a_refinement_sees_count_in_it(free):
     coarse = config(None, downsample=[2, 2, 1])
-    free(100 * 450 // 4 - 1)
+    free(100 * 290 // 4 - 1)
     with pytest.raises(InputError, match="the refinement needs"):
         size.check_work((10, 10, 1), coarse, refined=True)
     size.check_work((10, 10, 1), coarse, refined=False)

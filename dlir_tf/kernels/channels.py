@@ -1,0 +1,68 @@
+"""Images of several channels, compared under a field in one go."""
+
+import numpy as np
+
+from dlir_tf.kernels.compiling import in_blocks, kernel
+from dlir_tf.kernels.sampling import find_cell
+from dlir_tf.kernels.similarity import EPSILON
+
+
+def squared_differences(
+    fixed: np.ndarray, moving: np.ndarray, weights: np.ndarray, ddf: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The mean squared difference under a field, and its derivative by the field.
+
+    The warped channels never exist: there are many of them.
+
+    Args:
+        fixed: `(*size, channels)`, float32, 2-d or 3-d.
+        moving: The same shape; its border is repeated outside.
+        weights: How much each voxel counts, `(*size)`.
+        ddf: `(*size, ndim)`, in voxels, float32.
+    """
+    slopes = np.empty(ddf.shape, np.float32)
+    lead = (1,) * (4 - fixed.ndim)
+    arrays = [a.reshape(lead + a.shape) for a in (fixed, moving, weights, ddf, slopes)]
+    total = float(weights.sum(dtype=np.float64)) + EPSILON
+    share = np.float32(1 / (total * fixed.shape[-1]))
+    rows = arrays[0].shape[0] * arrays[0].shape[1]
+    parts = in_blocks(_compare, rows, *arrays[:4], share, arrays[4])
+    return float(sum(parts)), slopes
+
+
+@kernel
+def _compare(fixed, moving, weights, ddf, share, slopes, start, stop):
+    n0, n1, n2, channels = fixed.shape
+    ndim = ddf.shape[-1]
+    loss = 0.0
+    for row in range(start, stop):
+        i, j = row // n1, row % n1
+        for k in range(n2):
+            weight = share * weights[i, j, k]
+            shift = ddf[i, j, k, 0] if ndim == 3 else np.float32(0.0)
+            a, da, u, in_a = find_cell(np.float32(i + shift), n0)
+            b, db, v, in_b = find_cell(np.float32(j + ddf[i, j, k, ndim - 2]), n1)
+            c, dc, w, in_c = find_cell(np.float32(k + ddf[i, j, k, ndim - 1]), n2)
+            by_a = by_b = by_c = np.float32(0.0)
+            for n in range(channels):
+                p000, p001 = moving[a, b, c, n], moving[a, b, c + dc, n]
+                p010, p011 = moving[a, b + db, c, n], moving[a, b + db, c + dc, n]
+                p100, p101 = moving[a + da, b, c, n], moving[a + da, b, c + dc, n]
+                p110 = moving[a + da, b + db, c, n]
+                p111 = moving[a + da, b + db, c + dc, n]
+                p00, p01 = p000 + w * (p001 - p000), p010 + w * (p011 - p010)
+                p10, p11 = p100 + w * (p101 - p100), p110 + w * (p111 - p110)
+                p0, p1 = p00 + v * (p01 - p00), p10 + v * (p11 - p10)
+                apart = p0 + u * (p1 - p0) - fixed[i, j, k, n]
+                loss += weight * apart * apart
+                force = 2 * weight * apart
+                by_a += force * (p1 - p0)
+                by_b += force * ((p01 - p00) + u * ((p11 - p10) - (p01 - p00)))
+                d0 = (p001 - p000) + v * ((p011 - p010) - (p001 - p000))
+                d1 = (p101 - p100) + v * ((p111 - p110) - (p101 - p100))
+                by_c += force * (d0 + u * (d1 - d0))
+            if ndim == 3:
+                slopes[i, j, k, 0] = in_a * by_a
+            slopes[i, j, k, ndim - 2] = in_b * by_b
+            slopes[i, j, k, ndim - 1] = in_c * by_c
+    return loss

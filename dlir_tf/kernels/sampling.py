@@ -1,0 +1,154 @@
+"""Images and fields, sampled at displaced voxels."""
+
+import numpy as np
+
+from dlir_tf.kernels.compiling import in_blocks, kernel
+
+
+def warp_with_slopes(
+    image: np.ndarray,
+    ddf: np.ndarray,
+    mask: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Warps an image, and differentiates the result by the displacements.
+
+    Args:
+        image: `(*size)`, float32, 2-d or 3-d; its border is repeated outside.
+        ddf: `(*size, ndim)`, in voxels, float32.
+        mask: `(*size)`, float32, 0 or 1.
+        weights: `(*size)`, float32; where they are 0, the results are 0.
+
+    Returns:
+        The warped image `(*size)`; its slopes `(*size, ndim)`, 0 outside the image; and
+        the mask, warped linearly, `(*size)`, if there is one.
+
+    Raises:
+        ValueError: If the sizes differ.
+    """
+    _check(image.shape, ddf.shape)
+    moved, slopes = np.empty(image.shape, np.float32), np.empty(ddf.shape, np.float32)
+    volume = _volume(image)
+    fields = ddf.reshape(*volume.shape, -1), slopes.reshape(*volume.shape, -1)
+    rows = volume.shape[0] * volume.shape[1]
+    counting = _volume(np.ones_like(image) if weights is None else weights)
+    results = _volume(moved), fields[1]
+    in_blocks(_warp_with_slopes, rows, volume, fields[0], counting, *results)
+    if mask is None:
+        return moved, slopes, None
+    warped = np.empty(mask.shape, np.float32)
+    channels = _volume(mask)[..., None], _volume(warped)[..., None]
+    in_blocks(_warp, rows, channels[0], fields[0], channels[1])
+    return moved, slopes, warped
+
+
+def warp(values: np.ndarray, ddf: np.ndarray) -> np.ndarray:
+    """Warps an image or a field of several channels linearly.
+
+    Args:
+        values: `(*size, channels)`, float32; the border is repeated outside.
+        ddf: `(*size, ndim)`, in voxels, float32.
+
+    Returns:
+        `(*size, channels)`, float32.
+
+    Raises:
+        ValueError: If the sizes differ.
+    """
+    _check(values.shape[:-1], ddf.shape)
+    result = np.empty(values.shape, np.float32)
+    lead = (1,) * (4 - values.ndim)
+    volumes = [array.reshape(lead + array.shape) for array in (values, ddf, result)]
+    rows = volumes[0].shape[0] * volumes[0].shape[1]
+    in_blocks(_warp, rows, *volumes)
+    return result
+
+
+def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Composes two fields `(*size, ndim)`, as `dlir_tf.layers.Compose` does."""
+    return inner + warp(outer, inner)
+
+
+def _check(size: tuple[int, ...], field: tuple[int, ...]) -> None:
+    """Kernels don't look where they read."""
+    if field != (*size, len(size)):
+        raise ValueError(
+            f"warp: an image of {size} voxels needs a field of {(*size, len(size))} "
+            f"numbers. Received: {field}"
+        )
+
+
+def _volume(image: np.ndarray) -> np.ndarray:
+    """A slice as a volume of one slice."""
+    return image[None] if image.ndim == 2 else image
+
+
+@kernel
+def find_cell(place, size):
+    """The voxel before a place, the step to the next, the fraction of the way to it.
+
+    And 1 if the place is within the image, 0 if not.
+    """
+    last = size - 1
+    within = np.float32(1.0)
+    if not place >= 0.0:  # which is so if it's no number, too
+        place, within = np.float32(0.0), np.float32(0.0)
+    if place > last:
+        place, within = np.float32(last), np.float32(0.0)
+    cell = min(int(place), max(last - 1, 0))
+    return cell, min(last, 1), np.float32(place - cell), within
+
+
+@kernel
+def _warp_with_slopes(image, ddf, weights, moved, slopes, start, stop):
+    n0, n1, n2 = image.shape
+    ndim = ddf.shape[-1]
+    for row in range(start, stop):
+        i, j = row // n1, row % n1
+        for k in range(n2):
+            if weights[i, j, k] == 0.0:
+                moved[i, j, k] = 0.0
+                slopes[i, j, k] = 0.0
+                continue
+            shift = ddf[i, j, k, 0] if ndim == 3 else np.float32(0.0)
+            a, da, u, in_a = find_cell(np.float32(i + shift), n0)
+            b, db, v, in_b = find_cell(np.float32(j + ddf[i, j, k, ndim - 2]), n1)
+            c, dc, w, in_c = find_cell(np.float32(k + ddf[i, j, k, ndim - 1]), n2)
+            p000, p001 = image[a, b, c], image[a, b, c + dc]
+            p010, p011 = image[a, b + db, c], image[a, b + db, c + dc]
+            p100, p101 = image[a + da, b, c], image[a + da, b, c + dc]
+            p110, p111 = image[a + da, b + db, c], image[a + da, b + db, c + dc]
+            p00, p01 = p000 + w * (p001 - p000), p010 + w * (p011 - p010)
+            p10, p11 = p100 + w * (p101 - p100), p110 + w * (p111 - p110)
+            p0, p1 = p00 + v * (p01 - p00), p10 + v * (p11 - p10)
+            moved[i, j, k] = p0 + u * (p1 - p0)
+            if ndim == 3:
+                slopes[i, j, k, 0] = in_a * (p1 - p0)
+            along_b = (p01 - p00) + u * ((p11 - p10) - (p01 - p00))
+            slopes[i, j, k, ndim - 2] = in_b * along_b
+            d00, d01, d10, d11 = p001 - p000, p011 - p010, p101 - p100, p111 - p110
+            d0, d1 = d00 + v * (d01 - d00), d10 + v * (d11 - d10)
+            slopes[i, j, k, ndim - 1] = in_c * (d0 + u * (d1 - d0))
+
+
+@kernel
+def _warp(values, ddf, out, start, stop):
+    n0, n1, n2, channels = values.shape
+    ndim = ddf.shape[-1]
+    for row in range(start, stop):
+        i, j = row // n1, row % n1
+        for k in range(n2):
+            shift = ddf[i, j, k, 0] if ndim == 3 else np.float32(0.0)
+            a, da, u, _ = find_cell(np.float32(i + shift), n0)
+            b, db, v, _ = find_cell(np.float32(j + ddf[i, j, k, ndim - 2]), n1)
+            c, dc, w, _ = find_cell(np.float32(k + ddf[i, j, k, ndim - 1]), n2)
+            for n in range(channels):
+                p000, p001 = values[a, b, c, n], values[a, b, c + dc, n]
+                p010, p011 = values[a, b + db, c, n], values[a, b + db, c + dc, n]
+                p100, p101 = values[a + da, b, c, n], values[a + da, b, c + dc, n]
+                p110 = values[a + da, b + db, c, n]
+                p111 = values[a + da, b + db, c + dc, n]
+                p00, p01 = p000 + w * (p001 - p000), p010 + w * (p011 - p010)
+                p10, p11 = p100 + w * (p101 - p100), p110 + w * (p111 - p110)
+                p0, p1 = p00 + v * (p01 - p00), p10 + v * (p11 - p10)
+                out[i, j, k, n] = p0 + u * (p1 - p0)
