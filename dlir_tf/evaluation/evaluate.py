@@ -155,8 +155,8 @@ def evaluate_each(
 ) -> list[Outcome]:
     """Registers and measures the pairs; one that can't be doesn't stop the others.
 
-    The first pair is registered once more beforehand, so that no time of a pair
-    holds what is only needed once, such as compiling the model.
+    The time of the first one holds what is only needed once, such as compiling the
+    model.
 
     Args:
         pairs: As for `evaluate`, like the following.
@@ -185,8 +185,6 @@ def evaluate_each(
     outcomes = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpacingWarning)  # the check has told already
-        for first in [index for index in range(len(pairs)) if index not in faults][:1]:
-            outcome(first)
         for index in range(len(pairs)):
             outcomes.append(outcome(index))
             on_progress(index + 1)

@@ -67,6 +67,8 @@ def summary_table(evaluations: Sequence[PairEvaluation], *, plain: bool) -> Tabl
                 table.add_row(indented, *cells)
     for name, (title, digits) in _AFTER.items():
         values = [_single(evaluation)[name] for evaluation in evaluations]
+        if name == "seconds" and count > 1:
+            values = values[1:]  # the first one waits for what is compiled
         table.add_row(title, "", _cell(values, digits))
     table.add_row("Verdicts", "", _verdicts(evaluations))
     if len(labels) > len(shown):

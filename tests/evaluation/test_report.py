@@ -77,3 +77,13 @@ def test_table_lists_only_few_labels(num_labels, shown):
     hint = "11 labels: see the CSV file"
     assert (lines[-1].strip() == hint) == (shown == 0)
     assert any(hint in line for line in lines) == (shown == 0)
+
+
+def test_seconds_of_the_first_pair_count_where_it_is_the_only_one():
+    slow, quick = (SimpleNamespace(seconds=s, verdict="PASS") for s in (90.0, 2.0))
+    first, second = made_up("a", report=slow), made_up("b", report=quick)
+    (alone,) = [line for line in rendered([first]) if "Seconds" in line]
+    (both,) = [line for line in rendered([first, second]) if "Seconds" in line]
+    assert "90.00" in alone
+    assert "2.00" in both
+    assert "90" not in both
