@@ -10,14 +10,17 @@ def warp_with_slopes(
     ddf: np.ndarray,
     mask: np.ndarray | None = None,
     weights: np.ndarray | None = None,
+    origin: tuple[int, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Warps an image, and differentiates the result by the displacements.
 
     Args:
-        image: `(*size)`, float32, 2-d or 3-d; its border is repeated outside.
+        image: `(*image_size)`, float32, 2-d or 3-d; its border is repeated outside.
         ddf: `(*size, ndim)`, in voxels, float32.
-        mask: `(*size)`, float32, 0 or 1.
+        mask: `(*image_size)`, float32, 0 or 1.
         weights: `(*size)`, float32; where they are 0, the results are 0.
+        origin: The voxel of the image where the field begins; by default the first,
+            and the field is as large as the image.
 
     Returns:
         The warped image `(*size)`; its slopes `(*size, ndim)`, 0 outside the image; and
@@ -26,28 +29,35 @@ def warp_with_slopes(
     Raises:
         ValueError: If the sizes differ.
     """
-    _check(image.shape, ddf.shape)
-    moved, slopes = np.empty(image.shape, np.float32), np.empty(ddf.shape, np.float32)
-    volume = _volume(image)
-    fields = ddf.reshape(*volume.shape, -1), slopes.reshape(*volume.shape, -1)
-    rows = volume.shape[0] * volume.shape[1]
-    counting = _volume(np.ones_like(image) if weights is None else weights)
-    results = _volume(moved), fields[1]
-    in_blocks(_warp_with_slopes, rows, volume, fields[0], counting, *results)
+    size = ddf.shape[:-1]
+    moved, slopes = np.empty(size, np.float32), np.empty(ddf.shape, np.float32)
+    counting = np.ones(size, np.float32) if weights is None else weights
+    start = start_of_field(image.shape, ddf.shape, origin)
+    field, results = _field(ddf), (_volume(moved), _field(slopes))
+    rows = field.shape[0] * field.shape[1]
+    in_blocks(
+        _warp_with_slopes,
+        rows,
+        _volume(image),
+        field,
+        start,
+        _volume(counting),
+        *results,
+    )
     if mask is None:
         return moved, slopes, None
-    warped = np.empty(mask.shape, np.float32)
-    channels = _volume(mask)[..., None], _volume(warped)[..., None]
-    in_blocks(_warp, rows, channels[0], fields[0], channels[1])
-    return moved, slopes, warped
+    return moved, slopes, warp(mask[..., None], ddf, origin)[..., 0]
 
 
-def warp(values: np.ndarray, ddf: np.ndarray) -> np.ndarray:
+def warp(
+    values: np.ndarray, ddf: np.ndarray, origin: tuple[int, ...] | None = None
+) -> np.ndarray:
     """Warps an image or a field of several channels linearly.
 
     Args:
-        values: `(*size, channels)`, float32; the border is repeated outside.
+        values: `(*image_size, channels)`, float32; the border is repeated outside.
         ddf: `(*size, ndim)`, in voxels, float32.
+        origin: As for `warp_with_slopes`.
 
     Returns:
         `(*size, channels)`, float32.
@@ -55,12 +65,11 @@ def warp(values: np.ndarray, ddf: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If the sizes differ.
     """
-    _check(values.shape[:-1], ddf.shape)
-    result = np.empty(values.shape, np.float32)
-    lead = (1,) * (4 - values.ndim)
-    volumes = [array.reshape(lead + array.shape) for array in (values, ddf, result)]
-    rows = volumes[0].shape[0] * volumes[0].shape[1]
-    in_blocks(_warp, rows, *volumes)
+    result = np.empty((*ddf.shape[:-1], values.shape[-1]), np.float32)
+    start = start_of_field(values.shape[:-1], ddf.shape, origin)
+    field = _field(ddf)
+    rows = field.shape[0] * field.shape[1]
+    in_blocks(_warp, rows, _field(values), field, start, _field(result))
     return result
 
 
@@ -69,13 +78,31 @@ def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
     return inner + warp(outer, inner)
 
 
-def _check(size: tuple[int, ...], field: tuple[int, ...]) -> None:
-    """Kernels don't look where they read."""
-    if field != (*size, len(size)):
+def start_of_field(
+    size: tuple[int, ...], field: tuple[int, ...], origin: tuple[int, ...] | None
+) -> np.ndarray:
+    """Where a field begins in an image, on three axes; kernels don't look themselves.
+
+    Raises:
+        ValueError: If the field is none of that image.
+    """
+    ndim = len(size)
+    if field[-1] != ndim or len(field) != ndim + 1 or ndim not in (2, 3):
         raise ValueError(
-            f"warp: an image of {size} voxels needs a field of {(*size, len(size))} "
-            f"numbers. Received: {field}"
+            f"warp: an image of {size} voxels needs a field of {ndim} components. "
+            f"Received: {field}"
         )
+    if origin is None and field[:-1] != size:
+        raise ValueError(
+            f"warp: an image of {size} voxels needs a field of that size. "
+            f"Received: {field}"
+        )
+    return np.array([0] * (3 - ndim) + list(origin or (0,) * ndim), np.float32)
+
+
+def _field(array: np.ndarray) -> np.ndarray:
+    """Channels of a slice as those of a volume of one slice."""
+    return array[None] if array.ndim == 3 else array
 
 
 def _volume(image: np.ndarray) -> np.ndarray:
@@ -100,9 +127,10 @@ def find_cell(place, size):
 
 
 @kernel
-def _warp_with_slopes(image, ddf, weights, moved, slopes, start, stop):
-    n0, n1, n2 = image.shape
-    ndim = ddf.shape[-1]
+def _warp_with_slopes(image, ddf, origin, weights, moved, slopes, start, stop):
+    m0, m1, m2 = image.shape
+    _, n1, n2, ndim = ddf.shape
+    o0, o1, o2 = origin[0], origin[1], origin[2]
     for row in range(start, stop):
         i, j = row // n1, row % n1
         for k in range(n2):
@@ -111,9 +139,9 @@ def _warp_with_slopes(image, ddf, weights, moved, slopes, start, stop):
                 slopes[i, j, k] = 0.0
                 continue
             shift = ddf[i, j, k, 0] if ndim == 3 else np.float32(0.0)
-            a, da, u, in_a = find_cell(np.float32(i + shift), n0)
-            b, db, v, in_b = find_cell(np.float32(j + ddf[i, j, k, ndim - 2]), n1)
-            c, dc, w, in_c = find_cell(np.float32(k + ddf[i, j, k, ndim - 1]), n2)
+            a, da, u, in_a = find_cell(np.float32(o0 + i + shift), m0)
+            b, db, v, in_b = find_cell(np.float32(o1 + j + ddf[i, j, k, ndim - 2]), m1)
+            c, dc, w, in_c = find_cell(np.float32(o2 + k + ddf[i, j, k, ndim - 1]), m2)
             p000, p001 = image[a, b, c], image[a, b, c + dc]
             p010, p011 = image[a, b + db, c], image[a, b + db, c + dc]
             p100, p101 = image[a + da, b, c], image[a + da, b, c + dc]
@@ -132,16 +160,17 @@ def _warp_with_slopes(image, ddf, weights, moved, slopes, start, stop):
 
 
 @kernel
-def _warp(values, ddf, out, start, stop):
-    n0, n1, n2, channels = values.shape
-    ndim = ddf.shape[-1]
+def _warp(values, ddf, origin, out, start, stop):
+    m0, m1, m2, channels = values.shape
+    _, n1, n2, ndim = ddf.shape
+    o0, o1, o2 = origin[0], origin[1], origin[2]
     for row in range(start, stop):
         i, j = row // n1, row % n1
         for k in range(n2):
             shift = ddf[i, j, k, 0] if ndim == 3 else np.float32(0.0)
-            a, da, u, _ = find_cell(np.float32(i + shift), n0)
-            b, db, v, _ = find_cell(np.float32(j + ddf[i, j, k, ndim - 2]), n1)
-            c, dc, w, _ = find_cell(np.float32(k + ddf[i, j, k, ndim - 1]), n2)
+            a, da, u, _ = find_cell(np.float32(o0 + i + shift), m0)
+            b, db, v, _ = find_cell(np.float32(o1 + j + ddf[i, j, k, ndim - 2]), m1)
+            c, dc, w, _ = find_cell(np.float32(o2 + k + ddf[i, j, k, ndim - 1]), m2)
             for n in range(channels):
                 p000, p001 = values[a, b, c, n], values[a, b, c + dc, n]
                 p010, p011 = values[a, b + db, c, n], values[a, b + db, c + dc, n]

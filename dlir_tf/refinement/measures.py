@@ -45,7 +45,7 @@ class Dissimilarity:
         """
         images, weight = self._images, np.float32(self._similarity.weight)
         moved, slopes, mask = warp_with_slopes(
-            images.moving, ddf, images.moving_mask, images.weights
+            images.moving, ddf, images.moving_mask, images.weights, images.origin
         )
         measure = self._measure
         if measure is None:
@@ -73,9 +73,11 @@ class DescriptorDissimilarity:
         """Evaluates the weighted loss, and its derivative by the field."""
         images, weights = self._images, self._images.weights
         if images.moving_mask is not None:
-            mask = warp(images.moving_mask[..., None], ddf)[..., 0]
+            mask = warp(images.moving_mask[..., None], ddf, images.origin)[..., 0]
             weights = weights * is_wholly_inside(mask)
-        loss, slopes = squared_differences(images.fixed, images.moving, weights, ddf)
+        loss, slopes = squared_differences(
+            images.fixed, images.moving, weights, ddf, images.origin
+        )
         return float(self._weight) * loss, self._weight * slopes
 
 
@@ -96,11 +98,26 @@ def described_images(images: PhaseImages, similarity: Similarity) -> PhaseImages
     return PhaseImages(fixed, moving, weights, None if mask is None else shrunk)
 
 
-def dissimilarity(images: PhaseImages, similarity: Similarity) -> ByField:
-    """The loss that a config asks for, as a function of fields."""
-    if similarity.kind == "mind_ssc":
-        described = described_images(images, similarity)
-        return DescriptorDissimilarity(described, similarity.weight)
+def dissimilarity(
+    images: PhaseImages,
+    similarity: Similarity,
+    voxels: tuple[slice, ...] | None = None,
+) -> ByField:
+    """The loss that a config asks for, as a function of fields.
+
+    Args:
+        images: At the resolution of a phase.
+        similarity: Says the measure and its weight.
+        voxels: Ranges, outside of which nothing counts: fields are those of the voxels
+            within. `None` for all.
+    """
+    described = similarity.kind == "mind_ssc"
+    if described:
+        images = described_images(images, similarity)
+    if voxels is not None:
+        images = images.within(voxels)
+    if described:
+        return DescriptorDissimilarity(images, similarity.weight)
     return Dissimilarity(images, similarity)
 
 

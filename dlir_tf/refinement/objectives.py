@@ -8,10 +8,10 @@ from dlir_tf.kernels.bending import BendingEnergy
 from dlir_tf.kernels.splines import expand, sum_up
 from dlir_tf.layers.affine import rescale_matrix
 from dlir_tf.models.linear import matrix_layer
-from dlir_tf.refinement.images import PhaseImages, pool
+from dlir_tf.refinement.images import PhaseImages, counting_cells, pool
 from dlir_tf.refinement.measures import dissimilarity
 from dlir_tf.refinement.standing import Standing
-from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
+from dlir_tf.splines.lattice import BORDER, INJECTIVITY_LIMIT
 
 # Half of what numbers are changed by to see what that does to a matrix.
 _STEP = 1e-3
@@ -65,7 +65,16 @@ class SplineObjective(SplineNumbers):
         spacing: tuple[float, ...],
     ) -> None:
         super().__init__(images, stage)
-        self._dissimilarity = dissimilarity(images, config.similarity)
+        counting = counting_cells(images.weights, stage.pooling)
+        voxels = tuple(
+            slice(part.start * step, part.stop * step)
+            for part, step in zip(counting, stage.pooling, strict=True)
+        )
+        # Of the control points, those that move voxels which count.
+        self._near = tuple(
+            slice(part.start, part.stop + 2 * BORDER) for part in counting
+        )
+        self._dissimilarity = dissimilarity(images, config.similarity, voxels)
         cells = stage.control_point_spacing
         self._energy = BendingEnergy(self._shape, cells, spacing)
 
@@ -74,9 +83,10 @@ class SplineObjective(SplineNumbers):
         stage = self._stage
         points = self.points(numbers)
         factor = np.asarray(stage.downsample, np.float32)
-        ddf = expand(points / factor, stage.pooling)
-        loss, by_voxel = self._dissimilarity(ddf)
-        gradient = sum_up(by_voxel, stage.pooling) / factor
+        near = np.ascontiguousarray(points[self._near])
+        loss, by_voxel = self._dissimilarity(expand(near / factor, stage.pooling))
+        gradient = np.zeros_like(points)
+        gradient[self._near] = sum_up(by_voxel, stage.pooling) / factor
         if stage.bending_energy:
             energy, slopes = self._energy(points)
             loss += stage.bending_energy * energy

@@ -173,7 +173,7 @@ def test_an_mr_pair_given_to_a_preset_for_ct(here, capsys):
     """Refused where nothing of it is within the limits, else warned of."""
     as_mr(0)
     told = refused(capsys, here, *REGISTER, "--preset", "lung-ct")
-    assert "the fixed image is constant between the intensities -1000 and 0" in told
+    assert "the fixed image is constant between the intensities -1000 and -300" in told
     assert "its own go from 0 to 1" in told
     assert "units (hounsfield: true)" in told
     as_mr(-150)

@@ -27,7 +27,7 @@ def images_of(rng, size, *, masked=False):
         for _ in range(2)
     )
     weights = np.ones(size, "float32")
-    weights[:2] = 0
+    weights[:2] = weights[-5:] = 0
     mask = np.ones(size, "float32")
     mask[-6:, :7] = 0
     return PhaseImages(fixed, fixed + moving, weights, mask if masked else None)
