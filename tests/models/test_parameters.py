@@ -39,9 +39,9 @@ def test_they_are_picked_out_of_other_tensors_and_named_again(named):
 
 def test_splines_come_with_their_stages_also_if_some_do_not_count(named):
     del named["control_points_2"]
-    named["control_points_4"] = fine = np.zeros((12, 14, 2))
+    named["control_points_6"] = fine = np.zeros((12, 14, 2))
     splines = Parameters.of(named, CONFIG).splines(CONFIG)
-    assert [spline.number for spline, _ in splines] == [3, 4]
+    assert [spline.number for spline, _ in splines] == [3, 6]
     assert [s.stage.control_point_spacing for s, _ in splines] == [(4, 4), (2, 2)]
     assert splines[0][1] is named["control_points_3"]
     assert splines[1][1] is fine
