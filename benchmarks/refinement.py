@@ -123,7 +123,8 @@ def command(source: Path, options: argparse.Namespace) -> list[float]:
     pair = read_manifest(options.pairs)[0]
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
-        arguments = [str(pair.fixed), str(pair.moving), "--preset", options.preset]
+        files = [str(path.resolve()) for path in (pair.fixed, pair.moving)]
+        arguments = [*files, "--preset", options.preset]
         if options.refine:
             arguments += ["--refine", str(options.refine)]
         for number in range(2):
@@ -134,6 +135,7 @@ def command(source: Path, options: argparse.Namespace) -> list[float]:
                 check=True,
                 capture_output=True,
                 env=environment(source),
+                cwd=folder,  # Python would look for the package here first
             )
             seconds.append(round(time.perf_counter() - began, 2))
     return seconds
