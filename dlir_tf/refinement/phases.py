@@ -11,6 +11,9 @@ _LAST_RATE = 0.05  # as a part of the first
 _ENOUGH = 20
 # From what a network has found, a phase of fewer isn't worth its while.
 _FEWEST = 5
+# Networks can't afford to see finer images than they do. Refinement can, and finds more:
+# a brain gains 0.025 of Dice where lattices of 4 voxels are refined on whole images.
+_FEWEST_VOXELS = 4
 
 
 @dataclass(frozen=True)
@@ -83,5 +86,13 @@ def _drafts(config: Config, *, from_nothing: bool) -> list[Phase]:
         drafts.append(Phase(stage.transform, 0, linear=stage))
     first = config.deformable_stages if from_nothing else config.stages_again
     for spline in (*first, *config.own_stages_of_refinement):
-        drafts.append(Phase(f"stage {spline.number}", 0, spline=spline))
+        detailed = spline._replace(stage=_in_detail(spline.stage))
+        drafts.append(Phase(f"stage {spline.number}", 0, spline=detailed))
     return drafts
+
+
+def _in_detail(stage: BSplineStage) -> BSplineStage:
+    """The stage on images of at least so many voxels between its control points."""
+    pairs = zip(stage.downsample, stage.control_point_spacing, strict=True)
+    factor = tuple(math.gcd(r, max(1, s // _FEWEST_VOXELS)) for r, s in pairs)
+    return stage.model_copy(update={"downsample": factor})

@@ -57,6 +57,14 @@ def test_stages_of_the_refinement_alone_come_last(from_nothing, names):
     assert sum(phase.steps for phase in phases) == 50
 
 
+def test_there_are_at_least_four_voxels_between_control_points():
+    """Whatever the networks can afford."""
+    stages = [spline([6, 24], downsample=[3, 6]), spline([3, 6], downsample=3)]
+    phases = plan_phases(make_config(2, stages), 20, from_nothing=True)
+    assert [phase.factor for phase in phases] == [(1, 6), (1, 1)]
+    assert phases[0].spline.stage.pooling == (6, 4)
+
+
 def test_rates_fall_and_few_steps_that_go_on_from_something_are_small_ones():
     config = make_config(2, STAGES, refinement={"learning_rate": 0.06})
 
