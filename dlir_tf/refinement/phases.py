@@ -11,8 +11,8 @@ _LAST_RATE = 0.05  # as a part of the first
 _ENOUGH = 20
 # From what a network has found, a phase of fewer isn't worth its while.
 _FEWEST = 5
-# Networks can't afford to see finer images than they do. Refinement can, and finds more:
-# a brain gains 0.025 of Dice where lattices of 4 voxels are refined on whole images.
+# Networks can't afford to see finer images than they do. Refinement can, and finds
+# more: a brain gains 0.025 of Dice where lattices of 4 voxels see whole images.
 _FEWEST_VOXELS = 4
 
 
