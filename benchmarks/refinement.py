@@ -22,6 +22,8 @@ from machine import as_commands_do, load_average, peak_bytes, thread_environment
 from pages import markdown
 from timing import write_json
 
+from dlir_tf.pairs.manifest import read_manifest
+
 HERE = Path(__file__).resolve()
 THIS = "this version"
 BESIDE = "beside it"
@@ -37,8 +39,9 @@ def main() -> None:
     if options.beside:
         sources[BESIDE] = options.beside.resolve()
     rows = {name: [] for name in sources}
+    count = min(options.first, len(read_manifest(options.pairs)))
     workers = {name: start(source, options) for name, source in sources.items()}
-    for number in range(options.first):
+    for number in range(count):
         for name, worker in workers.items():
             worker.stdin.write(f"{number}\n")
             worker.stdin.flush()
@@ -90,7 +93,6 @@ def serve(options: argparse.Namespace) -> None:
     as_commands_do()
     from dlir_tf.config import load_config
     from dlir_tf.evaluation.evaluate import evaluate_pair
-    from dlir_tf.pairs.manifest import read_manifest
 
     pairs = read_manifest(options.pairs)
     how = {"config": load_config(options.preset), "refine": options.refine}
@@ -118,8 +120,6 @@ def row(result, cpu_seconds):
 
 def command(source: Path, options: argparse.Namespace) -> list[float]:
     """Wall seconds of `dlir-tf register` in a new process, twice."""
-    from dlir_tf.pairs.manifest import read_manifest
-
     pair = read_manifest(options.pairs)[0]
     seconds = []
     with tempfile.TemporaryDirectory() as folder:

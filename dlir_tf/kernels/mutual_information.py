@@ -4,6 +4,7 @@ import numpy as np
 
 from dlir_tf.kernels.compiling import in_blocks, kernel
 from dlir_tf.kernels.similarity import EPSILON, LossAndSlopes
+from dlir_tf.splines.lattice import spline_slopes, spline_weights
 
 _TINY = 1e-12
 
@@ -67,33 +68,14 @@ def _loss_of(joint: np.ndarray) -> tuple[float, np.ndarray]:
     return 2.0 - apart / together, apart / together**2 * by_joint - derivative
 
 
+_weights, _slopes = kernel(spline_weights), kernel(spline_slopes)
+
+
 @kernel
 def _windows(place):
     """The first of the four bins that a place counts in, and how far into it it is."""
     cell = int(place)
     return cell - 1, np.float64(place) - cell
-
-
-@kernel
-def _weight(u, tap):
-    if tap == 0:
-        return (1 - u) ** 3 / 6
-    if tap == 1:
-        return (3 * u**3 - 6 * u**2 + 4) / 6
-    if tap == 2:
-        return (-3 * u**3 + 3 * u**2 + 3 * u + 1) / 6
-    return u**3 / 6
-
-
-@kernel
-def _slope(u, tap):
-    if tap == 0:
-        return -((1 - u) ** 2) / 2
-    if tap == 1:
-        return 1.5 * u**2 - 2 * u
-    if tap == 2:
-        return -1.5 * u**2 + u + 0.5
-    return u**2 / 2
 
 
 @kernel
@@ -104,13 +86,14 @@ def _count(fixed, moved, weights, bins, start, stop):
             continue
         first, u = _windows(fixed[n])
         second, v = _windows(moved[n])
+        in_fixed, in_moved = _weights(u), _weights(v)
         for a in range(4):
             if first + a >= bins:
                 continue
-            share = weights[n] * _weight(u, a)
+            share = weights[n] * in_fixed[a]
             for b in range(4):
                 if second + b < bins:
-                    counts[first + a, second + b] += share * _weight(v, b)
+                    counts[first + a, second + b] += share * in_moved[b]
     return counts
 
 
@@ -122,12 +105,13 @@ def _slopes_of(fixed, moved, weights, by_share, out, start, stop):
             continue
         first, u = _windows(fixed[n])
         second, v = _windows(moved[n])
+        in_fixed, slopes = _weights(u), _slopes(v)
         total = 0.0
         for a in range(4):
             if first + a >= bins:
                 continue
-            share = weights[n] * _weight(u, a)
+            share = weights[n] * in_fixed[a]
             for b in range(4):
                 if second + b < bins:
-                    total += share * _slope(v, b) * by_share[first + a, second + b]
+                    total += share * slopes[b] * by_share[first + a, second + b]
         out[n] = total

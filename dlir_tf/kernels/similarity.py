@@ -144,7 +144,7 @@ def _products(fixed, weights, moved, out, start, stop):
 def _correlate(sums, weights, count, fixed_mean, fixed_root, total, start, stop):
     """Turns sums into what each window has to do with its voxels; adds up the NCC."""
     added = 0.0
-    epsilon = np.float32(1e-6)
+    epsilon = np.float32(EPSILON)
     for n in range(start, stop):
         moved_mean = sums[n, 0] / count[n]
         variance = sums[n, 1] / count[n] - moved_mean * moved_mean

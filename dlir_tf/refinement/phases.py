@@ -22,6 +22,7 @@ class Phase:
 
     Attributes:
         name: For progress.
+        number: Of the stage, in the config.
         steps: At most so many.
         caution: What the config's learning rate is multiplied by.
         linear: The linear stage that is refined, if it is one.
@@ -29,6 +30,7 @@ class Phase:
     """
 
     name: str
+    number: int
     steps: int
     caution: float = 1.0
     linear: LinearStage | None = None
@@ -83,11 +85,12 @@ def _drafts(config: Config, *, from_nothing: bool) -> list[Phase]:
     drafts = []
     if freest := config.freest_linear_stage:
         stage = freest.stage
-        drafts.append(Phase(stage.transform, 0, linear=stage))
+        drafts.append(Phase(stage.transform, freest.number, 0, linear=stage))
     first = config.deformable_stages if from_nothing else config.stages_again
     for spline in (*first, *config.own_stages_of_refinement):
         detailed = spline._replace(stage=_in_detail(spline.stage))
-        drafts.append(Phase(f"stage {spline.number}", 0, spline=detailed))
+        number = spline.number
+        drafts.append(Phase(f"stage {number}", number, 0, spline=detailed))
     return drafts
 
 

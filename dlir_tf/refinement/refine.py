@@ -153,10 +153,11 @@ def _needs_graph(stage: BSplineStage) -> bool:
 
 def _check_masks(pair: WorkingPair, config: Config, phases: list[Phase]) -> None:
     """Makes sure that masks are thick enough for the stages that look at them."""
-    seen = {phase.factor for phase in phases}
-    factors = [stage.downsample for stage in config.all_stages]
+    # By the numbers of the stages; those that aren't refined see whole images.
+    factors = [(1,) * config.ndim] * len(config.all_stages)
+    for phase in phases:
+        factors[phase.number - 1] = phase.factor
     for name in MASKS:
         mask = getattr(pair, name)
         if mask is not None:
-            whole = (1,) * mask.ndim
-            check_mask(mask, name, [f if f in seen else whole for f in factors])
+            check_mask(mask, name, factors)

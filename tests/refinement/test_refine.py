@@ -225,3 +225,23 @@ def test_what_cannot_be_refined_is_refused(known):
     )
     with pytest.raises(InputError, match="fixed_mask is too thin for stage 1"):
         refine(pair, case.config, 20)
+
+
+def test_a_mask_is_as_thick_as_the_images_of_its_phase_need(known):
+    """Which are finer than the stage's own where its lattice is fine."""
+    case = known[2]
+    stages = [spline([16, 16], downsample=4), spline([8, 8], downsample=4)]
+    config = make_config(2, stages)
+    masks = []
+    for width in (1, 2):
+        thin = np.zeros(case.fixed.shape, bool)
+        thin[:, 24 : 24 + width] = True
+        masks.append(case.fixed.with_array(thin))
+    for mask in masks:
+        pair = prepare_pair(case.fixed, case.moving, config, fixed_mask=mask)
+        with pytest.raises(InputError, match="fixed_mask is too thin for stage 1"):
+            refine(pair, config, 20)
+    fine = make_config(2, [spline([8, 8], downsample=4)])
+    pair = prepare_pair(case.fixed, case.moving, fine, fixed_mask=masks[0])
+    with pytest.raises(InputError, match=r"of 2 × 2 voxels of the working grid"):
+        refine(pair, fine, 20)
