@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "Train a model on pairs of images, without ground truth.",
     "register": "Register a moving image to a fixed one.",
     "transform": "Carry images, labels or landmarks through a transform.",
+    "convert": "Compose transforms, and write them in another form.",
     "evaluate": "Measure how well pairs of images are registered.",
     "export": "Export a model for serving outside Python.",
     "info": "Describe a model, or print a preset to start from.",

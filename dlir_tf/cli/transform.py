@@ -19,12 +19,14 @@ from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
 )
 @click.option(
     "--transform",
-    "transform_file",
-    type=FILE,
+    "transforms",
+    multiple=True,
     required=True,
-    metavar="FILE",
+    metavar="FILE|[FILE,1]",
     help="The transform: one that dlir-tf register wrote, an ITK transform (.h5, "
-    ".tfm), an ANTs pair (its 0GenericAffine.mat) or a displacement field (.nii.gz).",
+    ".tfm), an ANTs pair (its 0GenericAffine.mat) or a displacement field (.nii.gz). "
+    "[FILE,1] is its inverse. Can be repeated, in the order of antsApplyTransforms: "
+    "the last one is applied to the image first, and every file counts by itself.",
 )
 @click.option(
     "--output",
@@ -44,8 +46,8 @@ from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
 @click.option(
     "--inverse",
     is_flag=True,
-    help="Go the other way: images of the fixed world to the moving one, landmarks "
-    "of the moving image to the fixed one.",
+    help="Go the other way, through all transforms: images of the fixed world to the "
+    "moving one, landmarks of the moving image to the fixed one.",
 )
 @click.option(
     "--interpolation",
@@ -76,6 +78,9 @@ def command(**options: Any) -> None:
     Example:
     dlir-tf transform moving_labels.nii.gz --transform transform.h5
     --reference fixed.nii.gz --output moved_labels.nii.gz
+
+    Several transforms are given as to antsApplyTransforms: from the fixed image to the
+    moving one, say through a template in between.
 
     Example: dlir-tf transform --points fixed_points.csv --transform transform.h5
     --output moving_points.csv

@@ -25,14 +25,13 @@ from dlir_tf.images import (
 from dlir_tf.images.background import FillValue
 from dlir_tf.images.points import Space, read_point_file
 from dlir_tf.transforms import Transform
-from dlir_tf.transforms.files.ants import files_beside, is_ants_name
-from dlir_tf.transforms.files.dispatch import read_transform
+from dlir_tf.transforms.files.chain import files_of_chain, read_chain
 
 
 def run(
     images: tuple[Path, ...],
     points: tuple[Path, ...],
-    transform_file: Path,
+    transforms: tuple[str, ...],
     output: Path,
     reference: Path | None,
     inverse: bool,
@@ -49,12 +48,9 @@ def run(
         if not path.exists():
             raise InputError(f"no such file: {path}; check the path")
     results = output_paths(inputs, output, of_points=bool(points))
-    transform_files = [transform_file]
-    if is_ants_name(transform_file):
-        transform_files += files_beside(transform_file)
-    all_read = [*transform_files, *inputs, *([reference] if reference else [])]
-    check_distinct(all_read, list(results.values()))
-    transform = read_transform(transform_file)
+    read_too = [*files_of_chain(transforms), *([reference] if reference else [])]
+    check_distinct([*read_too, *inputs], list(results.values()))
+    transform = read_chain(transforms, _tell)
     if inverse:
         transform = transform.inverse()
     if points:

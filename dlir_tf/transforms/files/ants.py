@@ -75,6 +75,15 @@ def read_ants(path: Path) -> Transform:
     return affine.compose(warp)
 
 
+def read_alone(path: Path) -> Transform:
+    """Reads one file of a pair without the other, as antsApplyTransforms does.
+
+    Raises:
+        InputError: If it can't be read.
+    """
+    return read_itk(path) if path.name.endswith(AFFINE) else read_field(path)
+
+
 def write_ants(path: Path, transform: Transform, reference: Grid | None) -> float:
     """Writes a pair, both files or neither.
 

@@ -1,0 +1,88 @@
+"""What `dlir-tf convert` does."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from dlir_tf.apply import check_distinct
+from dlir_tf.apply.trust import report_inverse
+from dlir_tf.errors import InputError
+from dlir_tf.files import check_output
+from dlir_tf.images import Grid, OrientationSource, SpacingSource, read_frames
+from dlir_tf.transforms import DenseField, Transform
+from dlir_tf.transforms.files.ants import check_no_inverse, files_beside, is_ants_name
+from dlir_tf.transforms.files.chain import files_of_chain, read_chain
+from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES, write_transform
+
+_ROUNDED_MM = 1e-6  # less than a file's numbers hold
+_NUM_TRIED = 8000  # points at which an inverse is measured
+
+
+def run(
+    transforms: tuple[str, ...],
+    output: Path,
+    reference: Path | None,
+    inverse: bool,
+    spacing_source: SpacingSource,
+    orientation_source: OrientationSource,
+) -> None:
+    """Composes, writes, and says how exactly."""
+    written = [output]
+    check_output(output, TRANSFORM_SUFFIXES)
+    if is_ants_name(output):
+        check_no_inverse(output)
+        written += files_beside(output)
+    given = [*files_of_chain(transforms), *([reference] if reference else [])]
+    check_distinct(given, written)
+    transform = read_chain(transforms, _tell)
+    if inverse:
+        transform = transform.inverse()
+    grid = _own_grid(transform)
+    if reference is not None:
+        frames = read_frames(
+            reference,
+            spacing_source=spacing_source,
+            orientation_source=orientation_source,
+        )
+        grid = _fitting(reference, frames[0].grid, transform.ndim)
+    line = None if grid is None else _about_inverse(output, transform, grid)
+    error = write_transform(output, transform, reference=grid)
+    if line is not None:
+        _tell(line)
+    if error > _ROUNDED_MM:
+        _tell(
+            f"{output}: such a file can't hold the transform exactly; it is up to "
+            f"{error:.2g} mm off"
+        )
+    click.echo(output)
+
+
+def _own_grid(transform: Transform) -> Grid | None:
+    """The grid that the input brings along, if it begins with a field."""
+    first = transform.components[0]
+    return first.grid if isinstance(first, DenseField) else None
+
+
+def _fitting(path: Path, grid: Grid, ndim: int) -> Grid:
+    """The reference's grid, in the rank of the transform."""
+    if ndim == 2 and grid.is_flat:
+        return grid.plane()
+    if grid.ndim != ndim:
+        raise InputError(
+            f"{path}: the reference must be {ndim}-d like the transform, but is "
+            f"{grid.ndim}-d; give an image of the same rank"
+        )
+    return grid
+
+
+def _about_inverse(output: Path, transform: Transform, grid: Grid) -> str | None:
+    """How exact an inverse is that has to be solved for, on the grid."""
+    generator = np.random.default_rng(0)
+    last = np.asarray(grid.shape) - 1.0
+    points = grid.to_world(last * generator.uniform(size=(_NUM_TRIED, grid.ndim)))
+    return report_inverse(transform, points, str(output))
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
