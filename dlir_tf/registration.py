@@ -60,6 +60,7 @@ def register(
     config: Config | None = None,
     refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,
+    initial_transform: Transform | None = None,
     fill_value: FillValue = "auto",
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
@@ -69,7 +70,8 @@ def register(
     """Registers a pair: by a model in one shot, refined, or refined from nothing.
 
     A stage that makes this pair less alike, or the transform fold, is
-    left out; `report` says so. If none is left, the result is the initial alignment.
+    left out; `report` says so. If none is left, the result is the initial alignment,
+    or the transform that it started from.
 
     A 2-d model also takes 3-d images of one slice, at any angle; their planes must be
     parallel. The result is 3-d then: a transform of the world that takes the fixed
@@ -86,6 +88,10 @@ def register(
             model none, without one `refinement.steps` of the config.
         initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`, instead of
             what the config says: see `dlir_tf.pairs.alignment.initial_alignment`.
+        initial_transform: Where to start from instead: from points of the fixed image
+            to points of the moving one, mm. It's part of the result, and of what is
+            judged; what no stage improves is left as it is. For two slices, 2-d and in
+            coordinates of their plane.
         fill_value: Given to voxels that come from outside the moving image; `"auto"`
             chooses by that image: see `dlir_tf.images.background`.
         fixed_mask: Which voxels of the fixed image count in refinement and when stages
@@ -103,7 +109,8 @@ def register(
     Raises:
         InputError: If there is neither model nor config, or both; if an image doesn't
             fit the model, is constant, or the two don't overlap; if slices aren't
-            parallel; if the initial alignment is none of those; if a mask doesn't fit
+            parallel; if the initial alignment is none of those, or there is a transform
+            to start from as well, or that is of another rank; if a mask doesn't fit
             its image or leaves nothing to compare; if `refine` isn't at least 1; if the
             fill value isn't one of the moving image's type; or if the model's weights
             lead to numbers that aren't finite.
@@ -135,12 +142,14 @@ def register(
     start = time.perf_counter()
     outside = chosen_fill_value(fill_value, moving)
     config = chosen_config(model, config).with_alignment(initial_alignment)
+    _check_start(initial_alignment, initial_transform)
     pair = prepare_pair(
         fixed,
         moving,
         config,
         fixed_mask=fixed_mask,
         moving_mask=moving_mask,
+        initial_transform=initial_transform,
         shape=None if model is None else model.shape,
     )
     parameters, refinement = find_parameters(pair, config, model, refine, on_progress)
@@ -162,6 +171,7 @@ def register(
         moving.grid,
         config=config,
         initial=pair.alignment,
+        alignment="transform" if initial_transform else config.initial_alignment,
         provenance={} if model is None else model.provenance,
         refinement=refinement,
         masks={"fixed_mask": fixed_mask, "moving_mask": moving_mask},
@@ -186,6 +196,16 @@ def chosen_config(model: Predictor | None, config: Config | None) -> Config:
         "register: needs either a model or a config to refine by; a model brings its "
         f"own config. Received: {given}"
     )
+
+
+def _check_start(
+    alignment: InitialAlignment | None, transform: Transform | None
+) -> None:
+    if alignment is not None and transform is not None:
+        raise InputError(
+            "initial_alignment and initial_transform exclude each other; give one of "
+            "them"
+        )
 
 
 def find_parameters(

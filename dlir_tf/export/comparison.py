@@ -55,7 +55,7 @@ def expected_outputs(pair: TrialPair, model: Model) -> tuple[Arrays, Transform]:
         **parameters.control_points,
         **_quality(working, transform, model),
         "smallest_jacobian": transform.jacobian_determinant(fixed).min(),
-        "largest_displacement": longest(field - working.initial[:-1, -1]),
+        "largest_displacement": longest(field - working.initial.affine_part[:-1, -1]),
     }
     return expected, transform
 
@@ -66,7 +66,7 @@ def _quality(working: WorkingPair, transform: Transform, model: Model) -> Arrays
     loss = similarity_loss(**similarity.model_dump(exclude={"weight"}))
     voxels = np.moveaxis(np.indices(grid.shape), 0, -1).reshape(-1, len(grid.shape))
     points = transform.map_points(apply_affine(grid.affine, voxels))
-    to_grid = np.linalg.inv(working.initial @ grid.affine)
+    to_grid = np.linalg.inv(working.initial.affine_part @ grid.affine)
     places = apply_affine(to_grid, points).T.reshape(-1, *grid.shape)
     moved = ndimage.map_coordinates(working.moving, places, order=1, mode="nearest")
 

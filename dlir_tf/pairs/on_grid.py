@@ -13,17 +13,27 @@ def to_grid(array: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.nda
     The outermost values reach to the voxels' edges, as in `Transform.resample`, and
     zeros lie beyond.
     """
-    coarsening = np.linalg.norm(matrix[:-1, :-1], axis=1)
-    sigma = 0.5 * np.sqrt(np.maximum(coarsening**2 - 1, 0))
-    if sigma.max() > 0.25:
-        array = ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3)
-    shape = inside.shape
+    array, shape = smoothed_for(array, matrix), inside.shape
     resampled = resample_along_axes(array, matrix, shape)
     if resampled is None:
         resampled = ndimage.affine_transform(
             array, matrix[:-1, :-1], matrix[:-1, -1], shape, order=1, mode="nearest"
         )
     return np.where(inside, np.clip(resampled, 0, 1), 0).astype(np.float32)
+
+
+def smoothed_for(array: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Low-pass filters what a grid has too few voxels for; else the array itself.
+
+    Args:
+        array: Of an image.
+        matrix: From voxels of the grid to the image's, `(ndim + 1, ndim + 1)`.
+    """
+    coarsening = np.linalg.norm(matrix[:-1, :-1], axis=1)
+    sigma = 0.5 * np.sqrt(np.maximum(coarsening**2 - 1, 0))
+    if sigma.max() <= 0.25:
+        return array
+    return np.asarray(ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3))
 
 
 def voxels_inside(

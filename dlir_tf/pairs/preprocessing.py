@@ -8,11 +8,12 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
 from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.pairs.alignment import initial_alignment
-from dlir_tf.pairs.on_grid import to_grid, voxels_inside
+from dlir_tf.pairs.placement import Placement, to_working_grid
 from dlir_tf.pairs.size import check_cover, check_detail
 from dlir_tf.pairs.slices import slice_plane
-from dlir_tf.pairs.working_grid import to_working_grid, working_axes, working_grid
+from dlir_tf.pairs.working_grid import working_axes, working_grid
 from dlir_tf.pairs.working_pair import WorkingPair
+from dlir_tf.transforms import Affine, BSpline, Transform
 
 # Of the weights that a voxel of the grid is interpolated by: what rounding makes.
 _MOST_PADDING = 1e-3
@@ -25,6 +26,7 @@ def prepare_pair(
     *,
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
+    initial_transform: Transform | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> WorkingPair:
     """Brings a pair to its working grid.
@@ -41,6 +43,8 @@ def prepare_pair(
             resampled by nearest neighbour. Intensities and the initial alignment
             come from whole images all the same, but for `search`.
         moving_mask: Likewise, of the moving image.
+        initial_transform: From fixed to moving points, mm, instead of the config's
+            initial alignment; for two slices, 2-d and in coordinates of their plane.
         shape: Of the working grid, for models that take one shape only; by default
             the smallest that the stages can work on.
 
@@ -48,7 +52,8 @@ def prepare_pair(
         InputError: If an image doesn't have the config's rank, is constant, or the
             two, or their masks, don't overlap after the initial alignment; or if the
             fixed image needs a larger grid than `shape`, than memory can hold, or
-            none to speak of; or an image is a speck on it.
+            none to speak of; or an image is a speck on it; or if the transform to
+            start from is of another rank.
     """
     masks = _fitting_masks((fixed_mask, moving_mask), (fixed, moving))
     plane = slice_plane(fixed.grid, moving.grid, config.ndim)
@@ -56,6 +61,8 @@ def prepare_pair(
         fixed, moving = plane.flatten(fixed), plane.flatten(moving)
         masks = {name: plane.flatten(mask) for name, mask in masks.items()}
     _check_ranks(fixed, moving, config.ndim)
+    if initial_transform is not None:
+        _check_start(initial_transform, config.ndim, in_slices=plane is not None)
     grid = working_grid(fixed.grid, config.spacing, config.multiple, config.axes, shape)
     _check_detail(fixed.grid, grid, config.axes)
     padding = in_threads(padding_voxels, (fixed, moving))
@@ -71,26 +78,26 @@ def prepare_pair(
         counting_voxels(masks.get("fixed_mask"), padding[0]),
         counting_voxels(masks.get("moving_mask"), padding[1]),
     )
-    initial = initial_alignment(fixed, moving, config.initial_alignment, counting)
-    fixed_matrix = fixed.grid.inverse @ grid.affine
-    moving_matrix = moving.grid.inverse @ initial @ grid.affine
-    check_cover("fixed", fixed.grid, fixed_matrix)
-    check_cover("moving", moving.grid, moving_matrix)
-    inside_fixed = voxels_inside(fixed.shape, fixed_matrix, grid.shape)
-    inside_moving = voxels_inside(moving.shape, moving_matrix, grid.shape)
-    covered = inside_fixed & inside_moving
+    initial = initial_transform
+    if initial is None:
+        method = config.initial_alignment
+        matrix = initial_alignment(fixed, moving, method, counting)
+        initial = Transform((Affine(matrix),))
+    places = Placement.of(grid, fixed.grid), Placement.of(grid, moving.grid, initial)
+    check_cover("fixed", fixed.grid, places[0].matrix)
+    check_cover("moving", moving.grid, places[1].matrix)
+    inside = tuple(place.inside() for place in places)
+    covered = inside[0] & inside[1]
     if padding[0] is not None:
-        covered &= _shown(padding[0], fixed_matrix, inside_fixed)
-    _check_overlap(covered, fixed.grid, moving.grid)
+        covered &= _shown(padding[0], places[0], inside[0])
+    given = initial_transform is not None
+    _check_overlap(covered, fixed.grid, moving.grid, given=given)
     on_grid = _masks_on_grid(masks, grid, initial, covered)
     if padding[1] is not None:  # it goes where the transform takes it, as a mask does
-        shown = _shown(padding[1], moving_matrix, inside_moving)
+        shown = _shown(padding[1], places[1], inside[1])
         on_grid["moving_mask"] = on_grid.get("moving_mask", True) & shown
     fixed_on_grid, moving_on_grid = in_threads(
-        to_grid,
-        (fixed.array, moving.array),
-        (fixed_matrix, moving_matrix),
-        (inside_fixed, inside_moving),
+        Placement.linear, places, (fixed.array, moving.array), inside
     )
     return WorkingPair(
         fixed_on_grid, moving_on_grid, covered, grid, initial, **on_grid, plane=plane
@@ -154,9 +161,9 @@ def _limits(array: np.ndarray, padding: np.ndarray | None) -> tuple[float, float
     return float(low), float(high)
 
 
-def _shown(padding: np.ndarray, matrix: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def _shown(padding: np.ndarray, place: Placement, inside: np.ndarray) -> np.ndarray:
     """Which voxels of the grid come from inside the image, and none from padding."""
-    hidden = to_grid(padding.astype(np.float32), matrix, inside)
+    hidden = place.linear(padding.astype(np.float32), inside)
     return np.asarray(inside & (hidden <= _MOST_PADDING))
 
 
@@ -192,21 +199,49 @@ def _check_detail(fixed: Grid, grid: Grid, order: str) -> None:
     check_detail(size, spacing, np.asarray(grid.spacing))
 
 
-def _check_overlap(covered: np.ndarray, fixed: Grid, moving: Grid) -> None:
-    if not covered.any():
-        distance = np.linalg.norm(fixed.centre - moving.centre)
+def _check_start(transform: Transform, ndim: int, *, in_slices: bool) -> None:
+    if transform.ndim != ndim:
+        slices = ", in the plane of the slices" * in_slices
         raise InputError(
-            "the fixed and the moving image don't overlap in the world: their centres "
-            f"are {distance:.0f} mm apart; if their headers can't be trusted, set "
-            "initial_alignment (--initial-alignment) to search, centers or mass"
+            f"initial_transform: must be {ndim}-d, as what is registered{slices}. "
+            f"Received: a {transform.ndim}-d transform"
+        )
+    others = {
+        type(component).__name__
+        for component in transform.components
+        if not isinstance(component, Affine | BSpline)
+    }
+    if in_slices and others:
+        raise InputError(
+            "initial_transform: between slices, it must be made of matrices and "
+            f"B-splines. Received: {', '.join(sorted(others))}"
         )
 
 
+def _check_overlap(
+    covered: np.ndarray, fixed: Grid, moving: Grid, *, given: bool
+) -> None:
+    if covered.any():
+        return
+    if given:
+        raise InputError(
+            "initial_transform: takes no voxel of the fixed image into the moving one; "
+            "it must map points of the fixed image to points of the moving one (mm), "
+            "so its inverse may be what is meant"
+        )
+    distance = np.linalg.norm(fixed.centre - moving.centre)
+    raise InputError(
+        "the fixed and the moving image don't overlap in the world: their centres "
+        f"are {distance:.0f} mm apart; if their headers can't be trusted, set "
+        "initial_alignment (--initial-alignment) to search, centers or mass"
+    )
+
+
 def _masks_on_grid(
-    masks: dict[str, Image], grid: Grid, initial: np.ndarray, covered: np.ndarray
+    masks: dict[str, Image], grid: Grid, initial: Transform, covered: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Resamples masks; refuses those that leave nothing to compare."""
-    placed = {"fixed_mask": np.eye(len(initial)), "moving_mask": initial}
+    placed = {"fixed_mask": None, "moving_mask": initial}
     found = {n: to_working_grid(m, grid, placed[n]) for n, m in masks.items()}
     if not np.all([covered, *found.values()], axis=0).any():
         raise InputError(

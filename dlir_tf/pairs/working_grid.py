@@ -1,10 +1,10 @@
 """The grid on which a pair is registered."""
 
 import numpy as np
-from scipy import ndimage, optimize
+from scipy import optimize
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Grid, Image
+from dlir_tf.images import Grid
 from dlir_tf.pairs.size import check_room
 
 
@@ -54,28 +54,6 @@ def working_grid(
     affine[:ndim, :ndim] = linear
     affine[:ndim, ndim] = fixed.centre - linear @ (first + (unpadded - 1) / 2)
     return Grid(tuple(map(int, size)), affine)
-
-
-def to_working_grid(labels: Image, grid: Grid, initial: np.ndarray) -> np.ndarray:
-    """Resamples labels on a working grid, nearest neighbour.
-
-    Args:
-        labels: On any grid.
-        grid: The working grid.
-        initial: World-to-world matrix from the grid's world to the labels'.
-
-    Returns:
-        `grid.shape`, the labels' dtype, 0 outside.
-    """
-    matrix = labels.grid.inverse @ initial @ grid.affine
-    return ndimage.affine_transform(
-        labels.array,
-        matrix[:-1, :-1],
-        matrix[:-1, -1],
-        grid.shape,
-        order=0,
-        mode="grid-constant",
-    )
 
 
 def _check_room(size: np.ndarray, shape: np.ndarray) -> None:

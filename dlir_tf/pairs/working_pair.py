@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlir_tf.images import Grid, Image
-from dlir_tf.images.grid import apply_affine
+from dlir_tf.pairs.placement import to_working_grid
 from dlir_tf.pairs.slices import SlicePlane
-from dlir_tf.pairs.working_grid import to_working_grid
 from dlir_tf.transforms import Affine, BSpline, Component, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
@@ -26,8 +25,8 @@ class WorkingPair:
         moving: The same, resampled through the initial alignment.
         mask: Where both images have voxels that aren't padding of the fixed one, bool.
         grid: The working grid.
-        initial: World-to-world matrix of the initial alignment, from fixed to
-            moving, `(ndim + 1, ndim + 1)`.
+        initial: The initial alignment, from fixed to moving points, mm; most often a
+            matrix alone.
         fixed_mask: Which fixed voxels count, bool; `None` for all.
         moving_mask: Which moving voxels count and aren't padding, bool, through the
             initial alignment; `None` for all.
@@ -39,7 +38,7 @@ class WorkingPair:
     moving: np.ndarray
     mask: np.ndarray
     grid: Grid
-    initial: np.ndarray
+    initial: Transform
     fixed_mask: np.ndarray | None = None
     moving_mask: np.ndarray | None = None
     plane: SlicePlane | None = None
@@ -68,12 +67,15 @@ class WorkingPair:
         # What moves nothing is left out, so that files hold no empty words; and an
         # identity taken to the world and back would no longer be exactly one.
         identity = np.eye(len(whole))
+        still = self.initial.is_affine and np.array_equal(
+            self.initial.affine_part, identity
+        )
         if not np.array_equal(whole, identity):
             in_world = grid @ whole @ np.linalg.inv(grid)
             in_world[-1] = identity[-1]
             components.append(Affine(in_world))
-        if not np.array_equal(self.initial, identity) or not components:
-            components.append(Affine(self.initial))
+        if not (still and components):
+            components.extend(self.initial.components)
         transform = Transform(tuple(components))
         return transform if self.plane is None else self.plane.to_world(transform)
 
@@ -87,14 +89,19 @@ class WorkingPair:
 
         Returns:
             `(ndim, ndim + 1)`.
+
+        Raises:
+            ValueError: If the initial alignment isn't affine.
         """
-        grid = self.grid.affine
-        return np.asarray(np.linalg.inv(self.initial @ grid) @ world @ grid)[:-1]
+        if not self.initial.is_affine:
+            raise ValueError("from_world: the initial alignment must be affine")
+        grid, initial = self.grid.affine, self.initial.affine_part
+        return np.asarray(np.linalg.inv(initial @ grid) @ world @ grid)[:-1]
 
     @property
-    def alignment(self) -> np.ndarray:
-        """The initial alignment as a matrix of the world of the pair's images."""
-        return self.to_world(np.eye(*self.initial[:-1].shape)).affine_part
+    def alignment(self) -> Transform:
+        """The initial alignment in the world of the pair's images."""
+        return self.to_world(np.eye(self.grid.ndim, self.grid.ndim + 1))
 
     def labels_on_grid(
         self, labels: tuple[Image, Image]
@@ -111,7 +118,7 @@ class WorkingPair:
             labels if self.plane is None else map(self.plane.flatten, labels)
         )
         return (
-            to_working_grid(fixed, self.grid, np.eye(len(self.initial))),
+            to_working_grid(fixed, self.grid),
             to_working_grid(moving, self.grid, self.initial),
         )
 
@@ -129,5 +136,5 @@ class WorkingPair:
         if self.plane is not None:
             flatten = self.plane.flatten_points
             points = flatten(points[0]), flatten(points[1])
-        aligned = apply_affine(np.linalg.inv(self.initial), points[1])
+        aligned = self.initial.inverse().map_points(points[1])
         return self.grid.to_voxels(points[0]), self.grid.to_voxels(aligned)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlir_tf.config import Config
+from dlir_tf.images import Grid
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.metrics.similarity import similarity
 from dlir_tf.numerics import UNCOMPILED, Numerics
@@ -78,6 +79,7 @@ class Comparison:
         if pair.moving_mask is not None:
             self._moving_mask = self._inside(pair.moving_mask)
         self._grid = np.indices(self._fixed.shape, np.float32)
+        self._initial_volume = _volume_change(pair, self.factor)
 
     def start(self) -> Candidate:
         """The identity: only what the initial alignment does."""
@@ -124,6 +126,11 @@ class Comparison:
         moved, weights = self._moving, self._weights
         moved_mask = self._moving_mask
         displacement = self._displacement(candidate)
+        if self._initial_volume is not None:
+            initial = self._initial_volume
+            if displacement is not None:
+                initial = self._numerics.warp(initial, displacement)
+            jacobian = jacobian * initial
         if displacement is not None:
             moved = self._numerics.warp(moved, displacement)
             if moved_mask is not None:
@@ -155,6 +162,22 @@ class Comparison:
         """Which averages come from the inside of a mask alone, 0 or 1."""
         pooled = _pool(mask.astype(np.float32), self.factor)
         return (pooled >= _WHOLE).astype(np.float32)
+
+
+def _volume_change(pair: WorkingPair, factor: tuple[int, ...]) -> np.ndarray | None:
+    """What the initial alignment does to volumes, on a coarser grid.
+
+    `None` where it does the same to all: a matrix folds nowhere, or everywhere.
+    """
+    if pair.initial.is_affine:
+        return None
+    steps = np.asarray(factor, np.float64)
+    to_working = np.diag([*steps, 1.0])
+    to_working[:-1, -1] = (steps - 1) / 2
+    shape = tuple(n // r for n, r in zip(pair.grid.shape, factor, strict=True))
+    grid = Grid(shape, pair.grid.affine @ to_working)
+    along_axes = pair.initial.displacement(grid) @ grid.inverse[:-1, :-1].T
+    return jacobian_determinant(along_axes).astype(np.float32)
 
 
 def comparison_factor(

@@ -7,6 +7,7 @@ import numpy as np
 from dlir_tf.images import Grid, Image
 from dlir_tf.images.grid import is_within
 from dlir_tf.metrics import folded_percent, jacobian_determinant, std_log_jacobian
+from dlir_tf.transforms import Transform
 from dlir_tf.transforms.slabs import each_slab
 
 
@@ -36,7 +37,7 @@ def measure_field(
     displacement: np.ndarray,
     fixed: Grid,
     moving: Grid,
-    initial: np.ndarray,
+    initial: Transform,
     fixed_mask: Image | None = None,
 ) -> FieldMeasures:
     """Measures a displacement field, in slabs, so that it takes little memory.
@@ -45,14 +46,14 @@ def measure_field(
         displacement: `(*fixed.shape, ndim)`, mm, RAS+.
         fixed: The fixed image's grid.
         moving: The moving image's grid.
-        initial: World-to-world matrix of the initial alignment.
+        initial: The initial alignment, from fixed to moving points.
         fixed_mask: Which fixed voxels count in the overlap, bool.
     """
     # World mm to steps along the fixed image's axes, as the determinant wants them.
     to_steps = fixed.inverse[:-1, :-1].astype(np.float32)
     jacobian = np.empty(fixed.shape, np.float32)
     lengths = np.empty(fixed.shape, np.float32)
-    aligned_alone = initial - np.eye(len(initial))
+    affine = initial.affine_part - np.eye(fixed.ndim + 1)
 
     def fill(rows: slice, slab: Grid) -> None:
         # A row more on either side, for the differences.
@@ -62,8 +63,10 @@ def measure_field(
         inner = slice(rows.start - first, rows.stop - first)
         jacobian[rows] = jacobian_determinant(np.moveaxis(steps, 0, -1))[inner]
         own = displacement[rows]
-        if aligned_alone.any():
-            own = own - _by_matrix(aligned_alone, slab)
+        if not initial.is_affine:
+            own = own - initial.displacement(slab)
+        elif affine.any():
+            own = own - _by_matrix(affine, slab)
         lengths[rows] = np.sqrt(np.einsum("...c,...c->...", own, own))
 
     each_slab(fixed, fill)

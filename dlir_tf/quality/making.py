@@ -14,11 +14,11 @@ import numpy as np
 from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.images import Grid, Image
-from dlir_tf.images.grid import apply_affine
 from dlir_tf.quality.field import measure_field
 from dlir_tf.quality.report import RefinementOutcome, Report
 from dlir_tf.quality.selection import Selection
 from dlir_tf.quality.verdict import judge
+from dlir_tf.transforms import Transform
 
 # What has a say in the result, if it's loaded.
 _PACKAGES = ("numpy", "scipy", "keras", "ai_edge_litert")
@@ -31,7 +31,8 @@ def make_report(
     moving: Grid,
     *,
     config: Config,
-    initial: np.ndarray,
+    initial: Transform,
+    alignment: str,
     provenance: Mapping[str, Any],
     refinement: RefinementOutcome | None = None,
     masks: Mapping[str, Image | None] | None = None,
@@ -44,15 +45,16 @@ def make_report(
         displacement: `(*fixed.shape, ndim)`, mm, RAS+.
         fixed: The fixed image's grid.
         moving: The moving image's grid.
-        config: The model's, with the initial alignment that was used.
-        initial: World-to-world matrix of the initial alignment.
+        config: The model's.
+        initial: The initial alignment, from fixed to moving points.
+        alignment: What the initial alignment is called.
         provenance: The model's, or nothing.
         refinement: What the refinement did, if there was one.
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
         wrong_units: See `dlir_tf.quality.units`.
     """
     masks = masks or {}
-    shift = apply_affine(initial, fixed.centre) - fixed.centre
+    (centre,) = initial.map_points(fixed.centre[None])
     field = measure_field(displacement, fixed, moving, initial, masks.get("fixed_mask"))
     report = Report(
         verdict="PASS",
@@ -62,8 +64,8 @@ def make_report(
         similarity_after=selection.similarity_after,
         stages=selection.stages,
         refinement=refinement,
-        initial_alignment=config.initial_alignment,
-        initial_shift=tuple(float(x) for x in shift),
+        initial_alignment=alignment,
+        initial_shift=tuple(float(x) for x in centre - fixed.centre),
         affine_scales=selection.affine_scales,
         **asdict(field),
         extent=float(np.linalg.norm(fixed.extent)),

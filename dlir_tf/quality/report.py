@@ -45,7 +45,8 @@ class Report:
         stages: What became of each stage, in the order in which they build upon each
             other.
         refinement: What the refinement did; `None` if there was none.
-        initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`.
+        initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`; or
+            `"transform"`, where one was given to start from.
         initial_shift: How far that moves the centre of the fixed image, in mm along
             the world axes (RAS+).
         affine_scales: By what factors the affine stage stretches lengths, the largest

@@ -55,6 +55,11 @@ class Transform:
         return self.components[0].ndim
 
     @property
+    def is_affine(self) -> bool:
+        """Whether a matrix says all, `affine_part`: it's made of affine maps alone."""
+        return all(isinstance(component, Affine) for component in self.components)
+
+    @property
     def affine_part(self) -> np.ndarray:
         """All affine components as one matrix `(ndim + 1, ndim + 1)`, world to world.
 

@@ -9,12 +9,14 @@ from storage import store_otherwise
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.pairs.placement import to_working_grid
 from dlir_tf.pairs.preprocessing import (
     initial_alignment,
     prepare_pair,
     scale_intensities,
 )
-from dlir_tf.pairs.working_grid import to_working_grid, working_axes, working_grid
+from dlir_tf.pairs.working_grid import working_axes, working_grid
+from dlir_tf.transforms import Affine, Transform
 
 SHAPES = {2: (11, 17), 3: (11, 17, 6)}
 SPACINGS = {2: (0.7, 1.9), 3: (1.9, 0.7, 8.0)}
@@ -265,7 +267,7 @@ def test_labels_are_taken_from_the_nearest_voxel(rng):
     grid = working_grid(image.grid, (None, None, None), (8, 8, 1))
     shift = np.eye(4)
     shift[:3, 3] = 0.3 * image.affine[:3, 2]
-    taken = to_working_grid(image, grid, shift)
+    taken = to_working_grid(image, grid, Transform((Affine(shift),)))
     assert taken.dtype == np.int16
     assert taken.shape == grid.shape
     # Less than half a voxel away, also beyond the centre of the last slice.

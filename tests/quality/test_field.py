@@ -31,7 +31,8 @@ def test_numbers_are_those_of_the_evaluation(rng, shape):
     initial = np.eye(ndim + 1)
     initial[:-1, -1] = (5.0, -7.0, 3.0)[:ndim]
     total = (field + initial[:-1, -1]).astype(np.float32)
-    measured = measure_field(total, fixed.grid, moving.grid, initial)
+    start = Transform((Affine(initial),))
+    measured = measure_field(total, fixed.grid, moving.grid, start)
     transform = Transform((DenseField(total, fixed.affine),))
     expected = measure(LoadedPair(fixed, moving), transform)
     assert measured.folded_percent == pytest.approx(expected.folded_percent)
@@ -48,7 +49,7 @@ def test_numbers_are_those_of_the_evaluation(rng, shape):
     half = np.zeros(shape, bool)
     half[: shape[0] // 2] = True
     masked = measure_field(
-        total, fixed.grid, moving.grid, initial, fixed.with_array(half)
+        total, fixed.grid, moving.grid, start, fixed.with_array(half)
     )
     assert masked.overlap_percent == pytest.approx(100 * inside[half].mean(), abs=0.2)
 
@@ -59,10 +60,16 @@ def test_an_affine_field_has_its_determinant_everywhere():
     matrix[:3, :3] = [[1.2, 0.1, 0.0], [-0.2, 0.9, 0.05], [0.0, 0.1, 0.7]]
     transform = Transform((Affine(matrix),))
     field = transform.displacement(fixed)
-    measured = measure_field(field, fixed.grid, fixed.grid, np.eye(4))
+    measured = measure_field(
+        field, fixed.grid, fixed.grid, Transform((Affine(np.eye(4)),))
+    )
     determinant = np.linalg.det(matrix)
     assert measured.smallest_jacobian == pytest.approx(determinant, rel=1e-4)
     assert measured.std_log_jacobian == pytest.approx(0, abs=1e-4)
     # The same as an initial alignment is no displacement.
-    measured = measure_field(field, fixed.grid, fixed.grid, matrix)
+    measured = measure_field(field, fixed.grid, fixed.grid, transform)
+    assert measured.largest_displacement == pytest.approx(0, abs=1e-3)
+    # Nor is one that isn't a matrix.
+    start = Transform((DenseField(field, fixed.affine),))
+    measured = measure_field(field, fixed.grid, fixed.grid, start)
     assert measured.largest_displacement == pytest.approx(0, abs=1e-3)
