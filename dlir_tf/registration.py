@@ -9,7 +9,7 @@ import numpy as np
 from dlir_tf.compute.settings import check_backend
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
+from dlir_tf.images import Image, mask_on_image
 from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
 from dlir_tf.numerics import Numerics
@@ -95,7 +95,8 @@ def register(
         fill_value: Given to voxels that come from outside the moving image; `"auto"`
             chooses by that image: see `dlir_tf.images.background`.
         fixed_mask: Which voxels of the fixed image count in refinement and when stages
-            are judged, bool, on its grid; the model itself sees whole images.
+            are judged, bool; the model itself sees whole images. One on another grid
+            than its image is resampled, see `dlir_tf.images.companions`.
         moving_mask: Likewise, of the moving image.
         do_no_harm: Whether to leave such stages out. If not, the result is what the
             model says, and the report only judges it.
@@ -143,6 +144,8 @@ def register(
     outside = chosen_fill_value(fill_value, moving)
     config = chosen_config(model, config).with_alignment(initial_alignment)
     _check_start(initial_alignment, initial_transform)
+    if fixed_mask is not None:  # once, for all who measure by it
+        fixed_mask = mask_on_image(fixed_mask, fixed, "fixed_mask")
     pair = prepare_pair(
         fixed,
         moving,

@@ -449,9 +449,25 @@ def test_masks_say_what_counts_when_stages_are_judged(rng):
         seeing = register(fixed, moving, model=model, **masks)
         assert seeing.report.stages[0].kept
         assert seeing.report.masks == names
-    wrong = Image(inside[1:], fixed.affine)
-    with pytest.raises(InputError, match="moving_mask: must be on its image's grid"):
-        register(fixed, moving, model=model, moving_mask=wrong)
+    finer = Image(np.kron(inside, np.ones((2, 2), bool)), _halved(fixed.affine))
+    for name in ("fixed_mask", "moving_mask"):
+        with pytest.warns(UserWarning, match=f"{name}: the mask lies on another grid"):
+            seeing = register(fixed, moving, model=model, **{name: finer})
+        assert seeing.report.stages[0].kept
+    for wrong, message in (
+        (Image(inside[1:], fixed.affine + 900 * np.eye(3, k=2)), "must lie where"),
+        (Image(inside, fixed.affine + 9 * np.eye(3, k=2)), "lie elsewhere than"),
+        (Image(inside[1:, :, None], np.eye(4)), "must have their image's shape"),
+    ):
+        with pytest.raises(InputError, match=f"moving_mask: masks {message}"):
+            register(fixed, moving, model=model, moving_mask=wrong)
+
+
+def _halved(affine):
+    """The place of an image whose voxels are cut in half along each axis."""
+    halves = np.diag([*np.full(len(affine) - 1, 0.5), 1.0])
+    halves[:-1, -1] = -0.25
+    return affine @ halves
 
 
 def test_numbers_that_are_not_finite_are_no_result(rng):

@@ -63,10 +63,11 @@ from dlir_tf.cli.server import server_options
 @click.option(
     "--fixed-mask",
     type=FILE,
-    help="Mask on the grid of FIXED: only voxels that aren't 0 count when it's refined "
-    "(or searched for a shift) and when stages are judged.",
+    help="Mask of FIXED: only voxels that aren't 0 count when it's refined (or "
+    "searched for a shift) and when stages are judged. On another grid, it's resampled "
+    "(nearest neighbour), which is said.",
 )
-@click.option("--moving-mask", type=FILE, help="Likewise, on the grid of MOVING.")
+@click.option("--moving-mask", type=FILE, help="Likewise, of MOVING.")
 @fill_value_option
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
 @report_options

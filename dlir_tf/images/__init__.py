@@ -4,6 +4,7 @@ World coordinates are RAS+ mm. ITK, ANTs and Slicer write LPS; the change of sig
 happens in `flip_ras_lps` and nowhere else.
 """
 
+from dlir_tf.images.companions import mask_on_image as mask_on_image
 from dlir_tf.images.companions import read_labels_of as read_labels_of
 from dlir_tf.images.companions import read_mask_of as read_mask_of
 from dlir_tf.images.displacement import read_displacement as read_displacement

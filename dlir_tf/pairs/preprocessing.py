@@ -5,7 +5,7 @@ import numpy as np
 from dlir_tf.compute.threads import in_threads
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
-from dlir_tf.images import Grid, Image
+from dlir_tf.images import Grid, Image, mask_on_image
 from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.pairs.alignment import initial_alignment
 from dlir_tf.pairs.placement import Placement, to_working_grid
@@ -170,17 +170,12 @@ def _shown(padding: np.ndarray, place: Placement, inside: np.ndarray) -> np.ndar
 def _fitting_masks(
     masks: tuple[Image | None, Image | None], images: tuple[Image, Image]
 ) -> dict[str, Image]:
-    """Names the masks that there are; refuses those that don't fit their images."""
+    """Names the masks that there are, on their images' grids; refuses misfits."""
     named = {}
     for side, mask, image in zip(("fixed", "moving"), masks, images, strict=True):
-        if mask is None:
-            continue
-        if mask.shape != image.shape:
-            raise InputError(
-                f"{side}_mask: must be on its image's grid, of shape {image.shape}. "
-                f"Received: {mask.shape}"
-            )
-        named[f"{side}_mask"] = mask
+        if mask is not None:
+            name = f"{side}_mask"
+            named[name] = mask_on_image(mask, image, name)
     return named
 
 

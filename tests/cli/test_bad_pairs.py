@@ -9,6 +9,7 @@ from made_chest import grid_about, lungs, scan
 
 from dlir_tf.cli import main
 from dlir_tf.images import Image, write_image
+from dlir_tf.transforms import read_transform
 
 GRID = grid_about([0, -20, 0], (41, 35, 19), (9.0, 9.5, 12.0))
 SHIFT = (9.0, 0.0, -12.0)
@@ -99,16 +100,37 @@ def test_an_empty_mask(here, capsys, side):
 
 
 @pytest.mark.parametrize("side", ["fixed", "moving"])
-def test_a_mask_on_another_grid(here, capsys, side):
+def test_a_mask_elsewhere(here, capsys, side):
     moved = nib.load("fixed.nii.gz").affine.copy()
     moved[2, 3] += 40
+    far = nib.load("fixed.nii.gz").affine + 900 * np.eye(4, k=3)
     for array, affine in (
         (np.ones(GRID.shape), moved),
-        (np.ones((41, 35, 18)), None),
+        (np.ones((41, 35, 18)), far),
     ):
         store("mask.nii.gz", array, affine)
         for command in with_mask(here, side):
             assert "mask.nii.gz: masks" in refused(capsys, here, *command)
+
+
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+def test_a_mask_on_another_grid_counts_as_on_its_own(here, capsys, side):
+    """Every voxel of the mask cut into eight: the same places, and so the same map."""
+    mask = nib.load(f"{side}_mask.nii.gz")
+    fine = np.kron(np.asarray(mask.dataobj), np.ones((2, 2, 2)))
+    halves = np.diag([0.5, 0.5, 0.5, 1])
+    halves[:3, 3] = -0.25
+    store("mask.nii.gz", fine, mask.affine @ halves)
+    points = nib.affines.apply_affine(mask.affine, np.argwhere(fine[::16, ::16, ::16]))
+    told, maps = [], []
+    for name in ("mask.nii.gz", f"{side}_mask.nii.gz"):
+        here_too = ("--transform", "out/t.npz", f"--{side}-mask", name)
+        assert run(*REGISTER, "--preset", "ct.yaml", *here_too) == 0
+        told.append(capsys.readouterr().err)
+        maps.append(read_transform("out/t.npz").map_points(points))
+    assert "Warning: mask.nii.gz: the mask lies on another grid than its" in told[0]
+    assert "another grid" not in told[1]
+    np.testing.assert_allclose(maps[0], maps[1], atol=1e-6)
 
 
 def test_masks_that_have_nothing_in_common(here, capsys):

@@ -78,6 +78,25 @@ def test_register_pads_smaller_images_to_the_models_shape(exported, pair):
     assert result.moved.shape == small.shape
 
 
+def test_masks_count_and_may_lie_on_grids_of_their_own(exported, pair):
+    fixed, moving = pair
+    inside = np.zeros(fixed.shape, bool)
+    inside[:14] = True
+    halves = np.diag([0.5, 0.5, 0.5, 1])
+    halves[:3, 3] = -0.25
+    finer = Image(np.kron(inside, np.ones((2, 2, 2), bool)), fixed.affine @ halves)
+    model = exported.load()
+    whole = dlir_tf.register(fixed, moving, model=model)
+    own = dlir_tf.register(
+        fixed, moving, model=model, fixed_mask=Image(inside, fixed.affine)
+    )
+    with pytest.warns(UserWarning, match="fixed_mask: the mask lies on another grid"):
+        other = dlir_tf.register(fixed, moving, model=model, fixed_mask=finer)
+    assert own.report.masks == other.report.masks == ("fixed_mask",)
+    assert own.report.similarity_after == other.report.similarity_after
+    assert own.report.similarity_after != whole.report.similarity_after
+
+
 def test_register_refuses_larger_images(exported, pair):
     large = image(1, (29, 21, 9))
     with pytest.raises(InputError, match=r"--shape 20,24,9"):

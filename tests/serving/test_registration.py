@@ -69,6 +69,23 @@ def test_the_transform_is_what_the_model_says(address, pair):
     assert result.seconds > 0
 
 
+def test_masks_count_and_may_lie_on_grids_of_their_own(known, pair):
+    fixed, _ = pair
+    inside = np.zeros(fixed.shape, bool)
+    inside[:8] = True
+    halves = np.diag([0.5, 0.5, 0.5, 1])
+    halves[:3, 3] = -0.25
+    finer = Image(np.kron(inside, np.ones((2, 2, 2), bool)), fixed.affine @ halves)
+    server = Server(known.grpc, "known")
+    whole = remotely(*pair, server=server)
+    own = remotely(*pair, server=server, fixed_mask=Image(inside, fixed.affine))
+    with pytest.warns(UserWarning, match="fixed_mask: the mask lies on another grid"):
+        other = remotely(*pair, server=server, fixed_mask=finer)
+    assert own.report.masks == other.report.masks == ("fixed_mask",)
+    assert own.report.similarity_after == other.report.similarity_after
+    assert own.report.similarity_after != whole.report.similarity_after
+
+
 def test_what_a_server_says_is_refined_here(known, pair):
     result = remotely(*pair, server=Server(known.grpc, "known"), refine=5)
     refinement = result.report.refinement
