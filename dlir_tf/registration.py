@@ -38,6 +38,8 @@ class Registration:
             `transform.resample` to move labels or further images at no cost.
         report: How it went, with a verdict.
         fill_value: What the moved image has where nothing of the moving image is.
+        beyond_initial: What was found from the initial alignment on: a point goes
+            through it first, and then through that, to where `transform` takes it.
     """
 
     moved: Image
@@ -45,6 +47,7 @@ class Registration:
     displacement: np.ndarray
     report: Report
     fill_value: float
+    beyond_initial: Transform
 
     @property
     def seconds(self) -> float:
@@ -181,7 +184,10 @@ def register(
         wrong_units=wrong_units(fixed, moving, config.intensity),
     )
     report = replace(report, seconds=time.perf_counter() - start)
-    return Registration(moved, transform, displacement, report, outside)
+    beyond = build_transform(
+        pair.without_initial(), selection.parameters, config, numerics.bspline
+    )
+    return Registration(moved, transform, displacement, report, outside, beyond)
 
 
 def chosen_config(model: Predictor | None, config: Config | None) -> Config:

@@ -101,6 +101,25 @@ initial_alignment_option = click.option(
 )
 
 
+def initial_transform_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the transform from which a registration goes on."""
+    given = click.option(
+        "--initial-transform",
+        multiple=True,
+        metavar="FILE|[FILE,1]",
+        help="Go on from this transform, in the place of an initial alignment. Can be "
+        "repeated, in the order of dlir-tf transform; [FILE,1] is an inverse. What is "
+        "written includes it.",
+    )
+    left_out = click.option(
+        "--without-initial",
+        is_flag=True,
+        help="Write with --transform and --inverse only what was found beyond "
+        "--initial-transform: a point goes through it first, and then through that.",
+    )
+    return given(left_out(command))
+
+
 class _FillValueType(click.ParamType[Any]):
     """A number, or the word auto."""
 

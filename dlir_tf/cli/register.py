@@ -11,10 +11,18 @@ from dlir_tf.cli.options import (
     fill_value_option,
     header_options,
     initial_alignment_option,
+    initial_transform_options,
     model_option,
 )
 from dlir_tf.cli.refinement import refinement_options
 from dlir_tf.cli.server import server_options
+
+# What the work takes together.
+_GROUPS = {
+    "masks": ("fixed_mask", "moving_mask"),
+    "headers": ("spacing_source", "orientation_source"),
+    "start": ("initial_transform", "initial_alignment", "without_initial"),
+}
 
 
 @click.command("register", cls=Command)
@@ -33,6 +41,7 @@ from dlir_tf.cli.server import server_options
 @refinement_options
 @server_options
 @initial_alignment_option
+@initial_transform_options
 @click.option(
     "--transform",
     type=FILE,
@@ -98,5 +107,8 @@ def command(**options: Any) -> None:
     """
     from dlir_tf.cli.work.register import run
 
-    masks = {name: options.pop(name) for name in ("fixed_mask", "moving_mask")}
-    run(**options, masks=masks)
+    grouped = {
+        group: {name: options.pop(name) for name in names}
+        for group, names in _GROUPS.items()
+    }
+    run(**(options | grouped))

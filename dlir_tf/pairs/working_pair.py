@@ -1,7 +1,7 @@
 """A pair on its working grid, as the model takes it, and the way back to the world."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,6 +97,14 @@ class WorkingPair:
             raise ValueError("from_world: the initial alignment must be affine")
         grid, initial = self.grid.affine, self.initial.affine_part
         return np.asarray(np.linalg.inv(initial @ grid) @ world @ grid)[:-1]
+
+    def without_initial(self) -> "WorkingPair":
+        """The same pair, as if the moving image had lain there in the first place.
+
+        Its `to_world` gives what was found beyond the initial alignment.
+        """
+        identity = Transform((Affine(np.eye(self.grid.ndim + 1)),))
+        return replace(self, initial=identity)
 
     @property
     def alignment(self) -> Transform:

@@ -81,12 +81,16 @@ class Outputs:
                 check_no_inverse(path)
         self._check_distinct(inputs)
 
-    def write(self, result: Registration, pair: LoadedPair) -> list[str]:
+    def write(
+        self, result: Registration, pair: LoadedPair, *, without_initial: bool = False
+    ) -> list[str]:
         """Writes all files together.
 
         Args:
             result: Of the registration.
             pair: That was registered; labels of its moving image are moved.
+            without_initial: Whether the transform and its inverse leave out what the
+                registration went on from.
 
         Returns:
             What is to be said about them: how exact they are, a line each.
@@ -112,7 +116,10 @@ class Outputs:
         if self.jacobian is not None:
             determinant = fixed.with_array(result.transform.jacobian_determinant(fixed))
             writers[self.jacobian] = partial(write_image, image=determinant)
-        writers |= self._transform_writers(result, pair, notes)
+        transform, moving = result.transform, pair.moving
+        if without_initial:  # its inverse comes from where the fixed image lies
+            transform, moving = result.beyond_initial, fixed
+        writers |= self._transform_writers(transform, fixed, moving, notes)
         if self.figure is not None:
             writers[self.figure] = _figure_writer(result, fixed, pair.moving)
         if self.report is not None:
@@ -121,26 +128,26 @@ class Outputs:
         return notes
 
     def _transform_writers(
-        self, result: Registration, pair: LoadedPair, notes: list[str]
+        self, transform: Transform, fixed: Image, moving: Image, notes: list[str]
     ) -> dict[Path, Writer]:
         writers: dict[Path, Writer] = {}
         if self.transform is not None:
             writers[self.transform] = partial(
                 _write_transform,
                 path=self.transform,
-                transform=result.transform,
-                grid=pair.fixed,
+                transform=transform,
+                grid=fixed,
                 notes=notes,
             )
         if self.inverse is not None:
-            inverse = result.transform.inverse()
-            points = points_with_values(inverse, pair.fixed.grid, pair.moving.grid)
+            inverse = transform.inverse()
+            points = points_with_values(inverse, fixed.grid, moving.grid)
             notes += filter(None, [report_inverse(inverse, points, str(self.inverse))])
             writers[self.inverse] = partial(
                 _write_transform,
                 path=self.inverse,
                 transform=inverse,
-                grid=pair.moving,
+                grid=moving,
                 notes=notes,
             )
         return writers

@@ -13,9 +13,9 @@ from dlir_tf.cli.server import chosen_server
 from dlir_tf.cli.work.outputs import Outputs
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
-from dlir_tf.config import Config, InitialAlignment
+from dlir_tf.cli.work.start import Start
+from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.images import OrientationSource, SpacingSource
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.loading import check_model
 from dlir_tf.pairs.loading import load_pair
@@ -32,12 +32,11 @@ def run(
     refine: int | None,
     preset: str | None,
     server: dict[str, Any],
-    initial_alignment: InitialAlignment | None,
+    start: dict[str, Any],
     labels: Path | None,
     masks: dict[str, Path | None],
     fill_value: FillValue | None,
-    spacing_source: SpacingSource,
-    orientation_source: OrientationSource,
+    headers: dict[str, Any],
     all_stages: bool,
     strict: bool,
     **written: Path,
@@ -45,23 +44,24 @@ def run(
     """Registers two images and writes what is asked for."""
     remote = chosen_server(server, local=("model", "preset", "initial_alignment"))
     outputs = Outputs(**written)
+    begun = Start(**start)
+    begun.check(outputs, remote)
     if (labels is None) != (outputs.moved_labels is None):
         raise InputError(
             "--labels and --moved-labels belong together: the first is read, the "
             "second is written"
         )
-    outputs.check(inputs=(fixed, moving, labels, *masks.values()))
+    outputs.check(inputs=(fixed, moving, labels, *masks.values(), *begun.files))
     config = chosen_preset(preset)
     if remote is None and config is None:
         check_model(model)
     place = f"{fixed} and {moving}"
     pair = load_pair(
         Pair(fixed, moving, place, moving_labels=labels, **masks),
-        spacing_source=spacing_source,
-        orientation_source=orientation_source,
+        **headers,
     )
     if remote is None:
-        find = _by_model(model, config, initial_alignment)
+        find = partial(_by_model(model, config), **begun.read(pair.fixed.ndim, _say))
     else:
         find = partial(register_remotely, server=remote)
     try:
@@ -80,31 +80,30 @@ def run(
         raise
     except InputError as error:  # it knows images, not their files
         raise error.within(place) from error
-    for note in outputs.write(result, pair):
-        click.echo(note, err=True)
+    for note in outputs.write(result, pair, without_initial=begun.without_initial):
+        _say(note)
     if fill_value in (None, "auto") and result.fill_value:
         _tell_of_surroundings(moving, result.fill_value)
     click.echo(outputs.moved)
     tell(result.report, strict=strict)
 
 
-def _by_model(
-    path: Path, config: Config | None, initial_alignment: InitialAlignment | None
-) -> Callable[..., Registration]:
+def _by_model(path: Path, config: Config | None) -> Callable[..., Registration]:
     """By a model, or by a config instead of it."""
     if config is None:
         model = load_quietly(path)
     else:
         load_keras()
         model = None
-    return partial(
-        register, model=model, config=config, initial_alignment=initial_alignment
-    )
+    return partial(register, model=model, config=config)
 
 
 def _tell_of_surroundings(moving: Path, value: float) -> None:
-    click.echo(
+    _say(
         f"{moving}: what comes from outside it is {value:g}, by its own background "
-        "(--fill-value chooses another value)",
-        err=True,
+        "(--fill-value chooses another value)"
     )
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
