@@ -14,6 +14,7 @@ from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
 from dlir_tf.numerics import Numerics
 from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.rigidity import exact_matrix
 from dlir_tf.pairs.size import check_work
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality import RefinementOutcome, Report
@@ -294,4 +295,5 @@ def build_transform(
         (points, spline.stage.cell_spacing)
         for spline, points in reversed(parameters.splines(config))
     ]
-    return pair.to_world(parameters.matrix, splines, bspline)
+    matrix = exact_matrix(parameters.matrix, pair.grid, config)
+    return pair.to_world(matrix, splines, bspline)

@@ -18,4 +18,6 @@ from dlir_tf.config.stages import AffineStage as AffineStage
 from dlir_tf.config.stages import BSplineStage as BSplineStage
 from dlir_tf.config.stages import LinearStage as LinearStage
 from dlir_tf.config.stages import NamedStage as NamedStage
+from dlir_tf.config.stages import RigidStage as RigidStage
+from dlir_tf.config.stages import SimilarityStage as SimilarityStage
 from dlir_tf.config.stages import Stage as Stage

@@ -13,6 +13,7 @@ from dlir_tf.config.stages import (
     BSplineStage,
     Flag,
     Frozen,
+    Kept,
     LinearStage,
     NamedStage,
     Number,
@@ -147,6 +148,12 @@ class Config(Frozen):
             key=lambda one: one.stage.num_parameters[self.ndim],
             default=None,
         )
+
+    @property
+    def keeps(self) -> Kept | None:
+        """What the matrix of all linear stages leaves as it is in the world."""
+        freest = self.freest_linear_stage
+        return None if freest is None else freest.stage.keeps
 
     @property
     def deformable_stages(self) -> tuple[NamedStage[BSplineStage], ...]:

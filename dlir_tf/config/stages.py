@@ -23,6 +23,7 @@ Positive = Annotated[float, Field(strict=True, gt=0)]
 Weight = Annotated[float, Field(strict=True, ge=0)]
 PositiveInt = Annotated[int, Field(strict=True, gt=0)]
 PerAxis = tuple[PositiveInt, ...]
+Kept = Literal["lengths", "angles"]
 Filters = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]
 
 
@@ -94,6 +95,8 @@ class LinearStage(_Stage):
     cell_key = "feature_spacing"
     # How many numbers a matrix is made of, by rank.
     num_parameters: ClassVar[Mapping[int, int]]
+    # What of the world its matrix leaves as it is, beside straight lines.
+    keeps: ClassVar[Kept | None] = None
 
     feature_spacing: PerAxis
     pooling_mode: Literal["average", "centroid"] = "centroid"
@@ -102,6 +105,26 @@ class LinearStage(_Stage):
     def parameters_name(self, number: int) -> str:
         """What a model calls the matrix, which all linear stages have a part in."""
         return MATRIX
+
+
+class RigidStage(LinearStage):
+    """Translation and rotation."""
+
+    num_parameters = {2: 3, 3: 6}
+    keeps = "lengths"
+
+    transform: Literal["rigid"]
+    max_rotation_degrees: Annotated[Positive, Field(le=180)] = 45.0
+
+
+class SimilarityStage(LinearStage):
+    """Translation, rotation and one scale for all directions."""
+
+    num_parameters = {2: 4, 3: 7}
+    keeps = "angles"
+
+    transform: Literal["similarity"]
+    max_rotation_degrees: Annotated[Positive, Field(le=180)] = 45.0
 
 
 class AffineStage(LinearStage):
@@ -139,7 +162,7 @@ class BSplineStage(_Stage):
         return lattice_shape(size, self.control_point_spacing)
 
 
-_Kind = AffineStage | BSplineStage
+_Kind = RigidStage | SimilarityStage | AffineStage | BSplineStage
 Stage = Annotated[_Kind, Field(discriminator="transform")]
 KINDS: tuple[type[_Kind], ...] = get_args(_Kind)
 # What `transform` may be.

@@ -14,7 +14,7 @@ PLANE = np.ix_([0, 1, 3], [0, 1, 3])  # a 4x4 matrix without its third axis
 MARGIN = 1e-6
 # Of the box that unit vectors along the axes span; 1 if they are perpendicular.
 SMALLEST_VOLUME = 1e-6
-_LARGEST_SHEAR = 1e-4  # ITK reads no image whose axes are less perpendicular
+LARGEST_SHEAR = 1e-4  # ITK reads no image whose axes are less perpendicular
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +220,7 @@ def is_invertible(affine: np.ndarray, smallest_volume: float = SMALLEST_VOLUME) 
 def is_sheared(affine: np.ndarray) -> bool:
     """Whether axes aren't perpendicular, by more than ITK lets pass."""
     axes = affine[:-1, :-1] / column_norms(affine)
-    return not np.allclose(axes.T @ axes, np.eye(len(axes)), atol=_LARGEST_SHEAR)
+    return not np.allclose(axes.T @ axes, np.eye(len(axes)), atol=LARGEST_SHEAR)
 
 
 def in_space(matrix: np.ndarray) -> np.ndarray:

@@ -78,15 +78,8 @@ class AffineMatrix(keras.layers.Layer):
     def call(self, parameters: Tensor, spacing: Tensor, reference: Tensor) -> Tensor:
         ndim = len(reference.shape) - 2
         self._check(parameters, ndim)
-        size = ops.cast(ops.stack(list(ops.shape(reference)[1:-1])), "float32")
         linear = self._linear_part(parameters, ndim)
-        shift_mm = parameters[:, :ndim] * size * spacing / 2.0
-        # In mm about the centre c: y = M (x - c) + shift + c, then back to voxels.
-        centre = (size - 1.0) / 2.0
-        matrix = linear * spacing[:, None, :] / spacing[:, :, None]
-        moved_centre = ops.sum(matrix * centre, axis=-1)
-        translation = shift_mm / spacing + centre - moved_centre
-        return ops.concatenate([matrix, translation[..., None]], axis=-1)
+        return about_centre(linear, parameters[:, :ndim], spacing, reference)
 
     def compute_output_shape(
         self, parameters_shape: Any, spacing_shape: Any, reference_shape: Any
@@ -112,10 +105,33 @@ class AffineMatrix(keras.layers.Layer):
         num_angles = 1 if ndim == 2 else 3
         bounds = np.cumsum([ndim, num_angles, ndim])
         _, angles, scales, shears = ops.split(parameters, list(bounds), axis=-1)
-        rotation = _rotation(self.max_rotation * ops.tanh(angles), ndim)
+        rotation = rotation_part(self.max_rotation * ops.tanh(angles), ndim)
         shear = _shear(self.max_shear * ops.tanh(shears), ndim)
         scale = 1.0 + MAX_SCALE_CHANGE * ops.tanh(scales)
         return ops.matmul(rotation, shear) * scale[:, None, :]
+
+
+def about_centre(
+    linear: Tensor, shift: Tensor, spacing: Tensor, reference: Tensor
+) -> Tensor:
+    """The voxel-to-voxel matrix of a linear map that acts in mm about a grid's centre.
+
+    Args:
+        linear: `(batch, ndim, ndim)`, in mm along the axes of the grid.
+        shift: `(batch, ndim)`, in units of the grid's half extent.
+        spacing: `(batch, ndim)`, voxel size in mm.
+        reference: `(batch, *size, channels)`; only its size counts.
+
+    Returns:
+        `(batch, ndim, ndim + 1)`.
+    """
+    size = ops.cast(ops.stack(list(ops.shape(reference)[1:-1])), "float32")
+    # About the centre c: y = M (x - c) + shift + c, then back to voxels.
+    centre = (size - 1.0) / 2.0
+    matrix = linear * spacing[:, None, :] / spacing[:, :, None]
+    moved_centre = ops.sum(matrix * centre, axis=-1)
+    translation = shift * size / 2.0 + centre - moved_centre
+    return ops.concatenate([matrix, translation[..., None]], axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="dlir_tf")
@@ -170,8 +186,16 @@ def _matrix_from_rows(rows: list[list[Tensor]]) -> Tensor:
     return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _rotation(angles: Tensor, ndim: int) -> Tensor:
-    """Rotation matrices `(batch, ndim, ndim)`; in 3-d about axis 0, then 1, then 2."""
+def rotation_part(angles: Tensor, ndim: int) -> Tensor:
+    """Makes rotation matrices; in 3-d about axis 0, then 1, then 2.
+
+    Args:
+        angles: `(batch, 1)` in 2-d, `(batch, 3)` in 3-d; in radians.
+        ndim: 2 or 3.
+
+    Returns:
+        `(batch, ndim, ndim)`.
+    """
     cos, sin = ops.cos(angles), ops.sin(angles)
     zero, one = ops.zeros_like(cos[:, 0]), ops.ones_like(cos[:, 0])
 

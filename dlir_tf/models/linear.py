@@ -6,8 +6,17 @@ from typing import Any
 
 import keras
 
-from dlir_tf.config import AffineStage, LinearStage
+from dlir_tf.config import AffineStage, LinearStage, RigidStage, SimilarityStage
 from dlir_tf.layers.affine import AffineMatrix
+from dlir_tf.layers.rigid import RigidMatrix, SimilarityMatrix
+
+
+def _rigid(stage: RigidStage) -> keras.layers.Layer:
+    return RigidMatrix(radians(stage.max_rotation_degrees))
+
+
+def _similarity(stage: SimilarityStage) -> keras.layers.Layer:
+    return SimilarityMatrix(radians(stage.max_rotation_degrees))
 
 
 def _affine(stage: AffineStage) -> keras.layers.Layer:
@@ -16,7 +25,9 @@ def _affine(stage: AffineStage) -> keras.layers.Layer:
 
 # One for each kind of linear stage.
 _LAYERS: dict[type[LinearStage], Callable[[Any], keras.layers.Layer]] = {
-    AffineStage: _affine
+    RigidStage: _rigid,
+    SimilarityStage: _similarity,
+    AffineStage: _affine,
 }
 
 

@@ -9,6 +9,7 @@ from dlir_tf.images import Grid, Image, mask_on_image
 from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.pairs.alignment import initial_alignment
 from dlir_tf.pairs.placement import Placement, to_working_grid
+from dlir_tf.pairs.rigidity import with_perpendicular_axes
 from dlir_tf.pairs.size import check_cover, check_detail
 from dlir_tf.pairs.slices import slice_plane
 from dlir_tf.pairs.working_grid import working_axes, working_grid
@@ -63,7 +64,8 @@ def prepare_pair(
     _check_ranks(fixed, moving, config.ndim)
     if initial_transform is not None:
         _check_start(initial_transform, config.ndim, in_slices=plane is not None)
-    grid = working_grid(fixed.grid, config.spacing, config.multiple, config.axes, shape)
+    whole = with_perpendicular_axes(fixed.grid) if config.keeps else fixed.grid
+    grid = working_grid(whole, config.spacing, config.multiple, config.axes, shape)
     _check_detail(fixed.grid, grid, config.axes)
     padding = in_threads(padding_voxels, (fixed, moving))
     fixed, moving = in_threads(

@@ -9,6 +9,7 @@ from dlir_tf.config import MATRIX, BSplineStage, Config
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.numerics import UNCOMPILED, Numerics
+from dlir_tf.pairs.rigidity import exact_matrix
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality.comparison import Candidate, Comparison, Judgement
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
@@ -120,7 +121,8 @@ def select_stages(
     kind = config.similarity.kind
     state, best = before, before.similarity
     stages: list[StageOutcome] = []
-    steps = list(_steps(parameters, config))
+    matrix = exact_matrix(parameters.matrix, pair.grid, config)
+    steps = list(_steps(replace(parameters, matrix=matrix), config))
     for step in steps:
         candidate = step.extend(comparison, chosen)
         whole = candidate if whole is chosen else step.extend(comparison, whole)

@@ -17,6 +17,7 @@ from dlir_tf.refinement.drift import leads_apart
 from dlir_tf.refinement.graphs import GraphObjective
 from dlir_tf.refinement.objectives import MatrixObjective, SplineObjective, loss_of
 from dlir_tf.refinement.phases import Phase, plan_phases
+from dlir_tf.refinement.settling import settle
 from dlir_tf.refinement.standing import Standing
 
 # A gain that rounding alone may bring.
@@ -132,6 +133,8 @@ def _improve(
             standing.deformation,
         )
         best, taken = descend(matrix, matrix.start, config, phase, on_progress, 0.0)
+        best, further = settle(matrix, best, phase.steps - taken)
+        taken += further
         found = matrix.matrix(best)
         if np.any(best) and not leads_apart(found, first.matrix, pair.mask):
             standing = standing.with_matrix(found)

@@ -26,6 +26,7 @@ from dlir_tf.config import (
 )
 from dlir_tf.errors import InputError
 
+WRONG_KIND = "must be rigid, similarity, affine or bspline. Received: "
 AFFINE = {"transform": "affine", "downsample": 2, "feature_spacing": 16}
 COARSE = {
     "transform": "bspline",
@@ -170,7 +171,7 @@ def test_exponents_without_a_point_are_numbers():
         ("stages", [], "must have at least 1. Received: []"),
         ("stages", 3, "must be a list. Received: 3"),
         ("stages[1]", 3, "must be a mapping. Received: 3"),
-        ("stages[1].transform", "rigid", "must be affine or bspline. Received: rigid"),
+        ("stages[1].transform", "rigit", WRONG_KIND + "rigit"),
         ("stages[2].downsample", [1, 1], "needs 3 values, one per axis"),
         ("stages[0].feature_spacing", [8], "needs 3 values, one per axis"),
         (
@@ -253,11 +254,19 @@ def test_intensity_limits_must_make_sense(intensity, expected):
     assert message == f"model.yaml, intensity: {expected}"
 
 
-def test_affine_stages_come_first():
-    message = _message(_changed("stages", [COARSE, AFFINE]))
+@pytest.mark.parametrize("kind", ["rigid", "similarity", "affine"])
+def test_linear_stages_come_first(kind):
+    linear = AFFINE | {"transform": kind}
+    message = _message(_changed("stages", [COARSE, linear]))
     assert message == (
-        "model.yaml, stages[1]: affine stages come before all bspline stages"
+        f"model.yaml, stages[1]: {kind} stages come before all bspline stages"
     )
+
+
+def test_shears_are_no_setting_of_a_rigid_stage():
+    rigid = AFFINE | {"transform": "rigid", "max_shear": 0.1}
+    message = _message(_changed("stages", [rigid]))
+    assert message.startswith("model.yaml, stages[0].max_shear: unknown key")
 
 
 @pytest.mark.parametrize("num_between", [0, 1])
@@ -336,9 +345,7 @@ def test_everything_that_does_not_fit_together_is_named():
 
 def test_stage_without_transform_is_one_problem():
     message = _message("ndim: 3\nspacing: 1\nstages: [{downsample: 1}]\n")
-    assert message == (
-        "model.yaml, stages[0].transform: must be affine or bspline. Received: nothing"
-    )
+    assert message == f"model.yaml, stages[0].transform: {WRONG_KIND}nothing"
 
 
 @pytest.mark.parametrize(

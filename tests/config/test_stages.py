@@ -62,6 +62,14 @@ def test_the_freest_linear_stage_is_that_of_most_numbers(shifts_first):
     assert _config(SPLINE).freest_linear_stage is None
 
 
+def test_what_all_linear_stages_keep_is_what_the_freest_keeps():
+    rigid, similar = (AFFINE | {"transform": kind} for kind in ("rigid", "similarity"))
+    assert _config(rigid, rigid, SPLINE).keeps == "lengths"
+    assert _config(similar, rigid).keeps == "angles"
+    assert _config(rigid, AFFINE).keeps is None
+    assert _config(SPLINE).keeps is None
+
+
 def test_every_kind_of_stage_has_a_name_of_its_own():
     assert {"affine", "bspline"} <= set(TRANSFORMS)
     assert len(set(TRANSFORMS)) == len(KINDS)

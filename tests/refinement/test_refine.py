@@ -65,6 +65,28 @@ def test_a_known_affine_transform_is_found(ndim):
     assert np.mean(errors(case, result.parameters)) < 0.2
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize(("kind", "scale"), [("rigid", 1.0), ("similarity", 1.08)])
+def test_a_known_rigid_motion_is_found_and_none_but_one(kind, scale, ndim):
+    """In images that are squeezed a little, too, which it must not follow."""
+    turn = np.eye(3)
+    turn[:2, :2] = [[np.cos(0.15), -np.sin(0.15)], [np.sin(0.15), np.cos(0.15)]]
+    matrix, shift = scale * turn[:ndim, :ndim], np.array([9.0, -9.0, 2.0])[:ndim]
+    config = make_config(ndim, [AFFINE | {"transform": kind, "downsample": 1}])
+    case = moved_by(lambda x: x @ matrix.T + shift, ndim, config, organ)
+    result = refine(case.pair, config, 200)
+    assert np.mean(errors(case, result.parameters)) < {2: 0.03, 3: 0.15}[ndim]
+    squeezed = matrix @ np.diag([1.05, 0.95, 1.0][:ndim])
+    case = moved_by(lambda x: x @ squeezed.T + shift, ndim, config, organ)
+    found = build_transform(
+        case.pair, refine(case.pair, config, 200).parameters, config
+    )
+    linear = found.affine_part[:-1, :-1]
+    size = np.abs(np.linalg.det(linear)) ** (1 / ndim)
+    np.testing.assert_allclose(linear.T @ linear, size**2 * np.eye(ndim), atol=1e-12)
+    assert abs(size - 1) < 1e-12 if kind == "rigid" else 1.03 < size < 1.13
+
+
 def test_refinement_goes_on_from_what_a_model_found(known):
     case = known[2]
     coarse = refine(case.pair, case.config, 8)

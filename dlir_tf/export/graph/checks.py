@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from dlir_tf.images.grid import LARGEST_SHEAR
+
 Tensor = Any
 
 
@@ -90,5 +92,27 @@ def affine_check(affine: Tensor, name: str, pair: Tensor) -> Any:
         & tf.reduce_all(tf.equal(affine[-1], last_row)),
         f"{name}: must be a voxel-to-world matrix (mm) of finite numbers that can be "
         f"inverted, with the last row {' '.join(['0'] * (size - 1))} 1",
+        pair,
+    )
+
+
+def perpendicular_check(affine: Tensor, name: str, pair: Tensor) -> Any:
+    """Asserts that axes are perpendicular, for models that keep lengths or angles.
+
+    Args:
+        affine: `(ndim + 1, ndim + 1)`, float64.
+        name: Of the input.
+        pair: The number of the pair.
+    """
+    linear = affine[:-1, :-1]
+    axes = linear / tf.norm(linear, axis=0)
+    stray = tf.matmul(axes, axes, transpose_a=True) - tf.eye(
+        axes.shape[-1], dtype=tf.float64
+    )
+    return require(
+        tf.reduce_all(tf.abs(stray) <= LARGEST_SHEAR),
+        f"{name}: must have axes that are perpendicular, because rigid and similarity "
+        "stages turn its grid; resample an image of a tilted gantry first, or let "
+        "dlir-tf register it",
         pair,
     )

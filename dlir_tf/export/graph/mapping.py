@@ -7,6 +7,7 @@ import tensorflow as tf
 from dlir_tf.config import Config
 from dlir_tf.export.graph.blocks import Block
 from dlir_tf.export.graph.grid import homogeneous
+from dlir_tf.export.graph.rigidity import nearest_rigid
 from dlir_tf.export.graph.splines import (
     Spline,
     at_points,
@@ -64,8 +65,13 @@ def build_mapping(
     )
     matrix = tf.cast(parameters.matrix, tf.float64)
     matrix = homogeneous(matrix[:, :-1], matrix[:, -1])
-    in_voxels = tf.linalg.inv(to_working) @ matrix @ to_working
     in_world = pair.grid.affine @ matrix @ tf.linalg.inv(pair.grid.affine)
+    if config.keeps is not None:
+        middle = tf.cast(pair.grid.shape - 1, tf.float64) / 2
+        centre = tf.linalg.matvec(pair.grid.affine[:-1, :-1], middle)
+        centre += pair.grid.affine[:-1, -1]
+        in_world = nearest_rigid(in_world, centre, scaled=config.keeps == "angles")
+    in_voxels = tf.linalg.inv(fixed_affine) @ in_world @ fixed_affine
     world_affine = pair.initial @ in_world
     return Mapping(
         splines=splines,

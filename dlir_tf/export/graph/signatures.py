@@ -8,7 +8,13 @@ import tensorflow as tf
 
 from dlir_tf.config import MATRIX, Config
 from dlir_tf.export.graph.blocks import Block, over_blocks
-from dlir_tf.export.graph.checks import affine_check, require, shape_checks, voxel_check
+from dlir_tf.export.graph.checks import (
+    affine_check,
+    perpendicular_check,
+    require,
+    shape_checks,
+    voxel_check,
+)
 from dlir_tf.export.graph.grid import working_grid
 from dlir_tf.export.graph.mapping import (
     Mapping,
@@ -147,6 +153,8 @@ class PairFunctions:
             ],
             *[voxel_check(inputs[name], name, number) for name in ("fixed", "moving")],
         ]
+        if config.keeps is not None:
+            checks.append(perpendicular_check(given[0], "fixed_affine", number))
         # Nothing else sees the inputs before the checks passed.
         with tf.control_dependencies(checks):
             affines = tf.identity(given[0]), tf.identity(given[1])

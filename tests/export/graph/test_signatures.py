@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from random_models import spline
+from random_models import affine, spline
 
 from dlir_tf.compute.compilation import without_islands
 from dlir_tf.export.comparison import compare, expected_outputs
@@ -79,6 +79,44 @@ def test_axes_in_another_order(thick, thick_model):
 def test_slices(flat, flat_model):
     for batch in trial_batches(2):
         assert_like_register(flat, batch, flat_model)
+
+
+@pytest.mark.parametrize("kind", ["rigid", "similarity"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_what_keeps_lengths_or_angles_does_so_in_the_world(
+    make_random_model, kind, ndim
+):
+    """Like `register`, as far as single precision goes."""
+    steps = [4, 2, 1][:ndim]
+    stage = affine(steps, transform=kind, max_rotation_degrees=12.0)
+    spacing = [2.0, None, None][:ndim]
+    model = make_random_model(ndim=ndim, spacing=spacing, stages=[stage, stage])
+    signatures = signatures_of(model)
+    batch = trial_batches(ndim)[0]
+    outputs = call(signatures["serving_default"], batch)
+    for index, pair in enumerate(batch):
+        found = call(signatures["parameters"], [pair])["affine"][0]
+        linear = found[:-1, :-1].astype(float)
+        assert np.abs(linear - np.eye(ndim)).max() > 0.01
+        size = np.abs(np.linalg.det(linear)) ** (1 / ndim)
+        np.testing.assert_allclose(linear.T @ linear, size**2 * np.eye(ndim), atol=1e-6)
+        assert (abs(size - 1) < 1e-6) == (kind == "rigid")
+        expected, transform = expected_outputs(pair, model)
+        matrix = transform.affine_part[:-1, :-1]
+        np.testing.assert_allclose(linear, matrix, atol=1e-6)
+        apart = np.abs(outputs["displacement"][index] - expected["displacement"])
+        assert apart.max() < LIMITS["displacement_mm"]
+
+
+def test_axes_that_are_not_perpendicular_cant_be_turned(make_random_model):
+    stage = affine([4, 2], transform="rigid")
+    signatures = signatures_of(make_random_model(ndim=2, spacing=2.0, stages=[stage]))
+    pair = trial_batches(2)[0][0]
+    inputs = inputs_of([pair])
+    tilted = inputs["fixed_affine"].copy()
+    tilted[0, :2, 1] += 0.1 * tilted[0, :2, 0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must have axes that are"):
+        call(signatures["parameters"], [pair], fixed_affine=tilted)
 
 
 def test_xla_compiles_what_the_plain_graph_spells_out(flat, flat_model):
