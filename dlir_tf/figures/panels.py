@@ -37,7 +37,8 @@ def registration_figure(
     """Saves a PNG: the images, their differences before and after, the grid.
 
     Each image is scaled to its own window (percentiles 0.5 and 99.5; `moved`
-    takes that of `moving`), so the differences are fractions of that window.
+    takes that of `moving`), so the differences are fractions of that window. NaN is
+    drawn black.
 
     Args:
         path: The PNG to write; it appears complete or not at all.
@@ -116,13 +117,14 @@ def _panels(view: View, title: str | None) -> tuple[Figure, list[Axes]]:
 
 
 def _window(array: Array) -> tuple[float, float]:
-    low, high = np.percentile(array, (0.5, 99.5))
+    low, high = np.nanpercentile(array, (0.5, 99.5))
     return float(low), float(high if high > low else low + 1.0)
 
 
 def _scaled(array: Array, window: tuple[float, float]) -> Array:
     low, high = window
-    return np.clip((array.astype(np.float64) - low) / (high - low), 0.0, 1.0)
+    scaled = (array.astype(np.float64) - low) / (high - low)
+    return np.clip(np.nan_to_num(scaled, nan=0.0), 0.0, 1.0)
 
 
 def _chequerboard(first: Array, second: Array) -> Array:

@@ -3,6 +3,7 @@
 0 is black in most images, but water in a CT, and mid-grey in an image that was scaled
 to mean 0. So the value is chosen by the image itself (`"auto"`):
 
+- an image with voxels that have no value (NaN) has none outside either;
 - a CT whose padding is known (see `dlir_tf.images.padding`) goes on with that;
 - another image that is padded, or stands before an even background, goes on like that:
   if one value makes up half of the voxels on the two faces across an axis, it is that

@@ -41,10 +41,12 @@ class Contents:
 
 
 def check_numbers(path: Path, contents: Contents) -> None:
-    """Refuses colours, vectors, complex and non-finite voxels.
+    """Refuses colours, vectors, complex and infinite voxels.
+
+    NaN is a voxel without a value; not all may be.
 
     Raises:
-        InputError: If it isn't one finite real number a voxel.
+        InputError: If it isn't one real number a voxel.
     """
     array = contents.array
     if array.dtype.kind not in "iuf" or contents.num_components > 1:
@@ -55,7 +57,19 @@ def check_numbers(path: Path, contents: Contents) -> None:
             f"{path}: voxels must be grey values or labels, but are {kind}; convert "
             "the file to one real number a voxel"
         )
-    check_finite(path, array)
+    if array.dtype.kind != "f":
+        return
+    if np.isinf(array).any():
+        raise InputError(
+            f"{path}: no voxel may be infinite, but {np.count_nonzero(np.isinf(array))}"
+            " are; replace them by a background value, or by NaN for those that have "
+            "none"
+        )
+    if array.size and np.isnan(array).all():
+        raise InputError(
+            f"{path}: every voxel is NaN, so there is nothing in it; check that this "
+            "is the image that was meant"
+        )
 
 
 def check_finite(path: Path, array: np.ndarray) -> None:

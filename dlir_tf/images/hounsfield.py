@@ -7,6 +7,8 @@ or of water each.
 
 import numpy as np
 
+from dlir_tf.images.missing import limits_of
+
 AIR, WATER = -1000.0, 0.0
 # What scanners and programs write where there's no more to be said than "outside".
 USUAL_PADDING = -1024.0
@@ -29,10 +31,14 @@ def is_ct(array: np.ndarray) -> bool:
     """
     if array.dtype.kind not in "iuf" or not array.size:
         return False
-    if not _LOWEST <= array.min() <= _HIGHEST_OF_AIR:
+    low, _ = limits_of(array)
+    if not _LOWEST <= low <= _HIGHEST_OF_AIR:
         return False
     flat = array.ravel()
     some = flat[:: max(1, flat.size // _MOST_VOXELS)].astype(np.float64)
+    some = some[~np.isnan(some)]
+    if not some.size:
+        return False
     return all(
         bool(np.mean(np.abs(some - value) <= _NEAR) >= _LEAST_SHARE)
         for value in (AIR, WATER)

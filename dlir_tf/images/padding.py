@@ -1,7 +1,8 @@
-"""Which voxels of a CT are padding: outside what the scanner has seen.
+"""Which voxels of an image are padding: outside what the scanner has seen.
 
-A CT is stored as a box, but what it shows is round, or less than the box once it was
-resampled. The rest holds a value of its own, which is no density:
+NaN is padding in every image. A CT is stored as a box, but what it shows is round, or
+less than the box once it was resampled. The rest holds a value of its own, which is no
+density:
 
 - below all densities (-2048, -3024, -2000): the smallest value, if it's below -1100 and
   makes up a thousandth of the image. Where interpolation has mixed it with others, what
@@ -10,9 +11,10 @@ resampled. The rest holds a value of its own, which is no density:
   fills the corners of all slices, and what is left of them is a part of a disc, as the
   field of view of a scanner is.
 
-Other images have no padding that could be told from what they show.
+Other images have no other padding that could be told from what they show.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +22,7 @@ from scipy import ndimage
 
 from dlir_tf.images.hounsfield import USUAL_PADDING, is_ct
 from dlir_tf.images.image import Image
+from dlir_tf.images.missing import limits_of, missing_voxels
 
 # Noise of air in sharp images ends above.
 _BELOW_ALL_DENSITIES = -1100.0
@@ -47,10 +50,10 @@ class Padding:
 
 
 def find_padding(image: Image) -> Padding | None:
-    """Finds the padding of a CT by the rules of this module; `None` without any.
+    """Finds the padding by the rules of this module; `None` without any.
 
     Args:
-        image: Any image; only a CT has padding.
+        image: Any image; only a CT has padding that is a number.
 
     Example:
 
@@ -59,10 +62,18 @@ def find_padding(image: Image) -> Padding | None:
     array([[ True, False],
            [False, False]])
     """
+    known, missing = _padding_of_ct(image), missing_voxels(image.array)
+    if missing is None:
+        return known
+    voxels = missing if known is None else missing | known.voxels
+    return Padding(math.nan, voxels)
+
+
+def _padding_of_ct(image: Image) -> Padding | None:
     array = image.array
     if not is_ct(array):
         return None
-    value = float(array.min())
+    value = float(limits_of(array)[0])
     if value >= _BELOW_ALL_DENSITIES:
         voxels = _around_field_of_view(image, value)
         return None if voxels is None else Padding(value, voxels)

@@ -17,6 +17,7 @@ from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import load_with_itk
 from dlir_tf.images.label_images import is_whole
+from dlir_tf.images.missing import limits_of, missing_voxels
 from dlir_tf.images.nibabel_files import load_with_nibabel
 from dlir_tf.images.orientation import OrientationSource, orient
 
@@ -31,6 +32,9 @@ def read_image(
 
     NIfTI, MetaImage (`.mha`, `.mhd`), NRRD (`.nrrd`, `.nhdr`), Analyze, MGH and what
     else nibabel reads; or a folder with the files of one DICOM series.
+
+    NaN is a voxel without a value: it counts like one outside of a mask, and stays NaN
+    in what is moved.
 
     The dtype of the file is kept, except where it states a slope or an intercept:
     then the values are float32 (of DICOM, where they aren't integers). Units of
@@ -49,15 +53,16 @@ def read_image(
 
     Raises:
         InputError: If the file can't be read completely, or can't be registered:
-            colours, time, vectors, a singular affine, NaN or infinite voxels, the
-            same value everywhere.
+            colours, time, vectors, a singular affine, infinite voxels, the same
+            value everywhere.
     """
     image = _read(Path(path), spacing_source, orientation_source)
-    low, high = image.array.min(), image.array.max()
+    low, high = limits_of(image.array)
     if low == high:
+        others = " or NaN" * (missing_voxels(image.array) is not None)
         raise InputError(
-            f"{path}: every voxel is {low}, so there is nothing to register; check "
-            "that this is the image that was meant"
+            f"{path}: every voxel is {low}{others}, so there is nothing to register; "
+            "check that this is the image that was meant"
         )
     return image
 

@@ -6,6 +6,7 @@ from dlir_tf.compute.threads import in_threads
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image, mask_on_image
+from dlir_tf.images.missing import missing_voxels
 from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.pairs.alignment import initial_alignment
 from dlir_tf.pairs.placement import Placement, to_working_grid
@@ -32,9 +33,9 @@ def prepare_pair(
 ) -> WorkingPair:
     """Brings a pair to its working grid.
 
-    Padding of a CT (see `dlir_tf.images.padding`) counts neither in the intensities'
-    percentiles nor in the similarity: that of the fixed image is out of the pair's
-    mask, and that of the moving image out of its moving mask.
+    Padding (NaN, and that of a CT: see `dlir_tf.images.padding`) counts neither in
+    the intensities' percentiles nor in the similarity: that of the fixed image is out
+    of the pair's mask, and that of the moving image out of its moving mask.
 
     Args:
         fixed: Any grid, spacing and orientation.
@@ -112,7 +113,7 @@ def scale_intensities(
     name: str,
     padding: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Clips and scales intensities to [0, 1], float32.
+    """Clips and scales intensities to [0, 1], float32; NaN becomes 0.
 
     Args:
         array: Of an image.
@@ -122,12 +123,20 @@ def scale_intensities(
             the others.
 
     Raises:
-        InputError: If the image is constant within the clipping limits.
+        InputError: If the image is constant within the clipping limits, infinite, or
+            nothing but padding.
     """
-    if not np.isfinite(array).all():
+    if np.isinf(array).any():
         raise InputError(
-            f"the {name} image has NaN or infinite voxels; replace them by a "
-            "background value"
+            f"the {name} image has infinite voxels; replace them by a background "
+            "value, or by NaN"
+        )
+    if padding is None:
+        padding = missing_voxels(array)
+    if padding is not None and padding.all():
+        raise InputError(
+            f"the {name} image has no voxel with a value that isn't padding; check "
+            "that this is the image that was meant"
         )
     limits = _limits(array, padding)
     low, high = limits
@@ -150,7 +159,8 @@ def scale_intensities(
             + " and units (hounsfield: true)"
             * bool(intensity.hounsfield)
         )
-    return ((clipped - low) / (high - low)).astype(np.float32)
+    scaled = ((clipped - low) / (high - low)).astype(np.float32)
+    return np.nan_to_num(scaled, copy=False, nan=0.0)
 
 
 def _limits(array: np.ndarray, padding: np.ndarray | None) -> tuple[float, float]:

@@ -7,6 +7,7 @@ registered; but what counts in them is squeezed into a few grey values.
 from dlir_tf.config import Intensity
 from dlir_tf.images import Image
 from dlir_tf.images.hounsfield import is_ct
+from dlir_tf.images.missing import limits_of
 
 # Lungs and air are below, fat and all else above.
 _LOWEST_WITHOUT_AIR = -200.0
@@ -34,7 +35,7 @@ def wrong_units(fixed: Image, moving: Image, intensity: Intensity) -> tuple[str,
         return ()
     found = []
     for name, image in (("fixed", fixed), ("moving", moving)):
-        low, high = float(image.array.min()), float(image.array.max())
+        low, high = map(float, limits_of(image.array))
         reaches = f"its values go from {low:g} to {high:g}"
         if intensity.hounsfield and low > _LOWEST_WITHOUT_AIR:
             found.append(

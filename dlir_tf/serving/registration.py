@@ -3,8 +3,10 @@
 import time
 from dataclasses import replace
 
+from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue
+from dlir_tf.images.missing import missing_voxels
 from dlir_tf.pairs.slices import in_plane
 from dlir_tf.registration import OnProgress, Registration, register
 from dlir_tf.serving.answer import ServedModel
@@ -43,10 +45,17 @@ def register_remotely(
         on_progress: As for `dlir_tf.register`.
 
     Raises:
-        InputError: As `dlir_tf.register` does.
+        InputError: As `dlir_tf.register` does, or if voxels are NaN.
         ServerError: If the server can't be reached, or doesn't have such a model.
     """
     start = time.perf_counter()
+    for name, image in (("fixed", fixed), ("moving", moving)):
+        if missing_voxels(image.array) is not None:
+            raise InputError(
+                f"the {name} image has NaN voxels, which a server doesn't know as "
+                "outside; register by the model itself, or replace them by a "
+                "background value"
+            )
     answer = server.ask(*in_plane(fixed, moving, server.ndim))
     result = register(
         fixed,

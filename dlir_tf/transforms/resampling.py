@@ -6,6 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from dlir_tf.images import Grid, Image
+from dlir_tf.images.missing import missing_voxels
+from dlir_tf.transforms.missing import between_known, continued
 from dlir_tf.transforms.slabs import each_slab
 
 INTERPOLATIONS = {"nearest": 0, "linear": 1, "cubic": 3}
@@ -23,7 +25,8 @@ def resample_at(
 
     As in ITK, a voxel reaches half a voxel beyond its centre: up to there the
     outermost values are continued (reflected, for cubic splines), and beyond is
-    outside.
+    outside. Voxels without a value (NaN) have none in the result either: see
+    `dlir_tf.transforms.missing`.
 
     Args:
         moving: The image to be moved.
@@ -51,19 +54,13 @@ def resample_at(
             f"fill_value: expected a finite number for an image of {dtype}. "
             f"Received: {fill_value}"
         )
-    source = _interpolable(moving.array)
-    if order == 3:
-        # Single precision holds the coefficients of all but 32-bit integers.
-        wide = source.dtype.itemsize > 4 or source.dtype.name in ("int32", "uint32")
-        source = ndimage.spline_filter(
-            source, 3, np.float64 if wide else np.float32, mode="mirror"
-        )
+    sample = _sampler(_interpolable(moving.array), order)
     result = np.empty(grid.shape, dtype)
 
     def fill(rows: slice, slab: Grid) -> None:
         places = voxels(rows, slab)
         inside = moving.grid.contains_voxels(places)
-        values = _sample(source, places, order)
+        values = sample(places)
         if not inside.all():
             outside = _cast(np.asarray(fill_value, np.float64), values.dtype)
             values = np.where(inside, values, outside)
@@ -71,6 +68,36 @@ def resample_at(
 
     each_slab(grid, fill)
     return result
+
+
+def _sampler(array: np.ndarray, order: int) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the values at places `(ndim, *shape)`."""
+    missing = missing_voxels(array) if order else None
+    if missing is None:
+        source = _coefficients(array) if order == 3 else array
+        return lambda places: _sample(source, places, order)
+    known = (~missing).astype(np.float32)
+    if order == 1:
+        array = np.where(missing, 0, array)
+        return lambda places: between_known(_sample, array, known, places)
+    source = _coefficients(continued(array, missing))
+
+    def cubic(places: np.ndarray) -> np.ndarray:
+        there = np.isnan(between_known(_sample, known, known, places))
+        return np.where(there, np.nan, _sample(source, places, order))
+
+    return cubic
+
+
+def _coefficients(array: np.ndarray) -> np.ndarray:
+    """Of a cubic spline through all voxels."""
+    # Single precision holds the coefficients of all but 32-bit integers.
+    wide = array.dtype.itemsize > 4 or array.dtype.name in ("int32", "uint32")
+    return np.asarray(
+        ndimage.spline_filter(
+            array, 3, np.float64 if wide else np.float32, mode="mirror"
+        )
+    )
 
 
 def _interpolable(array: np.ndarray) -> np.ndarray:

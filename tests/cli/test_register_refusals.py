@@ -32,6 +32,10 @@ def _constant(path):
     save(path, np.full(SHAPE, 7, np.int16))
 
 
+def _missing(path):
+    save(path, np.full(SHAPE, np.nan, np.float32))
+
+
 def _rgb(path):
     colours = np.zeros(SHAPE, np.dtype([(c, "u1") for c in "RGB"]))
     save(path, colours)
@@ -60,8 +64,8 @@ BAD_IMAGES = {
     "a folder": (lambda path: path.mkdir(), "must hold a DICOM series"),
     "no image": (_not_an_image, "can't be read as an image"),
     "truncated": (_truncated, "can't be read as an image"),
-    "NaN": (with_voxel(np.nan), "NaN or infinite"),
-    "infinite": (with_voxel(-np.inf), "NaN or infinite"),
+    "infinite": (with_voxel(-np.inf), "no voxel may be infinite, but 1 are"),
+    "nothing but NaN": (_missing, "every voxel is NaN"),
     "constant": (_constant, "nothing to register"),
     "colours": (_rgb, "colours"),
     "time": (_time_axis, "4 volumes or channels"),

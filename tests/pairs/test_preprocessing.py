@@ -329,9 +329,41 @@ def test_what_cannot_be_registered_is_refused(rng):
     with pytest.raises(InputError, match="constant between the intensities 2000 and"):
         prepare_pair(image, image, _config(intensity=above))
     broken = image.array.copy()
-    broken[1, 2, 3] = np.nan
-    with pytest.raises(InputError, match="the moving image has NaN"):
+    broken[1, 2, 3] = np.inf
+    with pytest.raises(InputError, match="the moving image has infinite voxels"):
         prepare_pair(image, image.with_array(broken), _config())
+
+
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+def test_voxels_without_a_value_count_like_those_outside_of_a_mask(rng, side):
+    """The same pair, mask and intensities, whatever was there instead of NaN."""
+    images = {name: _image(rng) for name in ("fixed", "moving")}
+    missing = rng.random(images[side].shape) < 0.02
+    array = images[side].array.astype(np.float32)
+    masked = images[side].with_array(np.where(missing, np.nan, array))
+    pair = prepare_pair(**{**images, side: masked}, config=_config())
+    other = pair.mask if side == "fixed" else pair.moving_mask
+    assert other is not None
+    assert np.isfinite(getattr(pair, side)).all()
+    absurd = images[side].with_array(np.where(missing, 1e6, array))
+    inside = {f"{side}_mask": absurd.with_array(~missing)}
+    intensity = {
+        "clip_percentiles": None,
+        "clip_values": [float(array[~missing].min()), float(array[~missing].max())],
+    }
+    plain = prepare_pair(
+        **{**images, side: masked}, config=_config(intensity=intensity)
+    )
+    likewise = prepare_pair(
+        **{**images, side: absurd}, config=_config(intensity=intensity), **inside
+    )
+    seen = getattr(likewise, f"{side}_mask") & likewise.mask
+    ours = plain.mask if side == "fixed" else plain.mask & plain.moving_mask
+    assert 0.2 < ours.mean() < prepare_pair(**images, config=_config()).mask.mean()
+    np.testing.assert_array_equal(ours, seen)
+    np.testing.assert_allclose(
+        getattr(plain, side)[ours], getattr(likewise, side)[ours], atol=1e-3
+    )
 
 
 def test_images_that_do_not_overlap_are_refused_with_a_way_out(rng):

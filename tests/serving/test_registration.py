@@ -164,9 +164,16 @@ def test_images_of_another_rank_are_refused_before_they_are_sent(address, pair):
         remotely(pair[0], flat, server=Server(address, "known"))
 
 
-def test_what_the_model_refuses_is_told_in_its_own_words(address, pair):
+def test_voxels_without_a_value_are_not_sent(address, pair):
     fixed, moving = pair
     moving.array[3, 2, 1] = np.nan
+    with pytest.raises(InputError, match=r"^the moving image has NaN voxels, which a"):
+        remotely(fixed, moving, server=Server(address, "known"))
+
+
+def test_what_the_model_refuses_is_told_in_its_own_words(address, pair):
+    fixed, moving = pair
+    moving.array[3, 2, 1] = np.inf
     with pytest.raises(InputError) as error:
         remotely(fixed, moving, server=Server(address, "known"))
     assert str(error.value) == "the 'moving' image has NaN [or infinite] voxels"
