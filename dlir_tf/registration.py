@@ -11,6 +11,7 @@ from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, mask_on_image
 from dlir_tf.images.background import FillValue, chosen_fill_value
+from dlir_tf.models.general import GeneralModel, chosen_config, model_of_pair
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
 from dlir_tf.numerics import Numerics
 from dlir_tf.pairs.preprocessing import prepare_pair
@@ -60,7 +61,7 @@ def register(
     fixed: Image,
     moving: Image,
     *,
-    model: Predictor | None = None,
+    model: Predictor | GeneralModel | None = None,
     config: Config | None = None,
     refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,
@@ -84,7 +85,7 @@ def register(
     Args:
         fixed: The image that stays; any grid, spacing and orientation.
         moving: The image to be laid onto it; its grid may be another one.
-        model: From `dlir_tf.load_model`, say.
+        model: From `dlir_tf.load_model`, say, of a folder or of a shipped model's name.
         config: Instead of a model, from `dlir_tf.load_config`: the pair is registered
             by refinement alone.
         refine: At most so many steps of gradient descent on this pair's own transform,
@@ -146,6 +147,7 @@ def register(
     """
     start = time.perf_counter()
     outside = chosen_fill_value(fill_value, moving)
+    model = model_of_pair(model, fixed.grid, moving.grid)
     config = chosen_config(model, config).with_alignment(initial_alignment)
     _check_start(initial_alignment, initial_transform)
     if fixed_mask is not None:  # once, for all who measure by it
@@ -166,7 +168,8 @@ def register(
     selection = select_stages(
         pair, parameters, config, do_no_harm=do_no_harm, numerics=numerics
     )
-    transform = build_transform(pair, selection.parameters, config, numerics.bspline)
+    found = selection.parameters, config, numerics.bspline
+    transform = build_transform(pair, *found)
     displacement = transform.displacement(fixed)
     moved = transform.resample(
         moving, fixed, displacement=displacement, fill_value=outside
@@ -185,27 +188,8 @@ def register(
         wrong_units=wrong_units(fixed, moving, config.intensity),
     )
     report = replace(report, seconds=time.perf_counter() - start)
-    beyond = build_transform(
-        pair.without_initial(), selection.parameters, config, numerics.bspline
-    )
+    beyond = build_transform(pair.without_initial(), *found)
     return Registration(moved, transform, displacement, report, outside, beyond)
-
-
-def chosen_config(model: Predictor | None, config: Config | None) -> Config:
-    """The config by which a pair is registered: the model's, or the one instead of it.
-
-    Raises:
-        InputError: If there is neither, or both.
-    """
-    if model is not None and config is None:
-        return model.config
-    if config is not None and model is None:
-        return config
-    given = "both" if config is not None else "neither"
-    raise InputError(
-        "register: needs either a model or a config to refine by; a model brings its "
-        f"own config. Received: {given}"
-    )
 
 
 def _check_start(

@@ -5,15 +5,17 @@ from typing import Any
 
 import click
 
-from dlir_tf.cli.options import Command
+from dlir_tf.cli.options import Command, ModelType
 
 
 @click.command("info", cls=Command)
+@click.argument("named", type=ModelType(), metavar="[MODEL]", required=False)
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=ModelType(),
     metavar="MODEL",
-    help="Model folder or .tflite file to describe.",
+    help="Model to describe, as MODEL without the option: the name of one that ships, "
+    "a model folder or a .tflite file.",
 )
 @click.option("--preset", metavar="NAME", help="Preset to print, as YAML.")
 @click.option(
@@ -31,8 +33,9 @@ from dlir_tf.cli.options import Command
 def command(**options: Any) -> None:
     """Describe a model, or print a preset to start from.
 
-    Without options, the presets are listed. What is printed of a model or a preset
-    is a config for `dlir-tf train`.
+    Without options, the models that ship with dlir-tf are listed, with what they were
+    trained on and their licences, and the presets. What is printed of a model or a
+    preset is a config for `dlir-tf train`.
 
     Example:
     dlir-tf info --preset cardiac-cine > my-config.yaml

@@ -44,14 +44,35 @@ class OneOf(click.Choice[str]):
         return f"Choose {' or '.join(self.choices)}."
 
 
+class ModelType(click.ParamType[Any]):
+    """A model: the name of one that ships, as a string; or a path, as a `Path`.
+
+    As `dlir_tf.load_model` takes them.
+    """
+
+    name = "MODEL"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Says so where a folder has the name of a model that ships."""
+        from dlir_tf.models.names import is_name, warn_of_folder
+
+        if not is_name(value):
+            return Path(value)
+        warn_of_folder(value)
+        return value
+
+
 model_option = click.option(
     "--model",
-    type=FILE,
+    type=ModelType(),
     default=Path("model"),
     show_default=True,
     metavar="MODEL",
-    help="Model folder, from dlir-tf train; to register and to evaluate, also a "
-    ".tflite file, from dlir-tf export.",
+    help="Model folder, from dlir-tf train, or the name of a model that ships (see "
+    "dlir-tf info); to register and to evaluate, also a .tflite file, from dlir-tf "
+    "export.",
 )
 
 _spacing_source = click.option(

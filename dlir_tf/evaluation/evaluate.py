@@ -11,11 +11,17 @@ from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import Measures, measure, measure_registration
 from dlir_tf.images import Image, SpacingWarning
+from dlir_tf.models.general import (
+    ConfigByRank,
+    GeneralModel,
+    chosen_config,
+    config_of_pair,
+)
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.pairs.loading import faults_of_pairs, load_pair, located
 from dlir_tf.pairs.manifest import Pair
 from dlir_tf.quality import Report
-from dlir_tf.registration import chosen_config, register
+from dlir_tf.registration import register
 from dlir_tf.transforms import Affine, Transform
 
 
@@ -59,14 +65,14 @@ Outcome = PairEvaluation | PairFailure
 
 def check_pairs(
     pairs: Sequence[Pair],
-    config: Config,
+    config: Config | ConfigByRank,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Makes sure that all pairs can be read and suit the model, before any is used.
 
     Args:
         pairs: The files.
-        config: The model's.
+        config: The model's; of `general`, those of both.
         on_progress: Called with the number of pairs checked.
 
     Raises:
@@ -79,7 +85,7 @@ def check_pairs(
 
 def find_faults(
     pairs: Sequence[Pair],
-    config: Config,
+    config: Config | ConfigByRank,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> dict[int, str]:
     """Tells which pairs can't be read or don't suit the model.
@@ -96,14 +102,16 @@ def find_faults(
     """
 
     def check(index: int) -> None:
-        load_pair(pairs[index]).on_working_grid(config)
+        loaded = load_pair(pairs[index])
+        grids = loaded.fixed.grid, loaded.moving.grid
+        loaded.on_working_grid(config_of_pair(config, *grids))
 
     return faults_of_pairs(pairs, check, on_progress)
 
 
 def evaluate(
     pairs: Sequence[Pair],
-    model: Predictor | None = None,
+    model: Predictor | GeneralModel | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
     *,
     config: Config | None = None,
@@ -145,7 +153,7 @@ def evaluate(
 
 def evaluate_each(
     pairs: Sequence[Pair],
-    model: Predictor | None = None,
+    model: Predictor | GeneralModel | None = None,
     on_progress: Callable[[int], None] = lambda done: None,
     *,
     config: Config | None = None,
@@ -193,7 +201,7 @@ def evaluate_each(
 
 def evaluate_pair(
     pair: Pair,
-    model: Predictor | None = None,
+    model: Predictor | GeneralModel | None = None,
     config: Config | None = None,
     refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,

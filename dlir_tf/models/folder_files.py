@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlir_tf.errors import InputError
+from dlir_tf.models.names import model_names
 
 CONFIG_FILE = "config.yaml"
 WEIGHTS_FILE = "model.weights.h5"
@@ -28,7 +29,7 @@ def check_model_folder(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no such model folder; `dlir-tf train --output {folder}` "
-            "makes one"
+            f"makes one{_what_ships()}"
         )
     names = (CONFIG_FILE, WEIGHTS_FILE, PROVENANCE_FILE)
     missing = [name for name in names if not (folder / name).is_file()]
@@ -63,6 +64,11 @@ def check_model_folder(folder: Path) -> dict[str, Any]:
         )
     _check_config(folder, provenance.get("config_sha256"))
     return dict(provenance)
+
+
+def _what_ships() -> str:
+    names = model_names()
+    return f"; models that ship: {', '.join(names)}" if names else ""
 
 
 def config_digest(text: bytes) -> str:

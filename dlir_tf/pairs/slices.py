@@ -88,6 +88,13 @@ def is_slice(grid: Grid) -> bool:
     return grid.ndim == 3 and 1 in grid.shape
 
 
+def rank_of_pair(fixed: Grid, moving: Grid) -> int:
+    """The rank in which two images are registered: 2 if one of them is a slice."""
+    if is_slice(fixed) or is_slice(moving):
+        return 2
+    return fixed.ndim
+
+
 def slice_axis(grid: Grid) -> int:
     """The axis across a slice; the last one, if there are several of length 1."""
     return max(axis for axis, size in enumerate(grid.shape) if size == 1)

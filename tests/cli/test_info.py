@@ -47,7 +47,8 @@ def _error(capsys, *arguments):
 
 def test_presets_are_listed_with_what_they_are_for(capsys):
     main(["info"])
-    lines = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr().out.splitlines()
+    lines = printed[printed.index("Presets, for --config and --preset:") + 1 :]
     assert [line.split()[0] for line in lines] == preset_names()
     for name, line in zip(preset_names(), lines, strict=True):
         assert line.endswith(load_config(name).description)

@@ -25,7 +25,7 @@ from dlir_tf.pairs.manifest import read_manifest
 
 def run(
     pairs: Path,
-    model: Path,
+    model: str | Path,
     refine: int | None,
     preset: str | None,
     initial_alignment: InitialAlignment | None,

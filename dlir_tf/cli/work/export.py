@@ -12,6 +12,7 @@ from dlir_tf.errors import ExportError, InputError
 from dlir_tf.export.exportable import check_exportable
 from dlir_tf.export.version_folder import check_version_folder
 from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
+from dlir_tf.models.names import one_folder
 
 if TYPE_CHECKING:
     from dlir_tf.export.parity import Parity
@@ -20,7 +21,7 @@ DEFAULT_OUTPUT = Path("export")
 
 
 def run(
-    model: Path,
+    model: str | Path,
     output: Path | None,
     file_format: str,
     name: str,
@@ -35,12 +36,13 @@ def run(
         return
     only_for_tflite(**tflite)
     output = output or DEFAULT_OUTPUT
-    check_model_folder(model)
-    config = read_config(model / CONFIG_FILE)
+    source = one_folder(model)
+    check_model_folder(source)
+    config = read_config(source / CONFIG_FILE)
     try:
         check_exportable(config)
     except InputError as error:
-        raise error.within(model) from error
+        raise error.within(Path(model)) from error
     check_version_folder(output, name, version, config)
 
     load_keras()
@@ -48,7 +50,7 @@ def run(
     from dlir_tf.models.folder import load_model
     from dlir_tf.pairs.size import MAX_SERVED_VOXELS
 
-    loaded = load_model(model)
+    loaded = load_model(source)
     try:
         folder, parity = export_savedmodel(
             loaded,

@@ -12,6 +12,7 @@ from dlir_tf.export.tflite.options import check_shape, parse_shape
 from dlir_tf.files import check_output
 from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
 from dlir_tf.models.litert_file import SUFFIX
+from dlir_tf.models.names import one_folder
 
 if TYPE_CHECKING:
     from dlir_tf.export.tflite.parity import TFLiteParity
@@ -40,7 +41,7 @@ def only_for_tflite(**options: str | None) -> None:
 
 
 def export_file(
-    model: Path, output: Path, *, shape: str | None, precision: str | None
+    model: str | Path, output: Path, *, shape: str | None, precision: str | None
 ) -> None:
     """Exports a model folder to one file and says how exact it is."""
     _refuse_options_of_a_savedmodel()
@@ -50,8 +51,9 @@ def export_file(
             "axis, such as --shape 160,192,160"
         )
     size = parse_shape(shape)
-    check_model_folder(model)
-    check_shape(size, read_config(model / CONFIG_FILE))
+    source = one_folder(model, len(size))
+    check_model_folder(source)
+    check_shape(size, read_config(source / CONFIG_FILE))
     check_output(output, (SUFFIX,), new=True)
 
     load_keras()
@@ -59,7 +61,7 @@ def export_file(
     from dlir_tf.models.folder import load_model
 
     precision = precision or "float32"
-    loaded = load_model(model)
+    loaded = load_model(source)
     try:
         parity = export_tflite(loaded, output, shape=size, precision=precision)
     except ExportError as error:

@@ -15,15 +15,31 @@ from dlir_tf.config import (
     read_config,
 )
 from dlir_tf.errors import ExportError, InputError
+from dlir_tf.models.card import ModelCard
 from dlir_tf.models.folder_files import CONFIG_FILE, check_model_folder
 from dlir_tf.models.litert_file import read_model_file
 from dlir_tf.models.loading import is_litert
+from dlir_tf.models.names import (
+    GENERAL,
+    find_model,
+    general_ranks,
+    is_name,
+    one_folder,
+    shipped_names,
+)
 
 
 def run(
-    model: Path | None, preset: str | None, config: Path | None, exportable: bool
+    named: str | Path | None,
+    model: str | Path | None,
+    preset: str | None,
+    config: Path | None,
+    exportable: bool,
 ) -> None:
     """Prints what the options ask for."""
+    if named is not None and model is not None:
+        raise InputError(f"{named} and --model are both a model; give one of them")
+    model = named if model is None else model
     given = [
         f"--{name}"
         for name, value in (("model", model), ("preset", preset), ("config", config))
@@ -40,34 +56,61 @@ def run(
     elif config is not None:
         click.echo(dump_config(read_config(config)), nl=False)
     else:
-        for name in preset_names():
-            click.echo(f"{name:14} {load_config(name).description}")
+        click.echo(_models_and_presets(), nl=False)
 
 
-def _describe_model(path: Path) -> str:
+def _models_and_presets() -> str:
+    """All that needs no file: models that ship, and presets."""
+    lines = []
+    if names := shipped_names():
+        lines.append("Models that ship, for --model:")
+        lines += [_line(name, ModelCard.of(name).summary) for name in names]
+        if ranks := general_ranks():
+            parts = " or ".join(find_model(GENERAL, ndim).name for ndim in ranks)
+            lines.append(_line(GENERAL, f"{parts}, by the rank of the images"))
+        lines.append("")
+    lines.append("Presets, for --config and --preset:")
+    lines += [_line(name, load_config(name).description) for name in preset_names()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, what: str) -> str:
+    return f"{name:14} {what}"
+
+
+def _describe_model(model: str | Path) -> str:
     """The config of a model as YAML, its provenance as comments.
 
     So the whole is a config to train another model from. No TensorFlow is needed.
     """
-    config, details = _read_model(path)
-    comments = yaml.safe_dump(details, sort_keys=False)
-    return dump_config(config) + "".join(
-        f"# {line}\n" for line in comments.splitlines()
-    )
+    config, details = _read_model(model)
+    attribution = details.pop("attribution", "")
+    comments = yaml.safe_dump(details, sort_keys=False, allow_unicode=True, width=80)
+    lines = f"{comments}\n{attribution}".rstrip().splitlines()
+    return dump_config(config) + "".join(f"# {line}".rstrip() + "\n" for line in lines)
 
 
-def _read_model(path: Path) -> tuple[Config, dict[str, object]]:
-    """The config of a model folder or file, and what else is known of it."""
-    if is_litert(path):
-        _, card = read_model_file(path)
-        form = {"shape": list(card.shape), "precision": card.precision}
-        return card.config, {**form, "provenance": card.provenance}
-    provenance = check_model_folder(path)
-    return read_config(path / CONFIG_FILE), {"provenance": provenance}
+def _read_model(model: str | Path) -> tuple[Config, dict[str, object]]:
+    """The config of a model, whatever it's kept in, and what else is known of it."""
+    if is_litert(model):
+        _, file = read_model_file(Path(model))
+        form = {"shape": list(file.shape), "precision": file.precision}
+        return file.config, {**form, "provenance": file.provenance}
+    folder = one_folder(model)
+    if is_name(model):
+        card = ModelCard.of(folder.name)
+        shipped = {
+            "model": f"{card.name}, {card.summary}",
+            "files": str(folder),
+            "attribution": card.attribution,
+        }
+        return card.config, {**shipped, "provenance": card.provenance}
+    provenance = check_model_folder(folder)
+    return read_config(folder / CONFIG_FILE), {"provenance": provenance}
 
 
 def _say_whether_exportable(
-    model: Path | None, preset: str | None, config: Path | None
+    model: str | Path | None, preset: str | None, config: Path | None
 ) -> None:
     if model is not None:
         name, chosen = str(model), _read_model(model)[0]

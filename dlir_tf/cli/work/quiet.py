@@ -9,6 +9,7 @@ from dlir_tf.compute.silence import silence
 
 if TYPE_CHECKING:
     from dlir_tf.models.folder import Model
+    from dlir_tf.models.general import GeneralModel
     from dlir_tf.models.litert import LiteRTModel
 
 
@@ -43,7 +44,7 @@ def load_keras() -> None:
             tf.config.list_physical_devices("GPU")
 
 
-def load_quietly(path: Path) -> Union["Model", "LiteRTModel"]:
+def load_quietly(path: str | Path) -> Union["Model", "LiteRTModel", "GeneralModel"]:
     """Loads a model; imports TensorFlow and Keras only if the model needs them."""
     from dlir_tf.models.loading import is_litert, load_model
 

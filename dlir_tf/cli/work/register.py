@@ -18,8 +18,10 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.loading import check_model
-from dlir_tf.pairs.loading import load_pair
+from dlir_tf.models.names import find_model
+from dlir_tf.pairs.loading import LoadedPair, load_pair
 from dlir_tf.pairs.manifest import Pair
+from dlir_tf.pairs.slices import rank_of_pair
 from dlir_tf.registration import Registration, register
 from dlir_tf.serving import register_remotely
 from dlir_tf.serving.failures import ServerError
@@ -28,7 +30,7 @@ from dlir_tf.serving.failures import ServerError
 def run(
     fixed: Path,
     moving: Path,
-    model: Path,
+    model: str | Path,
     refine: int | None,
     preset: str | None,
     server: dict[str, Any],
@@ -56,12 +58,11 @@ def run(
     if remote is None and config is None:
         check_model(model)
     place = f"{fixed} and {moving}"
-    pair = load_pair(
-        Pair(fixed, moving, place, moving_labels=labels, **masks),
-        **headers,
-    )
+    files = Pair(fixed, moving, place, moving_labels=labels, **masks)
+    pair = load_pair(files, **headers)
     if remote is None:
-        find = partial(_by_model(model, config), **begun.read(pair.fixed.ndim, _say))
+        by_model = _by_model(model, config, pair)
+        find = partial(by_model, **begun.read(pair.fixed.ndim, _say))
     else:
         find = partial(register_remotely, server=remote)
     try:
@@ -88,14 +89,15 @@ def run(
     tell(result.report, strict=strict)
 
 
-def _by_model(path: Path, config: Config | None) -> Callable[..., Registration]:
-    """By a model, or by a config instead of it."""
+def _by_model(
+    model: str | Path, config: Config | None, pair: LoadedPair
+) -> Callable[..., Registration]:
+    """By a model, that for images of the pair's rank, or by a config instead of it."""
     if config is None:
-        model = load_quietly(path)
-    else:
-        load_keras()
-        model = None
-    return partial(register, model=model, config=config)
+        ndim = rank_of_pair(pair.fixed.grid, pair.moving.grid)
+        return partial(register, model=load_quietly(find_model(model, ndim)))
+    load_keras()
+    return partial(register, config=config)
 
 
 def _tell_of_surroundings(moving: Path, value: float) -> None:
