@@ -12,6 +12,7 @@ from dlir_tf.apply.trust import is_solved_for, points_with_values, report_invers
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Grid, Image, is_label_image
 from dlir_tf.images.background import FillValue, chosen_fill_value
+from dlir_tf.images.label_images import holds_whole_numbers
 from dlir_tf.transforms import DenseField, Transform
 
 # A field kept for the next image or frame; 3-d, this is about 180 million voxels.
@@ -32,8 +33,8 @@ class ImageCarrier:
             images of the moving world, its inverse for those of the fixed one.
         reference: Has the grid of the results. `None` takes the one that a displacement
             field lies on, if the transform is one, or else each image's own.
-        interpolation: `"linear"`, `"nearest"` or `"cubic"`; `None` is linear, but
-            nearest for labels.
+        interpolation: `"linear"`, `"nearest"` or `"cubic"`, `"label"` for labels with
+            smooth borders; `None` is linear, but nearest for labels.
         fill_value: Given to voxels that come from outside an image; `"auto"` chooses by
             the image (see `dlir_tf.images.background`), and 0 for labels.
         num_images: How many will come.
@@ -153,13 +154,17 @@ class ImageCarrier:
         return displacement
 
     def _interpolation(self, path: Path, frames: Frames) -> str:
+        if self.interpolation == "label":
+            for frame in frames:
+                _check_labels(path, frame)
         if self.interpolation is not None:
             return self.interpolation
         if not all(is_label_image(frame, path) for frame in frames):
             return "linear"
         self.tell(
             f"{path}: holds labels, so it's carried by nearest neighbour "
-            "(--interpolation linear treats it as grey values)"
+            "(--interpolation label makes smooth borders, linear treats it as grey "
+            "values)"
         )
         return "nearest"
 
@@ -182,7 +187,10 @@ class ImageCarrier:
     def _outside(self, path: Path, frames: Frames) -> float:
         """The value of voxels from outside an image."""
         automatic = self.fill_value == "auto"
-        if automatic and all(is_label_image(frame, path) for frame in frames):
+        if automatic and (
+            self.interpolation == "label"
+            or all(is_label_image(frame, path) for frame in frames)
+        ):
             return 0.0
         try:
             return chosen_fill_value(self.fill_value, frames[0])
@@ -195,3 +203,12 @@ class ImageCarrier:
                 f"{path}: what comes from outside it is {value:g}, by its own "
                 "background (--fill-value chooses another value)"
             )
+
+
+def _check_labels(path: Path, image: Image) -> None:
+    """Refuses values that no labels have."""
+    if not holds_whole_numbers(image.array):
+        raise InputError(
+            f"{path}: --interpolation label is for labels, whole numbers from 0 on, "
+            "but some values aren't; leave it out, or carry the labels by themselves"
+        )

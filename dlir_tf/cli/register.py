@@ -70,6 +70,13 @@ _GROUPS = {
     "--moved-labels", type=FILE, help="Where the moved labels go (with --labels)."
 )
 @click.option(
+    "--interpolation",
+    type=click.Choice(["nearest", "label"]),
+    default="nearest",
+    show_default=True,
+    help="Of moved labels: label makes smooth borders, as in dlir-tf transform.",
+)
+@click.option(
     "--fixed-mask",
     type=FILE,
     help="Mask of FIXED: only voxels that aren't 0 count when it's refined (or "
@@ -87,7 +94,8 @@ def command(**options: Any) -> None:
     FIXED and MOVING are NIfTI, MetaImage, NRRD or Analyze files or folders of one
     DICOM series each; their grids may differ. The moved image comes back on the fixed
     image's grid, interpolated once, in the moving image's data type. Labels are moved
-    by nearest neighbour. How exact transform files are is said on stderr, in mm.
+    by nearest neighbour or, with smooth borders, by --interpolation label. How exact
+    transform files are is said on stderr, in mm.
 
     A stage of the model that makes the images less alike, or the transform fold, is
     left out. The verdict on the result is PASS, WARN (have a look) or FAIL (don't use

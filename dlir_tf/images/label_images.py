@@ -48,7 +48,7 @@ def is_label_image(image: Image, path: str | os.PathLike[str] | None = None) -> 
         image: The image.
         path: The file that it was read from, whose name may tell.
     """
-    if not _is_whole(image.array):
+    if not holds_whole_numbers(image.array):
         return False
     array = image.array
     if array.dtype.kind == "f":
@@ -65,7 +65,7 @@ def _is_named_labels(path: str | os.PathLike[str] | None) -> bool:
     return _LABEL_NAME.search(Path(name).stem) is not None
 
 
-def _is_whole(array: np.ndarray) -> bool:
+def holds_whole_numbers(array: np.ndarray) -> bool:
     """Whether all values are whole numbers, none negative; slab by slab."""
     if array.dtype.kind == "b":
         return True

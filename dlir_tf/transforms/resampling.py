@@ -6,11 +6,14 @@ import numpy as np
 from scipy import ndimage
 
 from dlir_tf.images import Grid, Image
+from dlir_tf.images.label_images import holds_whole_numbers
 from dlir_tf.images.missing import missing_voxels
+from dlir_tf.transforms.label_shapes import label_sampler
 from dlir_tf.transforms.missing import between_known, continued
 from dlir_tf.transforms.slabs import each_slab
 
 INTERPOLATIONS = {"nearest": 0, "linear": 1, "cubic": 3}
+LABEL = "label"
 
 
 def resample_at(
@@ -33,7 +36,8 @@ def resample_at(
         grid: That of the result.
         voxels: From the rows and the grid of a slab to places in the moving image, in
             voxels, `(ndim, *slab.shape)`, float64.
-        interpolation: `"linear"`, `"nearest"` or `"cubic"`.
+        interpolation: `"linear"`, `"nearest"`, `"cubic"`, or `"label"` for labels
+            with smooth borders (see `dlir_tf.transforms.label_shapes`).
         fill_value: Given to voxels that come from outside the moving image.
 
     Returns:
@@ -43,18 +47,27 @@ def resample_at(
     Raises:
         ValueError: If the interpolation is unknown or the fill value doesn't suit.
     """
-    if interpolation not in INTERPOLATIONS:
+    known = {*INTERPOLATIONS, LABEL}
+    if interpolation not in known:
         raise ValueError(
-            f"interpolation: must be one of {sorted(INTERPOLATIONS)}. "
+            f"interpolation: must be one of {sorted(known)}. "
             f"Received: {interpolation!r}"
         )
-    dtype, order = moving.array.dtype, INTERPOLATIONS[interpolation]
+    dtype = moving.array.dtype
     if dtype.kind in "iu" and not np.isfinite(fill_value):
         raise ValueError(
             f"fill_value: expected a finite number for an image of {dtype}. "
             f"Received: {fill_value}"
         )
-    sample = _sampler(_interpolable(moving.array), order)
+    if interpolation == LABEL:
+        if not holds_whole_numbers(moving.array):
+            raise ValueError(
+                "interpolation: label is for labels, whole numbers from 0 on. "
+                f"Received values of {dtype}"
+            )
+        sample = label_sampler(moving.array, moving.spacing)
+    else:
+        sample = _sampler(_interpolable(moving.array), INTERPOLATIONS[interpolation])
     result = np.empty(grid.shape, dtype)
 
     def fill(rows: slice, slab: Grid) -> None:

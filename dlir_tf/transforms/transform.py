@@ -211,7 +211,8 @@ class Transform:
                 header the result then gets.
             displacement: What `displacement(reference)` returned, if it's at hand;
                 saves computing it again.
-            interpolation: `"linear"`, `"nearest"` for labels, or `"cubic"`.
+            interpolation: `"linear"`, `"cubic"`, `"nearest"` for labels, or `"label"`
+                for labels with smooth borders.
             fill_value: Given to voxels that come from outside the moving image.
 
         Returns:

@@ -176,3 +176,21 @@ def test_the_spacing_source_is_forced_for_all_files(here, capsys):
     for name in ("moved", "labels"):
         zooms = nib.load(f"out/{name}.nii.gz").header.get_zooms()
         assert zooms == pytest.approx((1.4, 1.6, 7))
+
+
+def test_moved_labels_have_smooth_borders_if_that_is_wanted(here, capsys):
+    files = ("--labels", "labels.nii.gz", "--moved-labels", "out/labels.nii.gz")
+    main([*PAIR, *files, "--interpolation", "label", "--transform", "out/t.npz"])
+    moved = read_image("out/labels.nii.gz")
+    labels, fixed = read_image("labels.nii.gz"), read_image("fixed.nii.gz")
+    transform = read_transform("out/t.npz")
+    smooth, nearest = (
+        transform.resample(labels, fixed, interpolation=kind).array
+        for kind in ("label", "nearest")
+    )
+    assert moved.array.dtype == np.uint16
+    assert np.mean(moved.array != smooth) < 0.001
+    assert np.mean(moved.array != nearest) > 0.01
+    wanted = ("--interpolation", "label")
+    capsys.readouterr()
+    assert "is for --labels, which isn't given" in refused(capsys, here, *PAIR, *wanted)

@@ -70,6 +70,20 @@ def test_labels_are_known_by_themselves_and_never_mixed(desk, capsys):
     assert_equal_but_ties(moved, expected)
 
 
+def test_labels_get_smooth_borders_if_that_is_wanted(desk, capsys):
+    wanted = ("--interpolation", "label", "--output", "out/moved.nii.gz")
+    _, err = transform(capsys, "labels.nii.gz", *T, *REFERENCE, *wanted)
+    assert err == []
+    moved = read_image("out/moved.nii.gz").array
+    assert moved.dtype == np.uint16
+    assert set(np.unique(moved)) == {0, 3, 517}
+    ours = desk.parameters.ours()
+    expected = ours.resample(desk.labels, desk.fixed, interpolation="label").array
+    assert_equal_but_ties(moved, expected)
+    nearest = desk.judge(desk.labels, sitk.sitkNearestNeighbor)
+    assert 0.01 < np.mean(moved != nearest) < 0.3
+
+
 def test_labels_are_mixed_if_that_is_wanted(desk3, capsys):
     wanted = ("--interpolation", "linear", "--output", "out/moved.nii.gz")
     _, err = transform(capsys, "labels.nii.gz", *T, *REFERENCE, *wanted)

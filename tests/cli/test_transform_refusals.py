@@ -48,6 +48,10 @@ OUT = ("--output", "out/a.nii")
         ((*MOVE, "out/a.nii", "--fill-value", "0.5"), "a fill value of 0.5 doesn't"),
         ((*MOVE, "out/a.nii", "--fill-value", "nan"), "a fill value of nan doesn't"),
         ((*MOVE, "out/a.nii", "--fill-value", "-40000"), "from -32768 to 32767"),
+        (
+            ("grey.nii", *MOVE[1:], "out/a.nii", "--interpolation", "label"),
+            "grey.nii: --interpolation label is for labels",
+        ),
         ((*MOVE, "out/a.nii", "--space", "LPS"), "--space is for --points"),
         ((*MOVE, "out/a.nii", "--points", "p.csv"), "in commands of their own"),
         (("--points", "p.csv", *MOVE[1:], "a.csv"), "are for images; leave them out"),
@@ -71,6 +75,7 @@ def test_what_cannot_work_is_one_sentence(desk3, capsys, rng, arguments, message
     Path("t.xyz").write_text("?")
     flat = random_image(rng, (9, 8), np.diag([2.0, 3.0, 1.0]))
     write_image("flat.nii", flat)
+    write_image("grey.nii", random_image(rng, (9, 8, 7), desk3.moving.affine))
     far = desk3.fixed.affine.copy()
     far[:3, 3] += 5000
     write_image("far.nii", Image(desk3.fixed.array, far))

@@ -82,13 +82,19 @@ class Outputs:
         self._check_distinct(inputs)
 
     def write(
-        self, result: Registration, pair: LoadedPair, *, without_initial: bool = False
+        self,
+        result: Registration,
+        pair: LoadedPair,
+        *,
+        interpolation: str = "nearest",
+        without_initial: bool = False,
     ) -> list[str]:
         """Writes all files together.
 
         Args:
             result: Of the registration.
             pair: That was registered; labels of its moving image are moved.
+            interpolation: Of the labels, `"nearest"` or `"label"`.
             without_initial: Whether the transform and its inverse leave out what the
                 registration went on from.
 
@@ -105,7 +111,10 @@ class Outputs:
         }
         if self.moved_labels is not None and labels is not None:
             moved_labels = result.transform.resample(
-                labels, fixed, displacement=result.displacement, interpolation="nearest"
+                labels,
+                fixed,
+                displacement=result.displacement,
+                interpolation=interpolation,
             )
             writers[self.moved_labels] = partial(write_image, image=moved_labels)
         if self.displacement is not None:

@@ -36,6 +36,7 @@ def run(
     server: dict[str, Any],
     start: dict[str, Any],
     labels: Path | None,
+    interpolation: str,
     masks: dict[str, Path | None],
     fill_value: FillValue | None,
     headers: dict[str, Any],
@@ -48,11 +49,7 @@ def run(
     outputs = Outputs(**written)
     begun = Start(**start)
     begun.check(outputs, remote)
-    if (labels is None) != (outputs.moved_labels is None):
-        raise InputError(
-            "--labels and --moved-labels belong together: the first is read, the "
-            "second is written"
-        )
+    _check_labels(labels, outputs, interpolation)
     outputs.check(inputs=(fixed, moving, labels, *masks.values(), *begun.files))
     config = chosen_preset(preset)
     if remote is None and config is None:
@@ -81,12 +78,28 @@ def run(
         raise
     except InputError as error:  # it knows images, not their files
         raise error.within(place) from error
-    for note in outputs.write(result, pair, without_initial=begun.without_initial):
+    left_out = begun.without_initial
+    for note in outputs.write(
+        result, pair, interpolation=interpolation, without_initial=left_out
+    ):
         _say(note)
     if fill_value in (None, "auto") and result.fill_value:
         _tell_of_surroundings(moving, result.fill_value)
     click.echo(outputs.moved)
     tell(result.report, strict=strict)
+
+
+def _check_labels(labels: Path | None, outputs: Outputs, interpolation: str) -> None:
+    if (labels is None) != (outputs.moved_labels is None):
+        raise InputError(
+            "--labels and --moved-labels belong together: the first is read, the "
+            "second is written"
+        )
+    if labels is None and interpolation != "nearest":
+        raise InputError(
+            f"--interpolation {interpolation}: is for --labels, which isn't given; "
+            "leave it out, or give the labels that are to be moved"
+        )
 
 
 def _by_model(
