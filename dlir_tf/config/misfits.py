@@ -64,3 +64,25 @@ def misfits_of_patch(
             f"must be a multiple of {multiple}, what the stages need. "
             f"Received: {patch}",
         )
+
+
+def misfits_of_synthesis(
+    sizes: Sequence[tuple[int, ...]], ndim: int, multiple: tuple[int, ...] | None
+) -> Misfits:
+    """Looks at the sizes of synthetic images.
+
+    Args:
+        sizes: In working voxels.
+        ndim: The config's.
+        multiple: What the stages need; `None` if that isn't known.
+    """
+    for index, size in enumerate(sizes):
+        place = f"training.synthesis.sizes[{index}]"
+        if len(size) != ndim:
+            yield place, per_axis_message(size, ndim)
+        elif multiple and any(n % m for n, m in zip(size, multiple, strict=True)):
+            yield (
+                place,
+                f"must be a multiple of {multiple}, what the stages need. "
+                f"Received: {size}",
+            )

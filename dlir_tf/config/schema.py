@@ -6,7 +6,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from dlir_tf.config.misfits import misfits_of_patch, misfits_of_stages
+from dlir_tf.config.misfits import (
+    misfits_of_patch,
+    misfits_of_stages,
+    misfits_of_synthesis,
+)
 from dlir_tf.config.refinement import Refinement
 from dlir_tf.config.similarity import Similarity
 from dlir_tf.config.stages import (
@@ -17,14 +21,13 @@ from dlir_tf.config.stages import (
     LinearStage,
     NamedStage,
     Number,
-    PerAxis,
     Positive,
     PositiveInt,
     Stage,
-    Weight,
     named,
     per_axis_message,
 )
+from dlir_tf.config.training import Training
 from dlir_tf.errors import InputError
 
 # Where one number may stand for all axes.
@@ -35,7 +38,6 @@ PER_AXIS = (
     "feature_spacing",
     "patch_size",
 )
-Fraction = Annotated[Number, Field(ge=0, lt=1)]
 
 
 class Intensity(Frozen):
@@ -65,51 +67,6 @@ class Intensity(Frozen):
         return self
 
 
-class Augmentation(Frozen):
-    """Random changes of the training pairs; 0 switches one off.
-
-    Pose changes move both images together; `relative` is the part of them that
-    the moving image gets on top, by itself. `deformation` bends each image by itself,
-    on the lattice of the first deformable stage; 1 is the most that can't fold.
-    """
-
-    rotation_degrees: Annotated[Number, Field(ge=0, le=180)] = 10.0
-    scale: Fraction = 0.1
-    translation: Fraction = 0.05
-    relative: Annotated[Number, Field(ge=0, le=1)] = 0.0
-    deformation: Annotated[Number, Field(ge=0, le=1)] = 0.0
-    gamma: Fraction = 0.2
-    noise: Weight = 0.02
-
-
-class Supervision(Frozen):
-    """What training learns from more than images, where pairs have it; 0 is off.
-
-    `labels` and `landmarks` are weights, beside that of the similarity. Of many
-    labels, `labels_per_step` are drawn at random for each pair and step.
-    """
-
-    labels: Weight = 0.0
-    landmarks: Weight = 0.0
-    labels_per_step: PositiveInt = 16
-
-
-class Training(Frozen):
-    """How the stages are trained, one after another."""
-
-    steps: PositiveInt = 1000
-    joint_steps: Annotated[int, Field(strict=True, ge=0)] = 0
-    batch_size: PositiveInt = 1
-    learning_rate: Positive = 1e-3
-    joint_learning_rate: Positive = 1e-4
-    patch_size: PerAxis | None = None
-    validate_every: PositiveInt = 200
-    cache: Literal["memory", "disk", "none"] = "memory"
-    mixed_precision: Flag = False
-    augmentation: Augmentation = Augmentation()
-    supervision: Supervision = Supervision()
-
-
 InitialAlignment = Literal["header", "centers", "mass", "search"]
 
 
@@ -119,6 +76,7 @@ class Config(Frozen):
     description: str = ""
     ndim: Literal[2, 3]
     spacing: tuple[Positive | None, ...]
+    longest_axis: PositiveInt | None = None
     axes: Literal["ras", "slices_last"] = "ras"
     initial_alignment: InitialAlignment = "header"
     intensity: Intensity = Intensity()
@@ -276,10 +234,25 @@ class Config(Frozen):
             for index, stage in enumerate(group)
         }
         yield from misfits_of_stages(stages, self.ndim)
+        known = all(stage.has_rank(self.ndim) for stage in self.all_stages)
+        multiple = self.multiple if known else None
         if self.training.patch_size is not None:
-            known = all(stage.has_rank(self.ndim) for stage in self.all_stages)
-            multiple = self.multiple if known else None
             yield from misfits_of_patch(self.training.patch_size, self.ndim, multiple)
+        if self.training.synthesis is not None:
+            sizes = self.training.synthesis.sizes
+            yield from misfits_of_synthesis(sizes, self.ndim, multiple)
+        if self.longest_axis is not None and any(self.spacing):
+            yield (
+                "longest_axis",
+                "fits the spacing to each pair, so `spacing` has to be null. "
+                f"Received: {list(self.spacing)}",
+            )
+        if not (self.training.steps or self.training.joint_steps):
+            yield (
+                "training.steps",
+                "must be greater than 0. Received: 0, which trains nothing unless "
+                "training.joint_steps says how long all stages train together",
+            )
         if self.training.augmentation.deformation and self.coarsest_lattice is None:
             yield (
                 "training.augmentation.deformation",

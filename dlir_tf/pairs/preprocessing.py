@@ -65,8 +65,7 @@ def prepare_pair(
     _check_ranks(fixed, moving, config.ndim)
     if initial_transform is not None:
         _check_start(initial_transform, config.ndim, in_slices=plane is not None)
-    whole = with_perpendicular_axes(fixed.grid) if config.keeps else fixed.grid
-    grid = working_grid(whole, config.spacing, config.multiple, config.axes, shape)
+    grid = _working_grid(fixed.grid, config, shape)
     _check_detail(fixed.grid, grid, config.axes)
     padding = in_threads(padding_voxels, (fixed, moving))
     fixed, moving = in_threads(
@@ -104,6 +103,17 @@ def prepare_pair(
     )
     return WorkingPair(
         fixed_on_grid, moving_on_grid, covered, grid, initial, **on_grid, plane=plane
+    )
+
+
+def _working_grid(fixed: Grid, config: Config, shape: tuple[int, ...] | None) -> Grid:
+    return working_grid(
+        with_perpendicular_axes(fixed) if config.keeps else fixed,
+        config.spacing,
+        config.multiple,
+        config.axes,
+        shape,
+        config.longest_axis,
     )
 
 

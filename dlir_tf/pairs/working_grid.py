@@ -14,6 +14,7 @@ def working_grid(
     multiple: tuple[int, ...],
     order: str = "ras",
     shape: tuple[int, ...] | None = None,
+    longest_axis: int | None = None,
 ) -> Grid:
     """Lays the working grid over the fixed image.
 
@@ -28,6 +29,8 @@ def working_grid(
         order: Of the axes; see `working_axes`.
         shape: What the grid is padded to instead, for models that take one shape
             only; a multiple, too.
+        longest_axis: How many voxels the longest axis of the image gets, instead of a
+            spacing: voxels are as long along all axes then.
 
     Raises:
         InputError: If the image needs a larger grid than `shape`, or one that memory
@@ -39,6 +42,8 @@ def working_grid(
     step = np.array(
         [own if s is None else s for s, own in zip(spacing, own_spacing, strict=True)]
     )
+    if longest_axis is not None:
+        step = np.full(ndim, fixed.extent.max() / longest_axis)
     # A grid that is a hundredth of a voxel too short is not worth a voxel more.
     needed = np.maximum(np.ceil(fixed.extent[axes] / step - 0.01), 1)
     padded = np.ceil(needed / multiple) * multiple

@@ -1,7 +1,7 @@
 """The order of training: stage after stage, then perhaps all together."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlir_tf.config import Config
 
@@ -38,7 +38,7 @@ def training_phases(config: Config, steps: int | None = None) -> list[Phase]:
 
     Args:
         config: The config.
-        steps: Steps for every stage, instead of the config's.
+        steps: Steps for every stage that is trained by itself, instead of the config's.
     """
     training = config.training
     phases = [
@@ -46,11 +46,14 @@ def training_phases(config: Config, steps: int | None = None) -> list[Phase]:
             name=config.network_names[index],
             num_frozen=index,
             num_stages=index + 1,
-            steps=steps or stage.steps or training.steps,
+            steps=number,
             learning_rate=stage.learning_rate or training.learning_rate,
         )
         for index, stage in enumerate(config.stages)
+        if (number := stage.steps or training.steps)
     ]
+    if steps is not None:
+        phases = [replace(phase, steps=steps) for phase in phases]
     if training.joint_steps:
         phases.append(
             Phase(

@@ -185,7 +185,13 @@ class PairStore:
     def _key(self, index: int) -> str:
         """Changes with the files' contents and everything that preprocesses them."""
         settings = self._config.model_dump_json(
-            include={"spacing", "axes", "initial_alignment", "intensity"}
+            include={
+                "spacing",
+                "longest_axis",
+                "axes",
+                "initial_alignment",
+                "intensity",
+            }
         )
         parts = (
             __version__,

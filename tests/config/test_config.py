@@ -24,6 +24,7 @@ from dlir_tf.config import (
     preset_text,
     read_config,
 )
+from dlir_tf.config.synthesis import Synthesis
 from dlir_tf.errors import InputError
 
 WRONG_KIND = "must be rigid, similarity, affine or bspline. Received: "
@@ -299,6 +300,38 @@ def test_stages_of_the_refinement_are_checked_as_the_others(key, value, expected
     assert "\n" not in message
 
 
+def test_a_spacing_is_given_or_fitted():
+    text = yaml.safe_dump({**VALID, "longest_axis": 64})
+    assert _message(text).startswith(
+        "model.yaml, longest_axis: fits the spacing to each pair, so `spacing` has to "
+        "be null. Received: ["
+    )
+    free = {**VALID, "spacing": None, "longest_axis": 64}
+    assert Config.model_validate(free).longest_axis == 64
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ([64, 64], "needs 3 values, one per axis. Received: [64, 64]"),
+        ([65, 64, 64], "must be a multiple of ("),
+    ],
+)
+def test_synthetic_images_fit_the_stages(size, expected):
+    training = {"synthesis": {"sizes": [size]}}
+    message = _message(yaml.safe_dump({**VALID, "training": training}))
+    place = "model.yaml, training.synthesis.sizes[0]: "
+    assert message.startswith(place + expected)
+
+
+def test_something_has_to_be_trained():
+    text = yaml.safe_dump({**VALID, "training": {"steps": 0}})
+    assert _message(text) == (
+        "model.yaml, training.steps: must be greater than 0. Received: 0, which trains "
+        "nothing unless training.joint_steps says how long all stages train together"
+    )
+
+
 def test_deformations_need_a_lattice():
     training = {"augmentation": {"deformation": 0.5}}
     text = yaml.safe_dump({**VALID, "stages": [AFFINE], "training": training})
@@ -391,6 +424,12 @@ def test_every_key_is_documented():
     models = [Config, Intensity, Similarity, Training, Augmentation, Supervision]
     for model in [*models, AffineStage, BSplineStage]:
         assert set(model.model_fields) <= words, model.__name__
+
+
+def test_every_key_of_the_synthesis_is_documented():
+    page = Path(__file__).resolve().parents[2] / "docs" / "general-model.md"
+    words = set(re.findall(r"\w+", page.read_text(encoding="utf-8")))
+    assert set(Synthesis.model_fields) <= words
 
 
 def test_bspline_stage_knows_its_cells():

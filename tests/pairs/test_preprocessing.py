@@ -142,6 +142,20 @@ def test_a_grid_of_a_given_shape_is_the_same_grid_padded(rng):
         )
 
 
+@pytest.mark.parametrize("zoom", [1e-3, 1.0, 40.0])
+def test_the_longest_axis_has_the_voxels_that_are_asked_for(rng, zoom):
+    """Of an image of any size, voxels become equally long along all axes."""
+    image = _image(rng)
+    affine = image.affine @ np.diag([zoom, zoom, zoom, 1])
+    stored = Image(image.array, affine).grid
+    grid = working_grid(stored, (None,) * 3, (4, 4, 1), longest_axis=32)
+    assert grid.spacing == pytest.approx((stored.extent.max() / 32,) * 3)
+    assert 32 <= max(grid.shape) < 36
+    needed = stored.extent / stored.extent.max() * 32
+    assert (np.sort(grid.shape) >= np.sort(needed) - 0.02).all()
+    np.testing.assert_allclose(grid.centre, stored.centre, atol=zoom * 40)
+
+
 @pytest.mark.parametrize("spacing", [0.5, 1.3, 3.0, 50.0])
 @pytest.mark.parametrize("cells", [1, 2, 8])
 def test_the_grid_covers_the_image_evenly(rng, spacing, cells):
