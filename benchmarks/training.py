@@ -76,10 +76,11 @@ def measure(config, pairs, steps):
     """Returns what is measured of every phase, by its name."""
     from dlir_tf.models.model import build_model
     from dlir_tf.training.devices import training_strategy
+    from dlir_tf.training.optimizer import make_optimizer
     from dlir_tf.training.patches import batch_size_in_voxels
     from dlir_tf.training.phases import training_phases
     from dlir_tf.training.pipeline import training_batches
-    from dlir_tf.training.step import make_optimizer, make_train_step
+    from dlir_tf.training.step import make_train_step
     from dlir_tf.training.store import PairStore
 
     store = PairStore(pairs, config, Path())

@@ -69,8 +69,9 @@ def our_step(fixed: np.ndarray, moving: np.ndarray):
     import tensorflow as tf
 
     from dlir_tf import build_model
+    from dlir_tf.training.optimizer import make_optimizer
     from dlir_tf.training.phases import training_phases
-    from dlir_tf.training.step import make_optimizer, make_train_step
+    from dlir_tf.training.step import make_train_step
 
     config = Config.model_validate(
         {

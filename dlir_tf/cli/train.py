@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from dlir_tf.cli.options import Command, allow_elsewhere_option, steps_option
+from dlir_tf.cli.options import Command, ModelType, allow_elsewhere_option, steps_option
 
 
 @click.command("train", cls=Command)
@@ -21,7 +21,8 @@ from dlir_tf.cli.options import Command, allow_elsewhere_option, steps_option
     help="CSV manifest: fixed,moving per line, or image per line for all ordered "
     "pairs; optional columns fixed_labels, moving_labels, fixed_points, "
     "moving_points, fixed_mask, moving_mask (or labels, points, mask). Without it, "
-    "generated phantoms are used.",
+    "pairs are made: synthetic ones if the config's training.synthesis says how, else "
+    "phantoms.",
 )
 @click.option(
     "--validation",
@@ -34,6 +35,19 @@ from dlir_tf.cli.options import Command, allow_elsewhere_option, steps_option
     default=Path("model"),
     show_default=True,
     help="Model folder to make.",
+)
+@click.option(
+    "--initial-weights",
+    type=ModelType(),
+    metavar="MODEL",
+    help="Model to begin with, a folder or the name of one that ships; its stages are "
+    "those of the config.  [default: random weights]",
+)
+@click.option(
+    "--atlases",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Label images that synthetic pairs show, beside random shapes.",
 )
 @steps_option
 @click.option(

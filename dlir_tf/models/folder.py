@@ -109,7 +109,7 @@ def save_model(folder: Path, model: Model) -> None:
     save_weights(folder / WEIGHTS_FILE, model.network)
     provenance = {
         **model.provenance,
-        "weights_sha256": _digest(model.network),
+        "weights_sha256": weights_digest(model.network),
         "config_sha256": config_digest(dump_config(model.config).encode()),
         "format_version": FORMAT_VERSION,
     }
@@ -165,14 +165,14 @@ def _load_weights(network: keras.Model, path: Path, expected: str) -> None:
             f"{path}: can't be read, or doesn't belong to the {CONFIG_FILE} beside it; "
             "copy the model folder again, or train again"
         ) from error
-    if _digest(network) != expected:
+    if weights_digest(network) != expected:
         raise InputError(
             f"{path}: these aren't the weights that {PROVENANCE_FILE} beside it "
             "describes; copy the model folder again, or train again"
         )
 
 
-def _digest(network: keras.Model) -> str:
+def weights_digest(network: keras.Model) -> str:
     """Changes with any weight, their shapes and their order."""
     digest = hashlib.sha256()
     for weight in network.weights:

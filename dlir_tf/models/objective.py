@@ -27,13 +27,16 @@ class Objective:
     Args:
         config: Says similarity and weights.
         factor: The downsampling of the images that are compared.
+        with_similarity: Whether images are compared, beside labels and landmarks.
     """
 
-    def __init__(self, config: Config, factor: tuple[int, ...]) -> None:
+    def __init__(
+        self, config: Config, factor: tuple[int, ...], *, with_similarity: bool = True
+    ) -> None:
         self._config = config
         self._factor = factor
         settings = config.similarity.model_dump(exclude={"weight"})
-        self._dissimilarity = similarity_loss(**settings)
+        self._dissimilarity = similarity_loss(**settings) if with_similarity else None
 
     def __call__(self, batch: Batch, outputs: dict[str, Any]) -> dict[str, Any]:
         """Evaluates the loss per sample.
@@ -49,21 +52,23 @@ class Objective:
                 and `ddf`, through which a moving mask and moving labels are warped.
 
         Returns:
-            `loss` and its summands, weighted: `similarity_loss`, `bending_energy`,
-            and as far as they are asked for `folding_penalty`, `label_loss` and
+            `loss` and its summands, weighted: `bending_energy`, and as far as they are
+            asked for `similarity_loss`, `folding_penalty`, `label_loss` and
             `landmark_loss`; `(batch,)`.
         """
-        mask = self._weights(batch, outputs)
-        dissimilarity = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
-        dissimilarity = self._config.similarity.weight * dissimilarity
-        energy, folding = ops.zeros_like(dissimilarity), 0.0
+        terms = {}
+        if self._dissimilarity is not None:
+            mask = self._weights(batch, outputs)
+            unlike = self._dissimilarity(outputs["fixed"], outputs["moved"], mask)
+            terms["similarity_loss"] = self._config.similarity.weight * unlike
+        energy, folding = ops.zeros_like(batch["spacing"][:, 0]), 0.0
         for _, name, stage in self._config.all_deformable_stages:
             if (points := outputs.get(name)) is not None:
                 energy = energy + stage.bending_energy * bending_energy(
                     points, stage.control_point_spacing, batch["spacing"]
                 )
                 folding = stage.folding_penalty
-        terms = {"similarity_loss": dissimilarity, "bending_energy": energy}
+        terms["bending_energy"] = energy
         if folding:  # of the whole field, as the last stage in training wants it
             terms["folding_penalty"] = folding * folding_penalty(outputs["ddf"])
         supervision = self._config.training.supervision

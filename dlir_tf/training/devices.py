@@ -1,17 +1,21 @@
 """Which devices train, and in which precision."""
 
 import contextlib
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import keras
-import tensorflow as tf
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
-def training_strategy() -> tf.distribute.Strategy:
+def training_strategy() -> "tf.distribute.Strategy":
     """All GPUs if there are several, else whatever TensorFlow uses by itself.
 
     GPU memory is taken as it is needed, not all at once.
     """
+    import tensorflow as tf
+
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         # Too late once a GPU is in use; then its memory is taken already.
@@ -28,18 +32,20 @@ def precision_name(mixed: bool) -> str:
     """The dtype policy of the networks in training.
 
     Mixed precision is float16 on a GPU, where losses must be scaled, and bfloat16
-    on a CPU, which knows no fast float16.
+    on a CPU, which knows no fast float16, and under JAX.
     """
-    half = "float16" if tf.config.list_physical_devices("GPU") else "bfloat16"
+    half = "bfloat16"
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        half = "float16" if tf.config.list_physical_devices("GPU") else half
     return f"mixed_{half}" if mixed else "float32"
 
 
-@contextlib.contextmanager
-def precision(name: str) -> Iterator[None]:
-    """Builds the networks inside the block with this dtype policy."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+def device_names() -> list[str]:
+    """What the devices are called that could train."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return [device.name for device in tf.config.list_logical_devices()]
+    return list(keras.distribution.list_devices())

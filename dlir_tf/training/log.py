@@ -2,8 +2,9 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
-import tensorflow as tf
+import keras
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import disk_errors, replacing
@@ -23,11 +24,14 @@ COLUMNS = (
     "validation_similarity_loss",
     "validation_dice",
     "validation_folded_percent",
+    "validation_landmark_error",
 )
 
 
 class TrainingLog:
     """Appends rows to `training.csv` and scalars to TensorBoard's event files.
+
+    These are written where TensorFlow is the backend; others may be without it.
 
     Args:
         csv_path: The CSV file; made if it isn't there.
@@ -44,9 +48,13 @@ class TrainingLog:
             self._rows = _read(csv_path)
         else:
             self._save()
-        with disk_errors(events_folder):
-            self._events = tf.summary.create_file_writer(str(events_folder))
+        self._events: Any = None
         self._events_folder = events_folder
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            with disk_errors(events_folder):
+                self._events = tf.summary.create_file_writer(str(events_folder))
 
     def keep_until(self, phase_names: list[str], phase: int, step: int) -> None:
         """Drops the rows after a checkpoint, which are about to come again.
@@ -70,6 +78,12 @@ class TrainingLog:
         row = {name: f"{value:.6g}" for name, value in values.items()}
         self._rows.append({"phase": phase, "step": str(step), **row})
         self._save()
+        if self._events is not None:
+            self._write_events(phase, step, values)
+
+    def _write_events(self, phase: str, step: int, values: dict[str, float]) -> None:
+        import tensorflow as tf
+
         metadata = tf.compat.v1.SummaryMetadata()
         metadata.plugin_data.plugin_name = "scalars"
         with disk_errors(self._events_folder), self._events.as_default():
@@ -81,7 +95,8 @@ class TrainingLog:
 
     def close(self) -> None:
         """Closes the event file."""
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
     def _save(self) -> None:
         """Writes the whole file anew: a full disk leaves no half of a row in it."""

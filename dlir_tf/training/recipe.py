@@ -4,15 +4,16 @@ import hashlib
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.config.plain_yaml import dump_yaml
+from dlir_tf.training.devices import device_names
 from dlir_tf.training.phases import Phase
 
 
@@ -28,6 +29,7 @@ class Recipe:
         data_digest: Of the training images.
         validation_digest: Of the validation images.
         num_replicas: Devices that train; each adds a batch to every step.
+        initial_digest: Of the weights that it begins with; empty for random ones.
     """
 
     config: Config
@@ -37,6 +39,7 @@ class Recipe:
     data_digest: str
     validation_digest: str
     num_replicas: int
+    initial_digest: str = ""
 
     @property
     def identity(self) -> str:
@@ -51,6 +54,7 @@ class Recipe:
             self.data_digest,
             self.validation_digest,
             str(self.num_replicas),
+            self.initial_digest,
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -58,9 +62,10 @@ class Recipe:
         self, num_pairs: int, num_validation_pairs: int, seconds: float
     ) -> dict[str, Any]:
         """What the model folder says of its making."""
+        first = self.initial_digest
         return {
             "dlir_tf": __version__,
-            "tensorflow": tf.__version__,
+            **backend_version(),
             "keras": keras.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
@@ -69,9 +74,16 @@ class Recipe:
             "validation_sha256": self.validation_digest,
             "num_pairs": num_pairs,
             "num_validation_pairs": num_validation_pairs,
+            **({"initial_weights_sha256": first} if first else {}),
             "steps": {phase.name: phase.steps for phase in self.phases},
             "training_seconds": round(seconds, 1),
             "precision": self.precision,
-            "devices": [device.name for device in tf.config.list_logical_devices()],
+            "devices": device_names(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+
+def backend_version() -> dict[str, str]:
+    """The version of what computes, by its name."""
+    name = keras.backend.backend()
+    return {name: metadata.version(name)}

@@ -2,14 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from dlir_tf.files import make_folder
 from dlir_tf.models.folder import (
@@ -28,17 +26,13 @@ from dlir_tf.training.checkpoint import (
     damaged,
     save_checkpoint,
 )
-from dlir_tf.training.devices import precision
 from dlir_tf.training.log import TrainingLog
 from dlir_tf.training.losses import StepLosses, check_finite
-from dlir_tf.training.patches import batch_size_in_voxels
+from dlir_tf.training.optimizer import make_optimizer, precision
 from dlir_tf.training.phases import Phase
-from dlir_tf.training.pipeline import training_batches
 from dlir_tf.training.recipe import Recipe
 from dlir_tf.training.reporter import Reporter
-from dlir_tf.training.step import make_optimizer, make_train_step
-from dlir_tf.training.store import PairStore
-from dlir_tf.training.validation import Validator
+from dlir_tf.training.source import Source
 
 
 class Session:
@@ -47,31 +41,29 @@ class Session:
     Args:
         recipe: What to do.
         output: The model folder.
-        store: The training pairs, filled.
-        validation: Likewise; may be empty.
-        strategy: The devices.
+        source: Of its steps and its validation.
         reporter: Who is told how it goes.
+        initial: The weights to begin with, of all networks; random ones by default.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         output: Path,
-        store: PairStore,
-        validation: PairStore,
-        strategy: tf.distribute.Strategy,
+        source: Source,
         reporter: Reporter,
+        initial: Arrays | None = None,
     ) -> None:
         self._recipe = recipe
         self._config = recipe.config
         self._output = output
-        self._store = store
-        self._validation = validation
+        self._source = source
         self._reporter = reporter
-        self._strategy = strategy
         keras.utils.set_random_seed(recipe.seed)
-        with self._strategy.scope(), precision(recipe.precision):
+        with source.scope(), precision(recipe.precision):
             self._network = build_model(recipe.config)
+        if initial is not None:
+            self._network.set_weights(initial)
 
     def begin(self, stored: Checkpoint | None) -> None:
         """Takes up a checkpoint, or makes the first one, and the files beside it."""
@@ -112,39 +104,34 @@ class Session:
             save_weights(self._output / LAST_WEIGHTS_FILE, network)
         network.set_weights(self._state.weights)
         provenance = self._recipe.provenance(
-            len(self._store), len(self._validation), self._state.progress.seconds
+            self._source.num_pairs,
+            self._source.num_validation_pairs,
+            self._state.progress.seconds,
         )
         model = make_model(self._config, network, provenance)
         save_model(self._output, model)
         (self._output / CHECKPOINT_FILE).unlink(missing_ok=True)
         self._log.close()
-        self._store.discard()
-        self._validation.discard()
+        self._source.close()
         return model
 
     def _run_phase(self, index: int) -> None:
         phase, config = self._recipe.phases[index], self._config
-        with self._strategy.scope():
-            num_replicas = self._strategy.num_replicas_in_sync
-            optimizer = make_optimizer(self._recipe.precision, num_replicas)
-            train_step = make_train_step(
-                self._network,
-                config,
-                phase,
-                optimizer,
-                self._strategy,
-                self._recipe.seed,
+        first = self._state.progress.step
+        with self._source.scope():
+            optimizer = make_optimizer(
+                self._recipe.precision, self._recipe.num_replicas
             )
-        if self._state.optimizer:
-            self._restore(optimizer)
-        validate = self._validator(phase)
+        steps = self._source.steps(self._network, phase, optimizer, index, first)
+        validate = self._source.validator(self._network, phase)
         losses = StepLosses(phase, self._reporter)
         started = time.perf_counter() - self._state.progress.seconds
-        first = self._state.progress.step + 1
-        for step, batch in enumerate(self._batches(index), start=first):
+        for step, descend in enumerate(steps, start=first + 1):
+            if step == first + 1 and self._state.optimizer:
+                self._restore(optimizer)
             learning_rate = phase.learning_rate_at(step - 1)
             optimizer.learning_rate = learning_rate
-            losses.add(step, train_step(batch))
+            losses.add(step, descend())
             if step % config.training.validate_every and step != phase.steps:
                 continue
             row = {**losses.take_means(), "learning_rate": learning_rate, **validate()}
@@ -196,26 +183,6 @@ class Session:
             progress = replace(progress, best_loss=best_loss, best_step=step)
         state = [np.asarray(variable) for variable in optimizer.variables]
         return Checkpoint(progress, weights, best, state)
-
-    def _batches(self, index: int) -> Any:
-        phase, config = self._recipe.phases[index], self._config
-        dataset = training_batches(
-            self._store,
-            size=batch_size_in_voxels(config, phase, self._store.largest_shape),
-            batch_size=config.training.batch_size * self._strategy.num_replicas_in_sync,
-            seed=(self._recipe.seed, index),
-            first_step=self._state.progress.step,
-            last_step=phase.steps,
-            labels_per_step=config.training.supervision.labels_per_step,
-        )
-        return self._strategy.experimental_distribute_dataset(dataset)
-
-    def _validator(self, phase: Phase) -> Callable[[], dict[str, float]]:
-        if not len(self._validation):
-            return dict
-        return Validator(
-            self._network, self._config, phase.num_stages, self._validation
-        )
 
     def _weights(self) -> list[np.ndarray]:
         return [np.array(weight) for weight in self._network.get_weights()]

@@ -11,29 +11,11 @@ from dlir_tf.config import Config
 from dlir_tf.models.model import training_model
 from dlir_tf.models.objective import Objective
 from dlir_tf.training.augmentation import augment
+from dlir_tf.training.optimizer import trainable_variables
 from dlir_tf.training.patches import AlignedPatches, patch_size
 from dlir_tf.training.phases import Phase
 
 Batch = dict[str, Any]
-
-
-def make_optimizer(precision: str, num_replicas: int = 1) -> keras.Optimizer:
-    """Adam; with loss scaling where gradients are float16.
-
-    It clips what each replica hands over, and then sums it; so each hands over its
-    share of the common gradient (see `make_train_step`).
-    """
-    optimizer = keras.optimizers.Adam(global_clipnorm=1.0 / num_replicas)
-    if precision == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
-
-
-def trainable_variables(network: keras.Model, config: Config, phase: Phase) -> Any:
-    """The variables that a phase trains."""
-    names = config.network_names[phase.num_frozen : phase.num_stages]
-    stages = [network.get_layer(name) for name in names]
-    return [variable for stage in stages for variable in stage.trainable_variables]
 
 
 def make_train_step(

@@ -1,23 +1,32 @@
 """Training: from a list of pairs to a model folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.models.folder import Model
+from dlir_tf.models.folder import Model, weights_digest
 from dlir_tf.models.folder_files import CHECKPOINT_FILE
 from dlir_tf.pairs.manifest import Pair, data_digest
+from dlir_tf.synthesis.atlases import arrays_digest
 from dlir_tf.training.checkpoint import Checkpoint, load_checkpoint
 from dlir_tf.training.devices import precision_name, training_strategy
+from dlir_tf.training.initial_weights import check_stages
 from dlir_tf.training.output import CACHE_FOLDER, check_output_folder, claimed
 from dlir_tf.training.phases import training_phases
 from dlir_tf.training.recipe import Recipe
 from dlir_tf.training.reporter import Reporter as Reporter
 from dlir_tf.training.reporter import Silent
 from dlir_tf.training.session import Session
-from dlir_tf.training.store import PairStore
+from dlir_tf.training.source import Source
+from dlir_tf.training.synthetic import SyntheticSource
+
+if TYPE_CHECKING:
+    from dlir_tf.training.store import PairStore
 
 
 def train(
@@ -30,16 +39,19 @@ def train(
     seed: int = 0,
     resume: bool = False,
     reporter: Reporter | None = None,
+    initial: Model | None = None,
+    atlases: Sequence[np.ndarray] = (),
 ) -> Model:
     """Trains a model, stage by stage, without ground truth.
 
-    All pairs are read and checked before the first step. What happens at a step
-    depends on the seed and its number alone: an interrupted training that is
-    resumed arrives where an uninterrupted one does.
+    Without pairs, a config with `training.synthesis` has them made. Those that are
+    given are all read and checked before the first step. What happens at a step
+    depends on the seed and its number alone: an interrupted training that is resumed
+    arrives where an uninterrupted one does.
 
     Args:
         config: Stages and training settings.
-        pairs: The training pairs.
+        pairs: The training pairs; none to have them made.
         output: The model folder to make.
         validation: Pairs that decide which weights of a stage are kept; without
             them, the last ones are. Labels among them give Dice in the log; they,
@@ -48,6 +60,9 @@ def train(
         seed: From 0 to 2**32 - 1; decides initial weights, order and augmentation.
         resume: Go on with the interrupted training in `output`.
         reporter: Who is told how it goes.
+        initial: A model of the same stages, whose weights it begins with.
+        atlases: Label maps that pairs which are made show, beside random shapes; see
+            `dlir_tf.synthesis.atlases`.
 
     Returns:
         The trained model, which is in `output` too.
@@ -55,43 +70,78 @@ def train(
     Raises:
         InputError: If pairs are faulty or have nothing to supervise with, the folder
             is in use or can't be written, there is nothing to resume, the loss stops
-            being a finite number, or the Keras backend isn't TensorFlow.
+            being a finite number, the initial weights are of other stages, or the
+            Keras backend is neither TensorFlow nor, for pairs that are made, JAX.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            "train: a model can only be trained under the backend tensorflow; unset "
-            f"KERAS_BACKEND. Received: {keras.backend.backend()}"
-        )
     output, reporter = Path(output), reporter or Silent()
-    if not pairs:
-        raise InputError("pairs: there must be at least one to train on")
-    if not 0 <= seed < 2**32:
-        raise InputError(f"seed: must be from 0 to 2**32 - 1. Received: {seed}")
-    _check_supervision(config, pairs)
-    validation, strategy = validation or [], training_strategy()
+    made = not pairs and config.training.synthesis is not None
+    _check(config, pairs, seed, made=made)
+    if initial is not None:
+        check_stages(config, initial.config, "initial weights")
+    validation = validation or []
+    strategy = None if made else training_strategy()
     recipe = Recipe(
         config,
         phases=tuple(training_phases(config, steps)),
         seed=seed,
         precision=precision_name(config.training.mixed_precision),
-        data_digest=data_digest(pairs),
+        data_digest=arrays_digest(atlases) if made else data_digest(pairs),
         validation_digest=data_digest(validation),
-        num_replicas=strategy.num_replicas_in_sync,
+        num_replicas=1 if strategy is None else strategy.num_replicas_in_sync,
+        initial_digest="" if initial is None else weights_digest(initial.network),
     )
     with claimed(output):
         check_output_folder(output, resume=resume)
         stored = _interrupted(output, recipe) if resume else None
-        stores = _stores(config, pairs, validation, output / CACHE_FOLDER)
-        _prepare(*stores, reporter)
-        session = Session(recipe, output, *stores, strategy, reporter)
+        source: Source = (
+            SyntheticSource(config, seed, atlases)
+            if made
+            else _pair_source(config, pairs, validation, output, seed, reporter)
+        )
+        weights = None if initial is None else initial.network.get_weights()
+        session = Session(recipe, output, source, reporter, weights)
         session.begin(stored)
         return session.run()
 
 
+def _check(config: Config, pairs: list[Pair], seed: int, *, made: bool) -> None:
+    """Refuses what no training can begin with."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow" and not (made and backend == "jax"):
+        raise InputError(
+            "train: on pairs that are given, a model can only be trained under the "
+            f"backend tensorflow; unset KERAS_BACKEND. Received: {backend}"
+        )
+    if not pairs and not made:
+        raise InputError("pairs: there must be at least one to train on")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed: must be from 0 to 2**32 - 1. Received: {seed}")
+    if not made:
+        _check_supervision(config, pairs)
+
+
+def _pair_source(
+    config: Config,
+    pairs: list[Pair],
+    validation: list[Pair],
+    output: Path,
+    seed: int,
+    reporter: Reporter,
+) -> Source:
+    """Reads and checks all pairs; needs TensorFlow."""
+    from dlir_tf.training.pair_source import PairSource
+
+    stores = _stores(config, pairs, validation, output / CACHE_FOLDER)
+    _prepare(*stores, reporter)
+    return PairSource(config, seed, *stores, training_strategy())
+
+
 def _stores(
     config: Config, pairs: list[Pair], validation: list[Pair], cache: Path
-) -> tuple[PairStore, PairStore]:
+) -> tuple["PairStore", "PairStore"]:
     """Of what is trained on, with what it's supervised by; and of the validation."""
+    from dlir_tf.training.store import PairStore
+
     supervision = config.training.supervision
     with_points = supervision.landmarks > 0
     store = PairStore(
@@ -131,7 +181,7 @@ def _interrupted(output: Path, recipe: Recipe) -> Checkpoint:
     return stored
 
 
-def _prepare(store: PairStore, validation: PairStore, reporter: Reporter) -> None:
+def _prepare(store: "PairStore", validation: "PairStore", reporter: Reporter) -> None:
     num_pairs, total = len(store), len(store) + len(validation)
     store.fill(lambda done: reporter.preparing(done, total))
     validation.fill(lambda done: reporter.preparing(num_pairs + done, total))

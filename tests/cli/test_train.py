@@ -102,6 +102,25 @@ def test_options_reach_the_training(run, fake_train, folder):
     assert not given["config"].training.mixed_precision
 
 
+def test_a_config_with_a_synthesis_needs_no_pairs(run, fake_train, folder):
+    given = fake_train()
+    (folder / "atlases").mkdir()
+    labels = np.zeros((6, 6, 6), np.int16)
+    labels[2:4] = 1
+    write_image(folder / "atlases" / "slab.nii.gz", Image(labels, np.eye(4)))
+    code, _, err = run("--config general --atlases atlases")
+    assert (code, err) == (0, "")
+    assert given["pairs"] == []
+    assert [atlas.ndim for atlas in given["atlases"]] == [3]
+    assert given["initial"] is None
+    code, _, err = run("--config general --pairs pairs.csv --atlases atlases")
+    assert code == 1
+    assert err.startswith("Error: --atlases is for pairs that are made")
+    code, _, err = run("--config general --initial-weights none")
+    assert code == 1
+    assert err.startswith("Error: none: no such model folder")
+
+
 def test_without_pairs_phantoms_are_made_once(run, fake_train, folder, monkeypatch):
     given, calls = fake_train(), []
 

@@ -7,8 +7,9 @@ import pytest
 
 from dlir_tf.errors import InputError
 from dlir_tf.models.folder import load_model
-from dlir_tf.training import session, train
+from dlir_tf.training import train
 from dlir_tf.training.checkpoint import load_checkpoint
+from dlir_tf.training.pair_source import PairSource
 from dlir_tf.training.reporter import Silent
 
 # In the order in which they strike the same training, one after another.
@@ -26,13 +27,13 @@ class Interrupter(Silent):
 
     def __init__(self, moment, patch):
         self._moment = moment
-        original = session.Session._batches
+        original = PairSource.steps
 
-        def batches(running, index):
-            self._strike("first batch", running._recipe.phases[index].name)
-            return original(running, index)
+        def steps(source, network, phase, *others):
+            self._strike("first batch", phase.name)
+            return original(source, network, phase, *others)
 
-        patch.setattr(session.Session, "_batches", batches)
+        patch.setattr(PairSource, "steps", steps)
 
     def _strike(self, *moment):
         if moment == self._moment:

@@ -15,7 +15,7 @@ from dlir_tf.images import read_image
 from dlir_tf.models.folder import load_model, model_inputs
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import register
-from dlir_tf.training import session, train, trainer
+from dlir_tf.training import pair_source, session, train, trainer
 from dlir_tf.training.checkpoint import load_checkpoint, save_checkpoint
 
 OFF = Augmentation(rotation_degrees=0, scale=0, translation=0, gamma=0, noise=0)
@@ -86,7 +86,7 @@ class FakeStep:
 
     def __init__(self, monkeypatch):
         self.steps, self.error, self.loss = 0, {}, {}
-        monkeypatch.setattr(session, "make_train_step", self._make)
+        monkeypatch.setattr(pair_source, "make_train_step", self._make)
 
     def _make(self, network, config, phase, optimizer, strategy, seed):
         optimizer.build(network.trainable_variables)
@@ -133,7 +133,7 @@ def test_the_best_weights_of_a_stage_are_kept(
             seen.append([np.array(weight) for weight in self._network.weights])
             return {"validation_loss": next(self._losses)}
 
-    monkeypatch.setattr(session, "Validator", Validator)
+    monkeypatch.setattr(pair_source, "Validator", Validator)
     pairs, output = make_pairs(2), tmp_path / "model"
     train(make_config("affine"), pairs, output, validation=pairs[:1])
     assert len(seen) == 3

@@ -1,17 +1,23 @@
 """What `dlir-tf train` does."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dlir_tf.cli.work.progress import TrainingProgress
 from dlir_tf.cli.work.quiet import load_keras
-from dlir_tf.config import load_config
+from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError, WriteError
 from dlir_tf.files import make_folder
 from dlir_tf.models.folder_files import CHECKPOINT_FILE
+from dlir_tf.models.names import find_model
 from dlir_tf.pairs.manifest import read_manifest
 from dlir_tf.phantoms import write_phantoms
+from dlir_tf.synthesis.atlases import read_atlases
+
+if TYPE_CHECKING:
+    from dlir_tf.models.folder import Model
 
 
 def run(
@@ -19,31 +25,31 @@ def run(
     pairs: Path | None,
     validation: Path | None,
     output: Path,
+    initial_weights: str | Path | None,
+    atlases: Path | None,
     steps: int | None,
     seed: int,
     resume: bool,
     mixed_precision: bool,
 ) -> None:
     """Trains a model and prints its folder."""
-    if config is None and pairs is not None:
+    chosen = _config(config, pairs, validation, mixed_precision=mixed_precision)
+    made = pairs is None and chosen.training.synthesis is not None
+    if atlases is not None and not made:
         raise InputError(
-            "--pairs needs --config: choose the preset closest to your images "
-            "(dlir-tf info lists them) or write a file of your own"
+            "--atlases is for pairs that are made: leave --pairs out, and choose a "
+            "config with training.synthesis, such as general"
         )
-    if pairs is None and validation is not None:
-        raise InputError("--validation needs --pairs: what is trained on")
-    chosen = load_config(config or "demo")
-    if mixed_precision:
-        training = chosen.training.model_copy(update={"mixed_precision": True})
-        chosen = chosen.model_copy(update={"training": training})
-    if pairs is None:
+    if pairs is None and not made:
         pairs, validation = _phantoms(output, seed, resume=resume)
-    training_pairs = read_manifest(pairs)
+    training_pairs = read_manifest(pairs) if pairs else []
     validation_pairs = read_manifest(validation) if validation else []
+    maps = [] if atlases is None else read_atlases(atlases, chosen.ndim)
 
     load_keras()
     from dlir_tf.training import train
 
+    initial = _initial_model(initial_weights, chosen)
     try:
         with TrainingProgress() as progress:
             train(
@@ -55,12 +61,48 @@ def run(
                 seed=seed,
                 resume=resume,
                 reporter=progress,
+                initial=initial,
+                atlases=maps,
             )
     except (KeyboardInterrupt, WriteError):
         if (output / CHECKPOINT_FILE).is_file():
             click.echo("The same command with --resume goes on from here.", err=True)
         raise
     click.echo(output)
+
+
+def _config(
+    name: str | None,
+    pairs: Path | None,
+    validation: Path | None,
+    *,
+    mixed_precision: bool,
+) -> Config:
+    """The config that was asked for, the demo's if nothing was."""
+    if name is None and pairs is not None:
+        raise InputError(
+            "--pairs needs --config: choose the preset closest to your images "
+            "(dlir-tf info lists them) or write a file of your own"
+        )
+    if pairs is None and validation is not None:
+        raise InputError("--validation needs --pairs: what is trained on")
+    chosen = load_config(name or "demo")
+    if mixed_precision:
+        training = chosen.training.model_copy(update={"mixed_precision": True})
+        chosen = chosen.model_copy(update={"training": training})
+    return chosen
+
+
+def _initial_model(model: str | Path | None, config: Config) -> "Model | None":
+    """The model whose weights a training begins with, if they are of its stages."""
+    if model is None:
+        return None
+    from dlir_tf.models.folder import load_model
+    from dlir_tf.training.initial_weights import check_stages
+
+    initial = load_model(find_model(model, config.ndim))
+    check_stages(config, initial.config, str(model))
+    return initial
 
 
 def _phantoms(output: Path, seed: int, *, resume: bool) -> tuple[Path, Path]:

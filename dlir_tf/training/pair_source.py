@@ -1,0 +1,89 @@
+"""Training on pairs of images, which tf.data reads and cuts."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from dlir_tf.config import Config
+from dlir_tf.training.patches import batch_size_in_voxels
+from dlir_tf.training.phases import Phase
+from dlir_tf.training.pipeline import training_batches
+from dlir_tf.training.step import make_train_step
+from dlir_tf.training.store import PairStore
+from dlir_tf.training.validation import Validator
+
+
+class PairSource:
+    """What a training on pairs takes its steps and its validation from.
+
+    Args:
+        config: Its config.
+        seed: Decides order and augmentation.
+        store: The training pairs, filled.
+        validation: Likewise; may be empty.
+        strategy: The devices.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        seed: int,
+        store: PairStore,
+        validation: PairStore,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self._config = config
+        self._seed = seed
+        self._store = store
+        self._validation = validation
+        self._strategy = strategy
+        self.num_pairs = len(store)
+        self.num_validation_pairs = len(validation)
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """Within it, networks and optimizers are made."""
+        scope: contextlib.AbstractContextManager[Any] = self._strategy.scope()
+        return scope
+
+    def steps(
+        self,
+        network: keras.Model,
+        phase: Phase,
+        optimizer: keras.Optimizer,
+        index: int,
+        first_step: int,
+    ) -> Iterator[Callable[[], dict[str, Any]]]:
+        """Yields the steps that are left of a phase, each to be called once."""
+        with self.scope():
+            train_step = make_train_step(
+                network, self._config, phase, optimizer, self._strategy, self._seed
+            )
+        training = self._config.training
+        dataset = training_batches(
+            self._store,
+            size=batch_size_in_voxels(self._config, phase, self._store.largest_shape),
+            batch_size=training.batch_size * self._strategy.num_replicas_in_sync,
+            seed=(self._seed, index),
+            first_step=first_step,
+            last_step=phase.steps,
+            labels_per_step=training.supervision.labels_per_step,
+        )
+        for batch in self._strategy.experimental_distribute_dataset(dataset):
+            yield functools.partial(train_step, batch)
+
+    def validator(
+        self, network: keras.Model, phase: Phase
+    ) -> Callable[[], dict[str, float]]:
+        """Returns a function that judges the network by the validation pairs."""
+        if not len(self._validation):
+            return dict
+        return Validator(network, self._config, phase.num_stages, self._validation)
+
+    def close(self) -> None:
+        """Removes from the disk what was cached there."""
+        self._store.discard()
+        self._validation.discard()

@@ -1,0 +1,45 @@
+"""Where a training's steps come from."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import keras
+
+from dlir_tf.training.phases import Phase
+
+
+class Source(Protocol):
+    """Pairs that are given (`PairSource`) or made (`SyntheticSource`).
+
+    Attributes:
+        num_pairs: How many are given to train on.
+        num_validation_pairs: How many there are to validate by.
+    """
+
+    num_pairs: int
+    num_validation_pairs: int
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """Within it, networks and optimizers are made."""
+
+    def steps(
+        self,
+        network: keras.Model,
+        phase: Phase,
+        optimizer: keras.Optimizer,
+        index: int,
+        first_step: int,
+    ) -> Iterator[Callable[[], dict[str, Any]]]:
+        """Yields the steps that are left of a phase, each to be called once.
+
+        The optimizer is built before the first one comes.
+        """
+
+    def validator(
+        self, network: keras.Model, phase: Phase
+    ) -> Callable[[], dict[str, float]]:
+        """Returns a function that judges the network; its answer may be empty."""
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
