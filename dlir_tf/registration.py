@@ -8,13 +8,15 @@ import numpy as np
 
 from dlir_tf.compute.settings import check_backend
 from dlir_tf.config import Config, InitialAlignment
+from dlir_tf.config.stiffness import stiffened
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image, mask_on_image
+from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.models.general import GeneralModel, chosen_config, model_of_pair
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
 from dlir_tf.numerics import Numerics
-from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.knowledge import Knowledge, check_use
+from dlir_tf.pairs.preprocessing import fitting_masks, prepare_pair
 from dlir_tf.pairs.rigidity import exact_matrix
 from dlir_tf.pairs.size import check_work
 from dlir_tf.pairs.working_pair import WorkingPair
@@ -69,6 +71,8 @@ def register(
     fill_value: FillValue = "auto",
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
+    knowledge: Knowledge | None = None,
+    stiffness: float = 1.0,
     do_no_harm: bool = True,
     on_progress: OnProgress = lambda phase, step, steps, loss: None,
 ) -> Registration:
@@ -103,6 +107,9 @@ def register(
             are judged, bool; the model itself sees whole images. One on another grid
             than its image is resampled, see `dlir_tf.images.companions`.
         moving_mask: Likewise, of the moving image.
+        knowledge: Landmarks and outlines of both images, by which a refinement goes as
+            well. Then no stage is left out: the images aren't all that counts.
+        stiffness: What the smoothness of a refinement's stages is multiplied by.
         do_no_harm: Whether to leave such stages out. If not, the result is what the
             model says, and the report only judges it.
         on_progress: Called every few steps of a refinement with the name of what is
@@ -150,33 +157,31 @@ def register(
     model = model_of_pair(model, fixed.grid, moving.grid)
     config = chosen_config(model, config).with_alignment(initial_alignment)
     _check_start(initial_alignment, initial_transform)
-    if fixed_mask is not None:  # once, for all who measure by it
-        fixed_mask = mask_on_image(fixed_mask, fixed, "fixed_mask")
+    check_use(knowledge, stiffness, refined=model is None or refine is not None)
+    masks = fitting_masks((fixed_mask, moving_mask), (fixed, moving))
     pair = prepare_pair(
         fixed,
         moving,
         config,
-        fixed_mask=fixed_mask,
-        moving_mask=moving_mask,
+        **masks,
         initial_transform=initial_transform,
         shape=None if model is None else model.shape,
     )
-    parameters, refinement = find_parameters(pair, config, model, refine, on_progress)
-    if refinement is not None:  # judged by what was refined by
-        config = config.while_refining
-    numerics = chosen_numerics(model)
+    parameters, refinement = find_parameters(
+        pair, stiffened(config, stiffness), model, refine, on_progress, knowledge
+    )
+    config = config.while_refining if refinement else config  # which it is judged by
+    numerics, harmless = chosen_numerics(model), do_no_harm and knowledge is None
     selection = select_stages(
-        pair, parameters, config, do_no_harm=do_no_harm, numerics=numerics
+        pair, parameters, config, do_no_harm=harmless, numerics=numerics
     )
     found = selection.parameters, config, numerics.bspline
     transform = build_transform(pair, *found)
-    displacement = transform.displacement(fixed)
-    moved = transform.resample(
-        moving, fixed, displacement=displacement, fill_value=outside
-    )
+    field = transform.displacement(fixed)
+    moved = transform.resample(moving, fixed, displacement=field, fill_value=outside)
     report = make_report(
         selection,
-        displacement,
+        field,
         fixed.grid,
         moving.grid,
         config=config,
@@ -184,12 +189,12 @@ def register(
         alignment="transform" if initial_transform else config.initial_alignment,
         provenance={} if model is None else model.provenance,
         refinement=refinement,
-        masks={"fixed_mask": fixed_mask, "moving_mask": moving_mask},
+        masks=masks,
         wrong_units=wrong_units(fixed, moving, config.intensity),
     )
-    report = replace(report, seconds=time.perf_counter() - start)
     beyond = build_transform(pair.without_initial(), *found)
-    return Registration(moved, transform, displacement, report, outside, beyond)
+    report = replace(report, seconds=time.perf_counter() - start)
+    return Registration(moved, transform, field, report, outside, beyond)
 
 
 def _check_start(
@@ -208,6 +213,7 @@ def find_parameters(
     model: Predictor | None,
     refine: int | None,
     on_progress: OnProgress,
+    knowledge: Knowledge | None = None,
 ) -> tuple[Parameters, RefinementOutcome | None]:
     """What the model says, refined if asked to; or what refinement alone finds.
 
@@ -218,6 +224,7 @@ def find_parameters(
         refine: The steps of the refinement; `None` for none, without a model for as
             many as the config says.
         on_progress: Told of these steps.
+        knowledge: What the refinement goes by beside the images.
 
     Returns:
         Finite parameters, and what the refinement did, if there was one.
@@ -239,7 +246,9 @@ def find_parameters(
     from dlir_tf.refinement import refine as refine_parameters
 
     steps = config.refinement.steps if refine is None else refine
-    found = refine_parameters(pair, config, steps, start=start, on_progress=on_progress)
+    found = refine_parameters(
+        pair, config, steps, start=start, knowledge=knowledge, on_progress=on_progress
+    )
     outcome = RefinementOutcome(found.steps, found.loss_before, found.loss_after)
     return found.parameters, outcome
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dlir_tf.cli.options import FILE
+
 if TYPE_CHECKING:
     from dlir_tf.config import Config
 
@@ -24,6 +26,49 @@ _OPTIONS = (
         "--refine.",
     ),
 )
+
+
+_KNOWLEDGE = (
+    click.option(
+        "--fixed-points",
+        type=FILE,
+        help="Landmarks of FIXED that correspond, by their order, to those of "
+        "--moving-points: a CSV file (x,y,z in world mm, RAS) or markups of 3D Slicer. "
+        "A refinement brings them together as well.",
+    ),
+    click.option("--moving-points", type=FILE, help="Landmarks of MOVING."),
+    click.option(
+        "--points-weight",
+        type=float,
+        help="What 1 mm of their mean distance adds to the loss.  [default: 0.1]",
+    ),
+    click.option(
+        "--fixed-labels",
+        type=FILE,
+        help="Labels of FIXED: a refinement brings their outlines onto those of "
+        "--labels as well.",
+    ),
+    click.option(
+        "--labels-weight",
+        type=float,
+        help="What outlines add to the loss that lie about a tenth of the image apart."
+        "  [default: 1]",
+    ),
+    click.option(
+        "--stiffness",
+        type=float,
+        default=1.0,
+        show_default=True,
+        help="What the smoothness of a refinement's stages is multiplied by.",
+    ),
+)
+
+
+def knowledge_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what a refinement goes by beside the images."""
+    for option in reversed(_KNOWLEDGE):
+        command = option(command)
+    return command
 
 
 def refinement_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,13 +14,17 @@ from dlir_tf.cli.options import (
     initial_transform_options,
     model_option,
 )
-from dlir_tf.cli.refinement import refinement_options
+from dlir_tf.cli.refinement import knowledge_options, refinement_options
 from dlir_tf.cli.server import server_options
 
 # What the work takes together.
 _GROUPS = {
     "masks": ("fixed_mask", "moving_mask"),
     "headers": ("spacing_source", "orientation_source"),
+    "known": (
+        *("fixed_points", "moving_points", "points_weight"),
+        *("fixed_labels", "labels_weight", "stiffness"),
+    ),
     "start": ("initial_transform", "initial_alignment", "without_initial"),
 }
 
@@ -39,6 +43,7 @@ _GROUPS = {
 )
 @model_option
 @refinement_options
+@knowledge_options
 @server_options
 @initial_alignment_option
 @initial_transform_options
@@ -65,7 +70,12 @@ _GROUPS = {
     help="Write the Jacobian determinant on the fixed grid: the local change of "
     "volume, at most 0 where the transform folds.",
 )
-@click.option("--labels", type=FILE, help="Labels of the moving image, to be moved.")
+@click.option(
+    "--labels",
+    type=FILE,
+    help="Labels of the moving image: to be moved (--moved-labels), or to go by "
+    "(--fixed-labels).",
+)
 @click.option(
     "--moved-labels", type=FILE, help="Where the moved labels go (with --labels)."
 )
@@ -103,6 +113,9 @@ def command(**options: Any) -> None:
 
     With --refine, the model's answer is improved for this pair; with --preset instead
     of --model, the pair is registered like that from nothing, without any training.
+
+    Landmarks and labels of both images, if you have them, are gone by in a refinement:
+    so a wrong valley of the similarity is left.
 
     Masks say what counts: the lung, say, which slides along ribs that would pull.
 

@@ -57,7 +57,7 @@ def prepare_pair(
             none to speak of; or an image is a speck on it; or if the transform to
             start from is of another rank.
     """
-    masks = _fitting_masks((fixed_mask, moving_mask), (fixed, moving))
+    masks = fitting_masks((fixed_mask, moving_mask), (fixed, moving))
     plane = slice_plane(fixed.grid, moving.grid, config.ndim)
     if plane is not None:
         fixed, moving = plane.flatten(fixed), plane.flatten(moving)
@@ -189,10 +189,18 @@ def _shown(padding: np.ndarray, place: Placement, inside: np.ndarray) -> np.ndar
     return np.asarray(inside & (hidden <= _MOST_PADDING))
 
 
-def _fitting_masks(
+def fitting_masks(
     masks: tuple[Image | None, Image | None], images: tuple[Image, Image]
 ) -> dict[str, Image]:
-    """Names the masks that there are, on their images' grids; refuses misfits."""
+    """Names the masks that there are, on their images' grids.
+
+    Args:
+        masks: Of the fixed and of the moving image, if there are any.
+        images: Both.
+
+    Raises:
+        InputError: If a mask doesn't fit its image.
+    """
     named = {}
     for side, mask, image in zip(("fixed", "moving"), masks, images, strict=True):
         if mask is not None:

@@ -46,6 +46,13 @@ class SplineNumbers:
             return numbers * self._cells
         return self._limit * np.tanh(numbers / self._limit) * self._cells
 
+    def by_numbers(self, numbers: np.ndarray, by_points: np.ndarray) -> np.ndarray:
+        """Takes a derivative by the control points to one by the numbers."""
+        gradient = by_points * self._cells
+        if self._stage.injective:
+            gradient *= 1 - np.tanh(numbers / self._limit) ** 2
+        return gradient
+
 
 class SplineObjective(SplineNumbers):
     """The loss of a deformable stage, by its numbers; see `SplineNumbers`.
@@ -91,10 +98,7 @@ class SplineObjective(SplineNumbers):
             energy, slopes = self._energy(points)
             loss += stage.bending_energy * energy
             gradient += np.float32(stage.bending_energy) * slopes
-        gradient *= self._cells
-        if stage.injective:
-            gradient *= 1 - np.tanh(numbers / self._limit) ** 2
-        return loss, gradient
+        return loss, self.by_numbers(numbers, gradient)
 
 
 class MatrixObjective:
@@ -141,6 +145,12 @@ class MatrixObjective:
     def matrix(self, numbers: np.ndarray) -> np.ndarray:
         """The whole transform's matrix, `(ndim, ndim + 1)`, in working voxels."""
         return self._matrices(numbers[None])[0]
+
+    def slopes(self, numbers: np.ndarray) -> np.ndarray:
+        """The whole matrix' derivatives by the numbers, `(count, ndim, ndim + 1)`."""
+        changes = _STEP * np.eye(self._num, dtype=np.float32)
+        forth, back = (self._matrices(numbers + sign * changes) for sign in (1, -1))
+        return np.asarray((forth - back) / (2 * _STEP))
 
     def __call__(self, numbers: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss and its gradient."""

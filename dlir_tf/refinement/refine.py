@@ -11,10 +11,13 @@ from dlir_tf.config import BSplineStage, Config
 from dlir_tf.errors import InputError
 from dlir_tf.losses.masks import MASKS, check_mask
 from dlir_tf.models.parameters import Parameters
+from dlir_tf.pairs.knowledge import Knowledge
 from dlir_tf.pairs.working_pair import WorkingPair
-from dlir_tf.refinement.descent import FLOOR, OnProgress, descend
+from dlir_tf.refinement.descent import FLOOR, Objective, OnProgress, descend
 from dlir_tf.refinement.drift import leads_apart
 from dlir_tf.refinement.graphs import GraphObjective
+from dlir_tf.refinement.informed import InformedMatrix, InformedSpline
+from dlir_tf.refinement.known import Known
 from dlir_tf.refinement.objectives import MatrixObjective, SplineObjective, loss_of
 from dlir_tf.refinement.phases import Phase, plan_phases
 from dlir_tf.refinement.settling import settle
@@ -47,6 +50,7 @@ def refine(
     steps: int,
     *,
     start: Parameters | None = None,
+    knowledge: Knowledge | None = None,
     on_progress: OnProgress = lambda phase, step, steps, loss: None,
 ) -> Refined:
     """Improves the transform of one pair.
@@ -63,6 +67,7 @@ def refine(
         steps: At most, all phases together; see `plan_phases`.
         start: What a network found; without it, the refinement starts from the
             initial alignment alone, and is a registration by itself.
+        knowledge: Landmarks and outlines of both images, which add to the loss.
         on_progress: Called every few steps with the name of the phase, the steps
             done in it, the steps to do in it and the loss.
 
@@ -97,12 +102,18 @@ def refine(
     phases = plan_phases(config, steps, from_nothing=start is None)
     _check_masks(pair, config, phases)
     standing = first = Standing.at(pair, begin, config)
+    known = None if knowledge is None else Known.of(pair, knowledge)
     done = 0
     for phase in phases:
-        standing, taken = _improve(standing, phase, config, first, on_progress)
+        standing, taken = _improve(standing, phase, config, first, known, on_progress)
         done += taken
     factor = phases[-1].factor
     before, after = (loss_of(one, config, factor) for one in (first, standing))
+    if known is not None:
+        before, after = (
+            before + known.loss(first, factor),
+            after + known.loss(standing, factor),
+        )
     if not math.isfinite(before):
         raise InputError(
             f"the loss of the pair before the refinement is {before}, so there is "
@@ -118,6 +129,7 @@ def _improve(
     phase: Phase,
     config: Config,
     first: Standing,
+    known: Known | None,
     on_progress: OnProgress,
 ) -> tuple[Standing, int]:
     """Refines one stage; returns where that leads, and how many steps it took."""
@@ -132,17 +144,24 @@ def _improve(
             standing.matrix,
             standing.deformation,
         )
-        best, taken = descend(matrix, matrix.start, config, phase, on_progress, 0.0)
-        best, further = settle(matrix, best, phase.steps - taken)
+        loss: Objective = matrix
+        if known is not None:
+            loss = InformedMatrix(matrix, known.of_matrix(standing, phase.factor))
+        best, taken = descend(loss, matrix.start, config, phase, on_progress, 0.0)
+        best, further = settle(loss, best, phase.steps - taken)
         taken += further
         found = matrix.matrix(best)
-        if np.any(best) and not leads_apart(found, first.matrix, pair.mask):
+        lost = known is None and leads_apart(found, first.matrix, pair.mask)
+        if np.any(best) and not lost:
             standing = standing.with_matrix(found)
     if phase.spline:
         _, name, stage = phase.spline
         kind = GraphObjective if _needs_graph(stage) else SplineObjective
         spline = kind(standing.images(phase.factor), config, stage, spacing)
-        best, taken = descend(spline, spline.start, config, phase, on_progress, FLOOR)
+        loss = spline
+        if known is not None:
+            loss = InformedSpline(spline, spline, known.of_spline(standing, stage))
+        best, taken = descend(loss, spline.start, config, phase, on_progress, FLOOR)
         if np.any(best):
             points = spline.points(best).astype(np.float64)
             standing = standing.with_spline(name, stage, points)

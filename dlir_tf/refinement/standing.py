@@ -80,7 +80,7 @@ class Standing:
             weights = weights * is_wholly_inside(
                 pool(pair.fixed_mask.astype(np.float32), factor)
             )
-        ddf = self._displacements() if moved else None
+        ddf = self.displacements() if moved else None
         moving, mask = pair.moving, None
         if ddf is not None:
             moving = warp(moving[..., None], ddf)[..., 0]
@@ -92,7 +92,7 @@ class Standing:
         fixed, moving = (pool(image, factor) for image in (pair.fixed, moving))
         return PhaseImages(fixed, moving, weights, mask)
 
-    def _displacements(self) -> np.ndarray | None:
+    def displacements(self) -> np.ndarray | None:
         """Of the whole transform, `(*size, ndim)`; `None` if it moves nothing."""
         ndim = len(self.matrix)
         change = self.matrix - np.eye(ndim, ndim + 1)

@@ -7,6 +7,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue
 from dlir_tf.images.missing import missing_voxels
+from dlir_tf.pairs.knowledge import Knowledge
 from dlir_tf.pairs.slices import in_plane
 from dlir_tf.registration import OnProgress, Registration, register
 from dlir_tf.serving.answer import ServedModel
@@ -22,6 +23,8 @@ def register_remotely(
     fill_value: FillValue = "auto",
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
+    knowledge: Knowledge | None = None,
+    stiffness: float = 1.0,
     do_no_harm: bool = True,
     on_progress: OnProgress = lambda phase, step, steps, loss: None,
 ) -> Registration:
@@ -41,6 +44,8 @@ def register_remotely(
         fill_value: As for `dlir_tf.register`.
         fixed_mask: As for `dlir_tf.register`; the server doesn't see it.
         moving_mask: Likewise.
+        knowledge: As for `dlir_tf.register`; the refinement happens here.
+        stiffness: Likewise.
         do_no_harm: As for `dlir_tf.register`.
         on_progress: As for `dlir_tf.register`.
 
@@ -65,6 +70,8 @@ def register_remotely(
         fill_value=fill_value,
         fixed_mask=fixed_mask,
         moving_mask=moving_mask,
+        knowledge=knowledge,
+        stiffness=stiffness,
         do_no_harm=do_no_harm,
         on_progress=on_progress,
     )

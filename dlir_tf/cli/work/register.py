@@ -10,6 +10,7 @@ import click
 from dlir_tf.cli.judgement import tell
 from dlir_tf.cli.refinement import chosen_preset
 from dlir_tf.cli.server import chosen_server
+from dlir_tf.cli.work.known import Told, tell_distance
 from dlir_tf.cli.work.outputs import Outputs
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
@@ -37,6 +38,7 @@ def run(
     start: dict[str, Any],
     labels: Path | None,
     interpolation: str,
+    known: dict[str, Any],
     masks: dict[str, Path | None],
     fill_value: FillValue | None,
     headers: dict[str, Any],
@@ -49,57 +51,61 @@ def run(
     outputs = Outputs(**written)
     begun = Start(**start)
     begun.check(outputs, remote)
-    _check_labels(labels, outputs, interpolation)
-    outputs.check(inputs=(fixed, moving, labels, *masks.values(), *begun.files))
+    told = Told(labels, interpolation, **known)
+    told.check(outputs)
+    more = (*told.files.values(), *masks.values(), *begun.files)
+    outputs.check(inputs=(fixed, moving, *more))
     config = chosen_preset(preset)
     if remote is None and config is None:
         check_model(model)
     place = f"{fixed} and {moving}"
-    files = Pair(fixed, moving, place, moving_labels=labels, **masks)
+    files = Pair(fixed, moving, place, **told.files, **masks)
     pair = load_pair(files, **headers)
     if remote is None:
         by_model = _by_model(model, config, pair)
         find = partial(by_model, **begun.read(pair.fixed.ndim, _say))
     else:
         find = partial(register_remotely, server=remote)
+    find = partial(
+        find,
+        refine=refine,
+        fill_value="auto" if fill_value is None else fill_value,
+        do_no_harm=not all_stages,
+    )
+    result = _found(find, pair, told, place)
+    notes = outputs.write(
+        result,
+        pair,
+        interpolation=interpolation,
+        without_initial=begun.without_initial,
+    )
+    for note in notes:
+        _say(note)
+    if fill_value in (None, "auto"):
+        _tell_of_surroundings(moving, result.fill_value)
+    tell_distance(result, pair, _say)
+    click.echo(outputs.moved)
+    tell(result.report, strict=strict)
+
+
+def _found(
+    find: Callable[..., Registration], pair: LoadedPair, told: Told, place: str
+) -> Registration:
+    """What is found; what can't be registered is said of the files."""
     try:
         with StepProgress() as progress:
-            result = find(
+            return find(
                 pair.fixed,
                 pair.moving,
                 fixed_mask=pair.fixed_mask,
                 moving_mask=pair.moving_mask,
-                refine=refine,
-                fill_value="auto" if fill_value is None else fill_value,
-                do_no_harm=not all_stages,
                 on_progress=progress.stepped,
+                **told.of(pair),
             )
     except ServerError:
         raise
     except InputError as error:  # it knows images, not their files
         raise error.within(place) from error
-    left_out = begun.without_initial
-    for note in outputs.write(
-        result, pair, interpolation=interpolation, without_initial=left_out
-    ):
-        _say(note)
-    if fill_value in (None, "auto") and result.fill_value:
-        _tell_of_surroundings(moving, result.fill_value)
-    click.echo(outputs.moved)
-    tell(result.report, strict=strict)
-
-
-def _check_labels(labels: Path | None, outputs: Outputs, interpolation: str) -> None:
-    if (labels is None) != (outputs.moved_labels is None):
-        raise InputError(
-            "--labels and --moved-labels belong together: the first is read, the "
-            "second is written"
-        )
-    if labels is None and interpolation != "nearest":
-        raise InputError(
-            f"--interpolation {interpolation}: is for --labels, which isn't given; "
-            "leave it out, or give the labels that are to be moved"
-        )
 
 
 def _by_model(
@@ -114,6 +120,8 @@ def _by_model(
 
 
 def _tell_of_surroundings(moving: Path, value: float) -> None:
+    if value == 0:
+        return
     _say(
         f"{moving}: what comes from outside it is {value:g}, by its own background "
         "(--fill-value chooses another value)"
