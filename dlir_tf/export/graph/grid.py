@@ -54,6 +54,8 @@ def working_grid(
     )
     own_size = tf.gather(size, axes)
     extent = tf.cast(own_size, tf.float64) * spacing
+    if config.longest_axis is not None:
+        step = tf.ones_like(step) * (tf.reduce_max(extent) / config.longest_axis)
     # A grid that is a hundredth of a voxel too short is not worth a voxel more.
     needed = tf.maximum(tf.math.ceil(extent / step - 0.01), 1)
     multiple = tf.constant(config.multiple, tf.float64)

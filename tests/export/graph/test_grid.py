@@ -72,3 +72,34 @@ def test_grid_covers_the_image_as_in_the_package(spacing, order, rng):
         )
         assert tuple(found.shape.numpy()) == expected.shape
         np.testing.assert_allclose(found.affine, expected.affine, atol=1e-9)
+
+
+@pytest.mark.parametrize("order", ["ras", "slices_last"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_grid_is_fitted_to_the_longest_axis_as_in_the_package(ndim, order, rng):
+    stage = {"transform": "bspline", "downsample": 2, "control_point_spacing": 4}
+    config = Config.model_validate(
+        {
+            "ndim": ndim,
+            "spacing": None,
+            "longest_axis": 37,
+            "axes": order,
+            "stages": [stage],
+        }
+    )
+    for _ in range(20):
+        size = rng.integers(1, 60, ndim)
+        image = Image(np.zeros(size, np.float32), oblique(rng, ndim))
+        found = grid.working_grid(
+            tf.constant(size, tf.int32), tf.constant(image.affine), config
+        )
+        expected = reference.working_grid(
+            image.grid,
+            config.spacing,
+            config.multiple,
+            config.axes,
+            longest_axis=config.longest_axis,
+        )
+        assert tuple(found.shape.numpy()) == expected.shape
+        assert max(expected.shape) == 40
+        np.testing.assert_allclose(found.affine, expected.affine, atol=1e-9)

@@ -81,6 +81,25 @@ def test_slices(flat, flat_model):
         assert_like_register(flat, batch, flat_model)
 
 
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_grid_that_is_fitted_to_the_image(make_random_model, ndim):
+    """As of a general model: its spacing comes from the longest axis of each image."""
+    model = make_random_model(
+        ndim=ndim,
+        spacing=None,
+        longest_axis=26,
+        initial_alignment="centers",
+        stages=[affine([4, 4, 2][:ndim], max_rotation_degrees=12.0), spline(4)],
+    )
+    signatures = signatures_of(model)
+    for batch in trial_batches(ndim):
+        assert_like_register(signatures, batch, model)
+        affines = call(signatures["parameters"], batch[:1])["grid_affine"]
+        extent = batch[0].fixed.grid.extent.max()
+        steps = np.linalg.norm(affines[0][:-1, :-1], axis=0)
+        np.testing.assert_allclose(steps, extent / 26, rtol=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["rigid", "similarity"])
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_what_keeps_lengths_or_angles_does_so_in_the_world(
