@@ -24,7 +24,8 @@ from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
     required=True,
     metavar="FILE|[FILE,1]",
     help="The transform: one that dlir-tf register wrote, an ITK transform (.h5, "
-    ".tfm), an ANTs pair (its 0GenericAffine.mat) or a displacement field (.nii.gz). "
+    ".tfm), an ANTs pair (its 0GenericAffine.mat), a displacement field (.nii.gz), or "
+    "one of elastix, FreeSurfer, AFNI or FSL (docs/transforms.md). "
     "[FILE,1] is its inverse. Can be repeated, in the order of antsApplyTransforms: "
     "the last one is applied to the image first, and every file counts by itself.",
 )

@@ -20,11 +20,16 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.files.plain import check_plain
+from dlir_tf.images import read_frames
 from dlir_tf.transforms.files.ants import files_beside, is_ants_name, read_alone
 from dlir_tf.transforms.files.dispatch import read_transform
+from dlir_tf.transforms.files.matrices import read_flirt, read_niftyreg
 from dlir_tf.transforms.transform import Transform
 
-_BRACKETS = re.compile(r"\[(?P<path>.+),\s*(?P<inverse>[^,]*)\]")
+_BRACKETS = re.compile(
+    r"\[(?P<path>[^,].*?),\s*(?P<inverse>[01])(?:,(?P<about>[^,]+(?:,[^,]+)?))?\]"
+)
+_NIFTYREG = "niftyreg"
 
 
 @dataclass(frozen=True)
@@ -34,28 +39,37 @@ class Link:
     Attributes:
         path: Its file.
         inverse: Whether its inverse is meant.
+        about: What a file of 4x4 numbers doesn't say: `niftyreg`, or the fixed and the
+            moving image of a matrix of FSL.
     """
 
     path: Path
     inverse: bool = False
+    about: tuple[str, ...] = ()
 
 
 def as_link(text: str | os.PathLike[str]) -> Link:
     """Takes `FILE`, `[FILE,0]` or `[FILE,1]` apart.
 
+    `[FILE,0,niftyreg]` and `[FILE,0,FIXED,MOVING]` say whose a matrix is: NiftyReg's,
+    or FSL's between these two images.
+
     Raises:
-        InputError: If it begins like the latter two and goes on otherwise.
+        InputError: If it begins like one of these and goes on otherwise.
     """
     given = os.fspath(text)
     if not (given.startswith("[") and given.endswith("]")):
         return Link(Path(given))
     match = _BRACKETS.fullmatch(given)
-    if match is None or match["inverse"] not in ("0", "1"):
+    about = tuple((match["about"] or "").split(",")) if match else ()
+    if match is None or (len(about) == 1 and about[0] not in ("", _NIFTYREG)):
         raise InputError(
             f"{given}: the inverse of a transform must be given as [FILE,1], and the "
-            "transform itself as FILE or [FILE,0]"
+            "transform itself as FILE or [FILE,0]; matrices of other programs as "
+            "[FILE,0,niftyreg] or, for FSL, [FILE,0,FIXED,MOVING]"
         )
-    return Link(Path(match["path"]), match["inverse"] == "1")
+    known = about if any(about) else ()
+    return Link(Path(match["path"]), match["inverse"] == "1", known)
 
 
 def read_chain(
@@ -78,8 +92,8 @@ def read_chain(
     """
     links = [as_link(name) for name in names]
     if len(links) == 1:
-        return _in_its_sense(read_transform(links[0].path), links[0])
-    parts = [_in_its_sense(_read_one_of_several(link.path), link) for link in links]
+        return _in_its_sense(_read(links[0], alone=True), links[0])
+    parts = [_in_its_sense(_read(link, alone=False), link) for link in links]
     for link, part in zip(links, parts, strict=True):
         if part.ndim != parts[0].ndim:
             raise InputError(
@@ -94,13 +108,22 @@ def read_chain(
 
 def files_of_chain(names: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """Every file that `read_chain` may read."""
-    paths = [as_link(name).path for name in names]
+    links = [as_link(name) for name in names]
+    paths = [link.path for link in links]
+    paths += [Path(part) for link in links for part in link.about if part != _NIFTYREG]
     beside = [o for path in paths if is_ants_name(path) for o in files_beside(path)]
     return [*paths, *beside]
 
 
-def _read_one_of_several(path: Path) -> Transform:
-    if not is_ants_name(path):
+def _read(link: Link, *, alone: bool) -> Transform:
+    """Reads a file; one of an ANTs pair is both if it's alone, or else itself."""
+    path = link.path
+    if link.about == (_NIFTYREG,):
+        return read_niftyreg(path)
+    if link.about:
+        fixed, moving = (read_frames(image)[0].grid for image in link.about)
+        return read_flirt(path, fixed, moving)
+    if alone or not is_ants_name(path):
         return read_transform(path)
     check_plain(path, "give the path of a transform's file")
     return read_alone(path)

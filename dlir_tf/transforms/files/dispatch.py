@@ -6,6 +6,9 @@
 | `.h5`, `.hdf5`, `.tfm`, `.txt` | ITK | everything but inverted deformations, exactly |
 | `0GenericAffine.mat`, `1Warp.nii.gz` | ANTs' pair | affine exactly, the rest densely |
 | `.nii.gz`, `.nii`, `.mha`, `.nrrd` | field | all as one dense displacement field |
+
+Files of elastix (`TransformParameters.*.txt`), FreeSurfer (`.lta`) and AFNI
+(`.aff12.1D`) are read, but not written.
 """
 
 import os
@@ -21,6 +24,7 @@ from dlir_tf.transforms.files.ants import (
     read_ants,
     write_ants,
 )
+from dlir_tf.transforms.files.elastix import is_elastix, read_elastix
 from dlir_tf.transforms.files.field import NIFTI_SUFFIXES, read_field, write_field
 from dlir_tf.transforms.files.foreign import foreign_advice
 from dlir_tf.transforms.files.itk import read_itk, write_itk
@@ -28,6 +32,12 @@ from dlir_tf.transforms.files.itk_integrity import (
     HDF5_SUFFIXES,
     MATLAB_SUFFIX,
     TEXT_SUFFIXES,
+)
+from dlir_tf.transforms.files.matrices import (
+    AFNI,
+    FREESURFER,
+    read_afni,
+    read_lta,
 )
 from dlir_tf.transforms.files.own import read_own, write_own
 from dlir_tf.transforms.transform import Transform
@@ -42,8 +52,9 @@ def read_transform(path: str | os.PathLike[str]) -> Transform:
     """Reads a transform that pulls back, from points of the fixed image.
 
     Args:
-        path: A file whose name ends with one of `TRANSFORM_SUFFIXES`, or any ITK
-            transform in a `.mat` file. Of ANTs' pair either name will do.
+        path: A file whose name ends with one of `TRANSFORM_SUFFIXES`, any ITK
+            transform in a `.mat` file, or a file of another program that states what
+            it means (see above). Of ANTs' pair either name will do.
 
     Returns:
         The transform, in RAS+ mm, whatever world the file is in.
@@ -59,14 +70,20 @@ def read_transform(path: str | os.PathLike[str]) -> Transform:
         return read_ants(path)
     if name.endswith(_OWN):
         return read_own(path)
+    if name.endswith(TEXT_SUFFIXES) and is_elastix(path):
+        return read_elastix(path)
     if name.endswith((*_ITK_SUFFIXES, MATLAB_SUFFIX)):
         return read_itk(path)
+    if name.endswith(FREESURFER):
+        return read_lta(path)
+    if name.endswith(AFNI):
+        return read_afni(path)
     if name.endswith(_FIELD_SUFFIXES):
         return read_field(path)
     advice = foreign_advice(path)
     raise InputError(
         f"{path}: {f'{advice}; ' * bool(advice)}the name of a transform's file must "
-        f"end with {_listed((*TRANSFORM_SUFFIXES, MATLAB_SUFFIX))}"
+        f"end with {_listed((*TRANSFORM_SUFFIXES, MATLAB_SUFFIX, FREESURFER, AFNI))}"
     )
 
 

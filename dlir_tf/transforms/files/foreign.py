@@ -3,16 +3,15 @@
 from pathlib import Path
 
 _ELASTIX = (
-    "it holds parameters of elastix, so write their displacement field (transformix "
-    "-def all -tp FILE) and give that"
+    "it holds parameters of elastix, of a transform that can't be told; write their "
+    "displacement field (transformix -def all -tp FILE) and give that"
 )
-_FSL = (
-    "it holds a matrix of FSL, which means something only together with its two "
-    "images, so convert it (c3d_affine_tool FILE -ref FIXED -src MOVING -fsl2ras "
-    "-oitk OUT.tfm) and give that"
+_MATRIX = (
+    "it holds a matrix of 4x4 numbers, and doesn't say whose; give one of FSL with its "
+    "two images, [FILE,0,FIXED,MOVING] (or convert it: c3d_affine_tool FILE -ref FIXED "
+    "-src MOVING -fsl2ras -oitk OUT.tfm), and one of NiftyReg as [FILE,0,niftyreg]"
 )
 _BY_ENDING = {
-    ".lta": "FreeSurfer's; convert it (lta_convert --inlta FILE --outitk OUT.txt)",
     ".m3z": "FreeSurfer's; convert it (mri_warp_convert --inm3z FILE --outitk OUT.nii)",
     ".xfm": "MINC's or FreeSurfer's; convert it to ITK's form (lta_convert --inmni "
     "FILE --outitk OUT.txt)",
@@ -33,7 +32,7 @@ def foreign_advice(path: Path) -> str:
         start = stream.read(4096)
     if b"(Transform " in start or b"(TransformParameters " in start:
         return _ELASTIX
-    return _FSL if path.suffix == ".mat" and _is_matrix(start) else ""
+    return _MATRIX if _is_matrix(start) else ""
 
 
 def _is_matrix(text: bytes) -> bool:

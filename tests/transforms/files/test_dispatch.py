@@ -57,7 +57,7 @@ def test_unknown_names_are_refused_with_a_list_of_the_known(tmp_path, turn, name
 def test_unknown_names_are_not_read(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"anything")
-    with pytest.raises(InputError, match=r"must end with \.npz, .*\.nrrd or \.mat$"):
+    with pytest.raises(InputError, match=r"must end with \.npz, .* or \.aff12\.1D$"):
         read_transform(path)
 
 

@@ -387,9 +387,11 @@ def test_other_programs_files_with_these_names_are_refused(tmp_path):
     (tmp_path / "t.txt").write_text('(Transform "BSplineTransform")\n(NumberOf 3)\n')
     savemat(tmp_path / "t.mat", {"a": np.zeros(3), "b": np.zeros(2)}, format="4")
     (tmp_path / "t.tfm").write_bytes(bytes(range(256)))
-    for name in ("t.h5", "t.txt", "t.mat", "t.tfm"):
+    for name in ("t.h5", "t.mat", "t.tfm"):
         with pytest.raises(InputError, match=f"{name}: can't be read as an ITK"):
             read_transform(tmp_path / name)
+    with pytest.raises(InputError, match=r"t\.txt: can't be read as a .* of elastix"):
+        read_transform(tmp_path / "t.txt")
 
 
 def test_signs_and_order_by_hand(tmp_path):

@@ -243,9 +243,10 @@ def test_a_heap_that_hdf5_goes_round_in_for_ever_is_refused(tmp_path, size):
 @pytest.mark.parametrize(
     ("name", "content", "cure"),
     [
-        ("TransformParameters.0.txt", '(Transform "EulerTransform")\n', "transformix"),
+        ("Parameters.0.txt", '(Transform "SplineKernelTransform")\n', "transformix"),
         ("fsl.mat", "1 0 0 2\n0 1 0 -3\n0 0 1 1\n0 0 0 1\n", "c3d_affine_tool"),
-        ("reg.lta", "type = 1\n", "lta_convert"),
+        ("reg.lta", "type = 14\n" + 4 * "0 0 0 1\n", "lta_convert"),
+        ("aladin.txt", "1 0 0 2\n0 1 0 -3\n0 0 1 1\n0 0 0 1\n", "niftyreg"),
         ("reg.m3z", "", "mri_warp_convert"),
         ("reg.xfm", "MNI Transform File\n", "lta_convert"),
     ],
