@@ -123,7 +123,7 @@ def binding(name: str, options: argparse.Namespace) -> dict:
         "versions": installed_versions(name, method),
         "threads": options.threads,
     }
-    if method.needs:
+    if "start" in method.settings:
         bound["source"] = folder_digest(Path(dlir_tf.__file__).parent, "*.py")
     if "model" in method.needs:
         bound["model"] = folder_digest(options.model, "*.*")

@@ -6,28 +6,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlir_tf.compute.settings import check_backend
+from dlir_tf.automatic.finding import OnProgress, chosen_numerics, find_parameters
+from dlir_tf.automatic.modality import Modality
+from dlir_tf.automatic.picking import Picked, pick
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.config.stiffness import stiffened
-from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue, chosen_fill_value
-from dlir_tf.models.general import GeneralModel, chosen_config, model_of_pair
-from dlir_tf.models.parameters import Parameters, Predictor, check_finite
-from dlir_tf.numerics import Numerics
+from dlir_tf.models.general import GeneralModel
+from dlir_tf.models.parameters import Predictor
+from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.knowledge import Knowledge, check_use
 from dlir_tf.pairs.preprocessing import fitting_masks, prepare_pair
-from dlir_tf.pairs.rigidity import exact_matrix
-from dlir_tf.pairs.size import check_work
-from dlir_tf.pairs.working_pair import WorkingPair
-from dlir_tf.quality import RefinementOutcome, Report
+from dlir_tf.quality import Report
 from dlir_tf.quality.making import make_report
 from dlir_tf.quality.selection import select_stages
 from dlir_tf.quality.units import wrong_units
-from dlir_tf.transforms import BSpline, Transform
-
-# Takes the name of what is going on, the steps done, the steps to do and the loss.
-OnProgress = Callable[[str, int, int, float], object]
+from dlir_tf.transforms import Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +66,17 @@ def register(
     fill_value: FillValue = "auto",
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
+    modality: Modality | None = None,
     knowledge: Knowledge | None = None,
     stiffness: float = 1.0,
     do_no_harm: bool = True,
+    on_choice: Callable[[tuple[str, ...]], object] = lambda choices: None,
     on_progress: OnProgress = lambda phase, step, steps, loss: None,
 ) -> Registration:
     """Registers a pair: by a model in one shot, refined, or refined from nothing.
+
+    With neither a model nor a config, settings and start are chosen for this pair, by
+    the two images (see `dlir_tf.automatic`); the report says what was chosen, and why.
 
     A stage that makes this pair less alike, or the transform fold, is
     left out; `report` says so. If none is left, the result is the initial alignment,
@@ -94,7 +94,8 @@ def register(
             by refinement alone.
         refine: At most so many steps of gradient descent on this pair's own transform,
             from what the model says; see `dlir_tf.refinement.refine`. `None`: with a
-            model none, without one `refinement.steps` of the config.
+            model none, without one `refinement.steps` of the config. 0: none, by the
+            general model that ships if no other is given.
         initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`, instead of
             what the config says: see `dlir_tf.pairs.alignment.initial_alignment`.
         initial_transform: Where to start from instead: from points of the fixed image
@@ -110,8 +111,12 @@ def register(
         knowledge: Landmarks and outlines of both images, by which a refinement goes as
             well. Then no stage is left out: the images aren't all that counts.
         stiffness: What the smoothness of a refinement's stages is multiplied by.
+        modality: `"same"` if equal values mean the same in both, or `"different"`;
+            `None` to tell it by the images. With a model or a config, it's these that
+            know.
         do_no_harm: Whether to leave such stages out. If not, the result is what the
             model says, and the report only judges it.
+        on_choice: Called once with what was chosen for the pair, a sentence each.
         on_progress: Called every few steps of a refinement with the name of what is
             refined, the steps done, the steps to do and the loss.
 
@@ -120,8 +125,9 @@ def register(
         displacement field in mm, and a report.
 
     Raises:
-        InputError: If there is neither model nor config, or both; if an image doesn't
-            fit the model, is constant, or the two don't overlap; if slices aren't
+        InputError: If there are both a model and a config; if an image doesn't fit the
+            model, is constant, or the two don't overlap or are of different rank; if
+            nothing was found that the two have in common; if slices aren't
             parallel; if the initial alignment is none of those, or there is a transform
             to start from as well, or that is of another rank; if a mask doesn't fit
             its image or leaves nothing to compare; if `refine` isn't at least 1; if the
@@ -154,17 +160,55 @@ def register(
     """
     start = time.perf_counter()
     outside = chosen_fill_value(fill_value, moving)
-    model = model_of_pair(model, fixed.grid, moving.grid)
-    config = chosen_config(model, config).with_alignment(initial_alignment)
-    _check_start(initial_alignment, initial_transform)
-    check_use(knowledge, stiffness, refined=model is None or refine is not None)
     masks = fitting_masks((fixed_mask, moving_mask), (fixed, moving))
+    picked = pick(
+        (fixed, moving),
+        (masks.get("fixed_mask"), masks.get("moving_mask")),
+        model,
+        config,
+        refine=refine,
+        alignment=initial_alignment,
+        transform=initial_transform,
+        modality=modality,
+    )
+    refined = picked.model is None or bool(refine)
+    check_use(knowledge, stiffness, refined=refined)
+    on_choice(picked.choices)
+    result = _carry_out(
+        picked,
+        (fixed, moving),
+        masks,
+        refine=refine,
+        knowledge=knowledge,
+        stiffness=stiffness,
+        outside=outside,
+        do_no_harm=do_no_harm,
+        on_progress=on_progress,
+    )
+    seconds = time.perf_counter() - start
+    return replace(result, report=replace(result.report, seconds=seconds))
+
+
+def _carry_out(
+    picked: Picked,
+    images: tuple[Image, Image],
+    masks: dict[str, Image],
+    *,
+    refine: int | None,
+    knowledge: Knowledge | None,
+    stiffness: float,
+    outside: float,
+    do_no_harm: bool,
+    on_progress: OnProgress,
+) -> Registration:
+    """Registers by what was picked."""
+    (fixed, moving), config, model = images, picked.config, picked.model
     pair = prepare_pair(
         fixed,
         moving,
         config,
         **masks,
-        initial_transform=initial_transform,
+        initial_transform=picked.initial_transform,
         shape=None if model is None else model.shape,
     )
     parameters, refinement = find_parameters(
@@ -177,116 +221,27 @@ def register(
     )
     found = selection.parameters, config, numerics.bspline
     transform = build_transform(pair, *found)
-    field = transform.displacement(fixed)
-    moved = transform.resample(moving, fixed, displacement=field, fill_value=outside)
+    displacement = transform.displacement(fixed)
+    moved = transform.resample(
+        moving,
+        fixed,
+        displacement=displacement,
+        interpolation="nearest" if picked.moves_labels else "linear",
+        fill_value=outside,
+    )
     report = make_report(
         selection,
-        field,
+        displacement,
         fixed.grid,
         moving.grid,
         config=config,
         initial=pair.alignment,
-        alignment="transform" if initial_transform else config.initial_alignment,
+        alignment=picked.alignment,
+        choices=picked.choices,
         provenance={} if model is None else model.provenance,
         refinement=refinement,
         masks=masks,
         wrong_units=wrong_units(fixed, moving, config.intensity),
     )
     beyond = build_transform(pair.without_initial(), *found)
-    report = replace(report, seconds=time.perf_counter() - start)
-    return Registration(moved, transform, field, report, outside, beyond)
-
-
-def _check_start(
-    alignment: InitialAlignment | None, transform: Transform | None
-) -> None:
-    if alignment is not None and transform is not None:
-        raise InputError(
-            "initial_alignment and initial_transform exclude each other; give one of "
-            "them"
-        )
-
-
-def find_parameters(
-    pair: WorkingPair,
-    config: Config,
-    model: Predictor | None,
-    refine: int | None,
-    on_progress: OnProgress,
-    knowledge: Knowledge | None = None,
-) -> tuple[Parameters, RefinementOutcome | None]:
-    """What the model says, refined if asked to; or what refinement alone finds.
-
-    Args:
-        pair: On its working grid.
-        config: The model's, or the one instead of it.
-        model: May be none.
-        refine: The steps of the refinement; `None` for none, without a model for as
-            many as the config says.
-        on_progress: Told of these steps.
-        knowledge: What the refinement goes by beside the images.
-
-    Returns:
-        Finite parameters, and what the refinement did, if there was one.
-
-    Raises:
-        InputError: If the parameters aren't finite, the pair can't be refined, or
-            memory can't hold what that needs.
-    """
-    refined = model is None or refine is not None
-    check_work(pair.grid.shape, config, refined=refined)
-    start = None
-    if model is not None:
-        start = model.predict(pair)
-        check_finite(start)
-        if not refined:
-            return start, None
-    check_backend()
-    # A model that runs elsewhere does without the backend that this loads.
-    from dlir_tf.refinement import refine as refine_parameters
-
-    steps = config.refinement.steps if refine is None else refine
-    found = refine_parameters(
-        pair, config, steps, start=start, knowledge=knowledge, on_progress=on_progress
-    )
-    outcome = RefinementOutcome(found.steps, found.loss_before, found.loss_after)
-    return found.parameters, outcome
-
-
-def chosen_numerics(model: Predictor | None) -> Numerics:
-    """The functions that evaluate the transform and warp images: the model's own.
-
-    Without a model there was a refinement: it has loaded the backend of Keras, which is
-    quicker than NumPy and SciPy.
-    """
-    if model is not None:
-        return model.numerics
-    from dlir_tf.numerics.compiled import COMPILED
-
-    return COMPILED
-
-
-def build_transform(
-    pair: WorkingPair,
-    parameters: Parameters,
-    config: Config,
-    bspline: type[BSpline] = BSpline,
-) -> Transform:
-    """Makes the world transform from what a model gives for a pair.
-
-    Args:
-        pair: On its working grid.
-        parameters: Of the transform there.
-        config: The model's.
-        bspline: The class of the splines.
-
-    Raises:
-        InputError: If the parameters aren't finite.
-    """
-    check_finite(parameters)
-    splines = [
-        (points, spline.stage.cell_spacing)
-        for spline, points in reversed(parameters.splines(config))
-    ]
-    matrix = exact_matrix(parameters.matrix, pair.grid, config)
-    return pair.to_world(matrix, splines, bspline)
+    return Registration(moved, transform, displacement, report, outside, beyond)

@@ -73,7 +73,7 @@ def test_real_hearts_from_training_to_export(shared_data, tmp_path):
     dlir_tf("train", "--config", "quick.yaml", "--pairs", "pairs.csv", cwd=tmp_path)
     fixed, moving, _, labels = absolute[1].split(",")
     dlir_tf(
-        *("register", fixed, moving, "--output", "moved.nii.gz"),
+        *("register", fixed, moving, "--output", "moved.nii.gz", "--model", "model"),
         *("--labels", labels, "--moved-labels", "moved_labels.nii.gz"),
         *("--displacement", "field.nii.gz"),
         cwd=tmp_path,
@@ -89,7 +89,9 @@ def test_real_hearts_from_training_to_export(shared_data, tmp_path):
     assert field.shape == (*reversed(original.shape), 3)
     assert 1.0 < np.abs(field).max() < 40.0
 
-    printed = dlir_tf("evaluate", "--pairs", "pairs.csv", cwd=tmp_path)
+    printed = dlir_tf(
+        "evaluate", "--pairs", "pairs.csv", "--model", "model", cwd=tmp_path
+    )
     assert "Dice" in printed
     with (tmp_path / "evaluation.csv").open(newline="") as stream:
         pairs = list(csv.DictReader(stream))

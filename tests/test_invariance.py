@@ -9,8 +9,9 @@ from storage import store_otherwise
 
 from dlir_tf.images import Image
 from dlir_tf.models.folder import make_model
+from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.preprocessing import prepare_pair
-from dlir_tf.registration import build_transform, register
+from dlir_tf.registration import register
 
 # Fixed and moving on different grids; the thick axis of 3-d images is the last.
 SHAPES = {2: ((21, 15), (24, 19)), 3: ((15, 21, 5), (19, 18, 7))}

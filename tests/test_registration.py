@@ -16,9 +16,10 @@ from dlir_tf.images.background import chosen_fill_value
 from dlir_tf.models.folder import make_model, model_inputs
 from dlir_tf.models.model import build_model
 from dlir_tf.models.parameters import Parameters
+from dlir_tf.models.world import build_transform
 from dlir_tf.numerics import UNCOMPILED
 from dlir_tf.pairs.preprocessing import prepare_pair
-from dlir_tf.registration import build_transform, register
+from dlir_tf.registration import register
 
 SHAPES = {2: (24, 16), 3: (16, 24, 6)}
 SPACINGS = {2: (1.3, 0.8), 3: (1.3, 0.8, 6.0)}

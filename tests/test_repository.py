@@ -38,6 +38,7 @@ LEVELS = {
     "pairs": 3,
     "models": 4,
     "synthesis": 4,
+    "automatic": 5,
     "quality": 5,
     "refinement": 5,
     "registration": 6,
@@ -57,7 +58,7 @@ KERAS_OPS_ONLY_MODULES = {
     f"models/{name}.py"
     for name in ("chain", "linear", "model", "networks", "objective", "parameters")
 }
-MOST_NAMES_AT_THE_TOP = 31
+MOST_NAMES_AT_THE_TOP = 32
 
 
 def part_of(path):

@@ -77,6 +77,7 @@ METHODS = {
         {"start": "preset"},
         needs=("preset",),
     ),
+    "auto": Method("dlir-tf, two file names alone", "ours", {"start": "images"}),
     "elastix-bspline": Method(
         "elastix, default B-spline map", "elastix", {"maps": ["bspline"]}, _ELASTIX
     ),

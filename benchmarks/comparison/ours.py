@@ -1,4 +1,4 @@
-"""dlir-tf itself: by a trained model, refined, or refined from nothing.
+"""dlir-tf itself: by a trained model, refined, refined from nothing, or told nothing.
 
 And nothing at all, to compare with. The model is loaded and the registration run once
 before the clock starts, a refinement with a few steps, as in a program that registers
@@ -24,9 +24,11 @@ def prepare(
     if settings["start"] == "model":
         model = dlir_tf.load_model(settings["model"])
         config, options = model.config, {"model": model}
-    else:
+    elif settings["start"] == "preset":
         config = dlir_tf.load_config(settings["preset"])
         options = {"config": config}
+    else:
+        options = {}
     steps = None
     if settings["start"] == "preset":
         steps = config.refinement.steps
@@ -43,6 +45,8 @@ def prepare(
             **options,
         )
 
-    # At least one step in each phase.
-    run(steps and min(steps, 2 * (len(config.stages) + 1)))
+    if options:  # at least one step in each phase
+        run(steps and min(steps, 2 * (len(config.stages) + 1)))
+    else:
+        run(10)
     return Prepared(run, lambda result: result.transform)

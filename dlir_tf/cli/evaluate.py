@@ -10,7 +10,7 @@ from dlir_tf.cli.options import (
     Command,
     allow_elsewhere_option,
     initial_alignment_option,
-    model_option,
+    optional_model_option,
 )
 from dlir_tf.cli.refinement import refinement_options
 
@@ -26,7 +26,7 @@ from dlir_tf.cli.refinement import refinement_options
     "fixed_mask,moving_mask; or one image per line in the column image and optionally "
     "labels, points and mask, for all ordered pairs of the images.",
 )
-@model_option
+@optional_model_option
 @refinement_options
 @initial_alignment_option
 @allow_elsewhere_option
@@ -40,6 +40,8 @@ from dlir_tf.cli.refinement import refinement_options
 )
 def command(**options: Any) -> None:
     """Measure how well pairs of images are registered.
+
+    Without --model and --preset, settings are chosen for every pair, by its images.
 
     Before and after: similarity, and with labels Dice and surface distances, with
     points the landmark error; also how smooth the transforms are and how long a

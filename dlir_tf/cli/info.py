@@ -25,6 +25,14 @@ from dlir_tf.cli.options import Command, ModelType
     help="Config file to print, all defaults written out.",
 )
 @click.option(
+    "--pair",
+    nargs=2,
+    type=click.Path(path_type=Path),
+    metavar="FIXED MOVING",
+    help="Two images: the config that dlir-tf register chooses for them, as YAML, with "
+    "what was chosen and why.",
+)
+@click.option(
     "--exportable",
     is_flag=True,
     help="Say instead whether what it describes can be exported as TFLite; before "
@@ -35,7 +43,8 @@ def command(**options: Any) -> None:
 
     Without options, the models that ship with dlir-tf are listed, with what they were
     trained on and their licences, and the presets. What is printed of a model or a
-    preset is a config for `dlir-tf train`.
+    preset is a config for `dlir-tf train`, and so is what is chosen for a pair, which
+    `dlir-tf register --preset FILE` takes as well.
 
     Example:
     dlir-tf info --preset cardiac-cine > my-config.yaml

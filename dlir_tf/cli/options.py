@@ -75,6 +75,22 @@ model_option = click.option(
     "export.",
 )
 
+optional_model_option = click.option(
+    "--model",
+    type=ModelType(),
+    metavar="MODEL",
+    help="Model folder, from dlir-tf train, the name of a model that ships (see "
+    "dlir-tf info), or a .tflite file, from dlir-tf export.  [default: none; settings "
+    "are chosen by the images]",
+)
+
+modality_option = click.option(
+    "--modality",
+    type=click.Choice(["same", "different"]),
+    help="Whether equal values mean the same in both images, where settings are chosen "
+    "by them.  [default: told by the images]",
+)
+
 _spacing_source = click.option(
     "--spacing-source",
     type=click.Choice(["auto", "affine", "pixdim"]),

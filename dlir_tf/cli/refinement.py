@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 _OPTIONS = (
     click.option(
         "--refine",
-        type=click.IntRange(min=1),
+        type=click.IntRange(min=0),
         metavar="N",
         help="From what the model says, at most N steps of gradient descent on this "
-        "pair's own transform, by the same losses. Slower, and more accurate.",
+        "pair's own transform, by the same losses. Slower, and more accurate. 0: none; "
+        "without a model, one shot of the general model that ships.",
     ),
     click.option(
         "--preset",

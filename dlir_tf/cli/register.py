@@ -12,7 +12,8 @@ from dlir_tf.cli.options import (
     header_options,
     initial_alignment_option,
     initial_transform_options,
-    model_option,
+    modality_option,
+    optional_model_option,
 )
 from dlir_tf.cli.refinement import knowledge_options, refinement_options
 from dlir_tf.cli.server import server_options
@@ -41,9 +42,10 @@ _GROUPS = {
     help="The moving image on the fixed image's grid (.nii.gz, .nii, .mha, .mhd, "
     ".nrrd, .nhdr).",
 )
-@model_option
+@optional_model_option
 @refinement_options
 @knowledge_options
+@modality_option
 @server_options
 @initial_alignment_option
 @initial_transform_options
@@ -106,6 +108,9 @@ def command(**options: Any) -> None:
     image's grid, interpolated once, in the moving image's data type. Labels are moved
     by nearest neighbour or, with smooth borders, by --interpolation label. How exact
     transform files are is said on stderr, in mm.
+
+    Without --model, --preset and --server, settings are chosen by the two images
+    themselves; what was chosen, and why, is said on stderr and in the report.
 
     A stage of the model that makes the images less alike, or the transform fold, is
     left out. The verdict on the result is PASS, WARN (have a look) or FAIL (don't use

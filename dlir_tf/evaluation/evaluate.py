@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from dlir_tf.automatic import check_ranks
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import Measures, measure, measure_registration
@@ -65,14 +66,15 @@ Outcome = PairEvaluation | PairFailure
 
 def check_pairs(
     pairs: Sequence[Pair],
-    config: Config | ConfigByRank,
+    config: Config | ConfigByRank | None,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Makes sure that all pairs can be read and suit the model, before any is used.
 
     Args:
         pairs: The files.
-        config: The model's; of `general`, those of both.
+        config: The model's; of `general`, those of both; `None` where it is chosen for
+            every pair.
         on_progress: Called with the number of pairs checked.
 
     Raises:
@@ -85,7 +87,7 @@ def check_pairs(
 
 def find_faults(
     pairs: Sequence[Pair],
-    config: Config | ConfigByRank,
+    config: Config | ConfigByRank | None,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> dict[int, str]:
     """Tells which pairs can't be read or don't suit the model.
@@ -94,7 +96,7 @@ def find_faults(
 
     Args:
         pairs: The files.
-        config: The model's.
+        config: As for `check_pairs`.
         on_progress: Called with the number of pairs checked.
 
     Returns:
@@ -104,7 +106,10 @@ def find_faults(
     def check(index: int) -> None:
         loaded = load_pair(pairs[index])
         grids = loaded.fixed.grid, loaded.moving.grid
-        loaded.on_working_grid(config_of_pair(config, *grids))
+        if config is None:
+            check_ranks(*grids)
+        else:
+            loaded.on_working_grid(config_of_pair(config, *grids))
 
     return faults_of_pairs(pairs, check, on_progress)
 
@@ -119,6 +124,8 @@ def evaluate(
     initial_alignment: InitialAlignment | None = None,
 ) -> list[PairEvaluation]:
     """Registers all pairs, as `dlir_tf.register` does, and measures the results.
+
+    With neither a model nor a config, settings are chosen for every pair.
 
     Args:
         pairs: From `dlir_tf.pairs.manifest.read_manifest`.
@@ -135,8 +142,11 @@ def evaluate(
         InputError: If pairs are faulty; all are checked before the first is
             registered, and every faulty one is named.
     """
-    chosen = chosen_config(model, config).with_alignment(initial_alignment)
-    check_pairs(pairs, chosen)
+    if model is None and config is None:
+        check_pairs(pairs, None)
+    else:
+        chosen = chosen_config(model, config)
+        check_pairs(pairs, chosen.with_alignment(initial_alignment))
     outcomes = evaluate_each(
         pairs,
         model,

@@ -18,9 +18,9 @@ from dlir_tf.images.grid import apply_affine, column_norms
 from dlir_tf.losses import similarity_loss
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.folder import Model
+from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.pairs.working_pair import WorkingPair
-from dlir_tf.registration import build_transform
 from dlir_tf.transforms import Transform
 
 TOLERANCE = Tolerance(mm=0.01, fraction=1e-3)

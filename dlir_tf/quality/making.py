@@ -33,6 +33,7 @@ def make_report(
     config: Config,
     initial: Transform,
     alignment: str,
+    choices: tuple[str, ...] = (),
     provenance: Mapping[str, Any],
     refinement: RefinementOutcome | None = None,
     masks: Mapping[str, Image | None] | None = None,
@@ -48,6 +49,7 @@ def make_report(
         config: The model's.
         initial: The initial alignment, from fixed to moving points.
         alignment: What the initial alignment is called.
+        choices: What was chosen for this pair, a sentence each.
         provenance: The model's, or nothing.
         refinement: What the refinement did, if there was one.
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
@@ -74,6 +76,7 @@ def make_report(
         model=provenance.get("weights_sha256"),
         versions=_versions(),
         wrong_units=wrong_units,
+        choices=choices,
     )
     verdict, reasons = judge(report)
     return replace(report, verdict=verdict, reasons=reasons)

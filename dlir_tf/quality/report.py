@@ -46,7 +46,8 @@ class Report:
             other.
         refinement: What the refinement did; `None` if there was none.
         initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`; or
-            `"transform"`, where one was given to start from.
+            `"transform"`, where one was given to start from; or, where it was chosen,
+            what led there.
         initial_shift: How far that moves the centre of the fixed image, in mm along
             the world axes (RAS+).
         affine_scales: By what factors the affine stage stretches lengths, the largest
@@ -62,6 +63,8 @@ class Report:
         masks: Which masks there were: `"fixed_mask"`, `"moving_mask"`.
         wrong_units: What images aren't in the units that the config was made for, a
             sentence each.
+        choices: What was chosen for this pair, where nothing else was said, a sentence
+            each.
         seconds: How long the registration took.
         model: SHA-256 of the model's weights, as in its provenance; `None` if unknown.
         versions: Of Python and the packages that were used.
@@ -90,6 +93,7 @@ class Report:
     model: str | None
     versions: Mapping[str, str]
     wrong_units: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     format_version: int = FORMAT_VERSION
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 import time
 from dataclasses import replace
 
+from dlir_tf.automatic.finding import OnProgress
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue
 from dlir_tf.images.missing import missing_voxels
 from dlir_tf.pairs.knowledge import Knowledge
 from dlir_tf.pairs.slices import in_plane
-from dlir_tf.registration import OnProgress, Registration, register
+from dlir_tf.registration import Registration, register
 from dlir_tf.serving.answer import ServedModel
 from dlir_tf.serving.server import Server
 

@@ -192,7 +192,8 @@ def test_evaluate(here, small_disk, capsys, monkeypatch):
 
     do_once(monkeypatch, evaluate, "load_quietly", "evaluate_each")
     (here / "pairs.csv").write_text("fixed,moving\nfixed.nii.gz,moving.nii.gz\n")
-    arguments = ("evaluate", "--pairs", "pairs.csv", "--output", "out/numbers.csv")
+    arguments = ("evaluate", "--pairs", "pairs.csv", "--model", "model")
+    arguments += ("--output", "out/numbers.csv")
     assert at_every_size(arguments, small_disk, capsys) == {"numbers.csv"}
 
 

@@ -34,7 +34,7 @@ def _run(folder, monkeypatch, capsys, *options):
     monkeypatch.chdir(folder)
     for name in ("moved.nii", "report.json"):
         (folder / name).unlink(missing_ok=True)
-    arguments = ("image.nii", "image.nii", "--output", "moved.nii")
+    arguments = ("image.nii", "image.nii", "--model", "model", "--output", "moved.nii")
     code = 0
     try:
         main(["register", *arguments, "--report", "report.json", *options])

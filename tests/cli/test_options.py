@@ -25,13 +25,13 @@ OPTIONS = [
 
 
 def value_of(option):
-    """Some value that the option takes; none if it's a flag."""
+    """Some values that the option takes; none if it's a flag."""
     if option.is_flag:
         return []
     kind = option.type
     if isinstance(kind, click.Choice):
         return [kind.choices[0]]
-    return ["1"]
+    return ["1"] * option.nargs
 
 
 def test_every_command_is_there():

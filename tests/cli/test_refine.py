@@ -66,7 +66,9 @@ def overlap(folder, moved):
     return np.mean(list(dice(fixed, read_image(folder / moved).array).values()))
 
 
-@pytest.mark.parametrize("by", [("--preset", "preset.yaml"), ("--refine", "30")])
+@pytest.mark.parametrize(
+    "by", [("--preset", "preset.yaml"), ("--refine", "30", "--model", "model")]
+)
 def test_a_pair_is_registered_better_than_before(here, capsys, by):
     """Without a model, and with one that says nothing; by the same loss."""
     labels = ("--labels", "moving_labels.nii", "--moved-labels", "out/labels.nii")
@@ -109,7 +111,7 @@ def test_an_interrupted_refinement_leaves_nothing_behind(here, capsys, monkeypat
         (("--preset", "preset.yaml", "--model", "model"), "exclude each other"),
         (("--preset", "preset.yaml", "--server", "here:1"), "can't be given with"),
         (("--preset", "nowhere"), "neither a file nor a preset"),
-        (("--refine", "0"), "0 is not in the range"),
+        (("--preset", "preset.yaml", "--refine", "0"), "at least one step"),
         (("--refine", "2", "--model", "nowhere"), "no such model folder"),
     ],
 )

@@ -67,7 +67,7 @@ def test_everything_that_is_asked_for_is_written(here, capsys):
 
 
 def test_the_moved_image_alone_is_enough(here, capsys):
-    main([*PAIR, "--model", "model"])
+    main([*PAIR])
     assert outputs(here) == ["moved.nii.gz"]
     assert lines_of(capsys) == []
 

@@ -101,7 +101,7 @@ def test_bad_labels_are_refused(here, capsys):
 
 
 def test_a_bad_model_is_refused(here, capsys):
-    assert "no such model" in refused(capsys, here, *PAIR, "--model", "none")
+    assert "no such model" in refused(capsys, here, *PAIR[:-1], "none")
     path = here / "model" / "provenance.json"
     provenance = json.loads(path.read_text())
     path.write_text(json.dumps(provenance | {"format_version": 99}))

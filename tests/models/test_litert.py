@@ -12,8 +12,8 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.models.litert import LiteRTModel, load_litert
 from dlir_tf.models.litert_file import Card, pack, read_model_file
+from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.preprocessing import prepare_pair
-from dlir_tf.registration import build_transform
 
 # Of the fixed image; with the config's spacing the working grid is 20 x 24 x 6.
 SIZE, SPACING = (29, 21, 6), (2.0, 2.8, 6.0)

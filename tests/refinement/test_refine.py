@@ -6,9 +6,9 @@ import pytest
 from dlir_tf.errors import InputError
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.models.parameters import Parameters
+from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.refinement import phases, refine
-from dlir_tf.registration import build_transform
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT
 
 from .conftest import (

@@ -43,7 +43,7 @@ def save(path, array, affine=None):
 # A model that never saw an image does harm; none of it is to be left out here.
 PAIR = (
     *("register", "fixed.nii.gz", "moving.nii.gz", "--output", "out/moved.nii.gz"),
-    "--all-stages",
+    *("--all-stages", "--model", "model"),
 )
 
 ALL = (

@@ -25,7 +25,7 @@ from dlir_tf.pairs.manifest import read_manifest
 
 def run(
     pairs: Path,
-    model: str | Path,
+    model: str | Path | None,
     refine: int | None,
     preset: str | None,
     initial_alignment: InitialAlignment | None,
@@ -36,16 +36,21 @@ def run(
     listed = read_manifest(pairs)
     check_distinct([pairs, *(file for pair in listed for file in pair.files)], [output])
     config = chosen_preset(preset)
-    chosen = (config or check_model(model)).with_alignment(initial_alignment)
+    chosen = config if model is None else check_model(model)
+    if chosen is not None:
+        chosen = chosen.with_alignment(initial_alignment)
     faults = find_faults(listed, chosen)
     if len(faults) == len(listed):
         raise InputError("\n".join(faults.values()))
 
-    if config is None:
+    loaded = None
+    if model is not None:
         loaded = load_quietly(model)
     else:
         load_keras()
-        loaded = None
+    if chosen is None and refine != 0:
+        told = "settings are chosen for every pair (dlir-tf info --pair shows them)"
+        click.echo(f"Neither a model nor a preset is given: {told}", err=True)
     with counting(len(listed), "pairs evaluated") as show_progress:
         outcomes = evaluate_each(
             listed,

@@ -1,10 +1,12 @@
 """What `dlir-tf info` does."""
 
+import textwrap
 from pathlib import Path
 
 import click
 import yaml
 
+from dlir_tf.automatic import choose_for_pair
 from dlir_tf.cli.work.quiet import load_keras
 from dlir_tf.config import (
     Config,
@@ -27,6 +29,8 @@ from dlir_tf.models.names import (
     one_folder,
     shipped_names,
 )
+from dlir_tf.pairs.loading import load_pair
+from dlir_tf.pairs.manifest import Pair
 
 
 def run(
@@ -34,6 +38,7 @@ def run(
     model: str | Path | None,
     preset: str | None,
     config: Path | None,
+    pair: tuple[Path, Path] | None,
     exportable: bool,
 ) -> None:
     """Prints what the options ask for."""
@@ -42,13 +47,20 @@ def run(
     model = named if model is None else model
     given = [
         f"--{name}"
-        for name, value in (("model", model), ("preset", preset), ("config", config))
+        for name, value in (
+            ("model", model),
+            ("preset", preset),
+            ("config", config),
+            ("pair", pair),
+        )
         if value is not None
     ]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} exclude each other; give one of them")
     if exportable:
         _say_whether_exportable(model, preset, config)
+    elif pair is not None:
+        click.echo(_chosen_for(*pair), nl=False)
     elif preset is not None:
         click.echo(preset_text(preset), nl=False)
     elif model is not None:
@@ -76,6 +88,21 @@ def _models_and_presets() -> str:
 
 def _line(name: str, what: str) -> str:
     return f"{name:14} {what}"
+
+
+def _chosen_for(fixed: Path, moving: Path) -> str:
+    """The config that is chosen for a pair as YAML, with the reasons as comments."""
+    load_keras()
+    place = f"{fixed} and {moving}"
+    pair = load_pair(Pair(fixed, moving, place))
+    try:
+        choice = choose_for_pair(pair.fixed, pair.moving)
+    except InputError as error:  # it knows images, not their files
+        raise error.within(place) from error
+    lines = textwrap.wrap(f"Chosen for {fixed.name} and {moving.name}:", 86)
+    for reason in choice.reasons:
+        lines += textwrap.wrap(f"- {reason}", 86, subsequent_indent="  ")
+    return "".join(f"# {line}\n" for line in lines) + dump_config(choice.config)
 
 
 def _describe_model(model: str | Path) -> str:

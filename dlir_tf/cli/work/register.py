@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dlir_tf.automatic import Modality
 from dlir_tf.cli.judgement import tell
 from dlir_tf.cli.refinement import chosen_preset
 from dlir_tf.cli.server import chosen_server
@@ -27,13 +28,17 @@ from dlir_tf.registration import Registration, register
 from dlir_tf.serving import register_remotely
 from dlir_tf.serving.failures import ServerError
 
+# What a server's model brings along.
+_OF_MODELS = ("model", "preset", "initial_alignment", "modality")
+
 
 def run(
     fixed: Path,
     moving: Path,
-    model: str | Path,
+    model: str | Path | None,
     refine: int | None,
     preset: str | None,
+    modality: Modality | None,
     server: dict[str, Any],
     start: dict[str, Any],
     labels: Path | None,
@@ -47,7 +52,7 @@ def run(
     **written: Path,
 ) -> None:
     """Registers two images and writes what is asked for."""
-    remote = chosen_server(server, local=("model", "preset", "initial_alignment"))
+    remote = chosen_server(server, local=_OF_MODELS)
     outputs = Outputs(**written)
     begun = Start(**start)
     begun.check(outputs, remote)
@@ -56,13 +61,13 @@ def run(
     more = (*told.files.values(), *masks.values(), *begun.files)
     outputs.check(inputs=(fixed, moving, *more))
     config = chosen_preset(preset)
-    if remote is None and config is None:
+    if model is not None:
         check_model(model)
     place = f"{fixed} and {moving}"
     files = Pair(fixed, moving, place, **told.files, **masks)
     pair = load_pair(files, **headers)
     if remote is None:
-        by_model = _by_model(model, config, pair)
+        by_model = _by_model(model, config, modality, pair)
         find = partial(by_model, **begun.read(pair.fixed.ndim, _say))
     else:
         find = partial(register_remotely, server=remote)
@@ -109,14 +114,29 @@ def _found(
 
 
 def _by_model(
-    model: str | Path, config: Config | None, pair: LoadedPair
+    model: str | Path | None,
+    config: Config | None,
+    modality: Modality | None,
+    pair: LoadedPair,
 ) -> Callable[..., Registration]:
-    """By a model, that for images of the pair's rank, or by a config instead of it."""
-    if config is None:
+    """By a model, that for images of the pair's rank, or by a config instead of it.
+
+    Or by what the images say, which is said then.
+    """
+    loaded = None
+    if model is not None:
         ndim = rank_of_pair(pair.fixed.grid, pair.moving.grid)
-        return partial(register, model=load_quietly(find_model(model, ndim)))
-    load_keras()
-    return partial(register, config=config)
+        loaded = load_quietly(find_model(model, ndim))
+    else:
+        load_keras()
+    return partial(
+        register, model=loaded, config=config, modality=modality, on_choice=_tell
+    )
+
+
+def _tell(choices: tuple[str, ...]) -> None:
+    for choice in choices:
+        _say(f"Chosen by the images: {choice}")
 
 
 def _tell_of_surroundings(moving: Path, value: float) -> None:

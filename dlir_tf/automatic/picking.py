@@ -1,0 +1,146 @@
+"""What registers a pair: a model, a config, or what is chosen for this pair."""
+
+from dataclasses import dataclass
+
+from dlir_tf.automatic.choice import choose_for_pair
+from dlir_tf.automatic.modality import Modality
+from dlir_tf.config import Config, InitialAlignment
+from dlir_tf.errors import InputError
+from dlir_tf.images import Grid, Image
+from dlir_tf.models.general import GeneralModel, chosen_config, model_of_pair
+from dlir_tf.models.names import GENERAL, general_ranks
+from dlir_tf.models.parameters import Predictor, check_finite
+from dlir_tf.models.world import build_transform
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.slices import in_plane, rank_of_pair
+from dlir_tf.transforms import Transform
+
+AnyModel = Predictor | GeneralModel
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """What registers a pair, and where it starts.
+
+    Attributes:
+        config: The model's, or the one instead of it.
+        model: Or none, for refinement alone.
+        initial_transform: What to start from, or the config's initial alignment.
+        alignment: What the start is called.
+        choices: What was chosen for this pair, a sentence each.
+        moves_labels: Whether the moving image holds labels, as was found out.
+    """
+
+    config: Config
+    model: Predictor | None
+    initial_transform: Transform | None
+    alignment: str
+    choices: tuple[str, ...] = ()
+    moves_labels: bool = False
+
+
+def pick(
+    pair: tuple[Image, Image],
+    masks: tuple[Image | None, Image | None],
+    model: AnyModel | None,
+    config: Config | None,
+    *,
+    refine: int | None,
+    alignment: InitialAlignment | None,
+    transform: Transform | None,
+    modality: Modality | None,
+) -> Picked:
+    """Picks what registers a pair.
+
+    Args:
+        pair: The fixed and the moving image.
+        masks: Of either, or `None`.
+        model: If one was given.
+        config: Likewise.
+        refine: Steps that were asked for; 0 for what a model says in one shot.
+        alignment: Initial alignment that was asked for.
+        transform: What to start from, if it was given.
+        modality: Whether values mean the same in both, if it was said.
+
+    Raises:
+        InputError: If what was given doesn't go together, or doesn't suit the images.
+    """
+    _check(model, config, alignment, transform, modality)
+    grids = pair[0].grid, pair[1].grid
+    chosen = None
+    if model is None and config is None:
+        if refine == 0:
+            model = _general_model(*grids)
+        else:
+            chosen = choose_for_pair(
+                *pair,
+                fixed_mask=masks[0],
+                moving_mask=masks[1],
+                initial_alignment=alignment,
+                initial_transform=transform,
+                further={} if alignment or transform else _answers(*pair),
+                modality=modality,
+            )
+            return Picked(
+                chosen.config,
+                None,
+                chosen.start.transform,
+                chosen.start.name,
+                chosen.reasons,
+                chosen.looks.moving in ("mask", "labels"),
+            )
+    of_pair = model_of_pair(model, *grids)
+    config = chosen_config(of_pair, config).with_alignment(alignment)
+    name = "transform" if transform else config.initial_alignment
+    return Picked(config, of_pair, transform, name)
+
+
+def _answers(fixed: Image, moving: Image) -> dict[str, Transform]:
+    """What the general model says, if it ships for such images."""
+    if rank_of_pair(fixed.grid, moving.grid) not in general_ranks():
+        return {}
+    flat = in_plane(fixed, moving, rank_of_pair(fixed.grid, moving.grid))
+    model = _general_model(flat[0].grid, flat[1].grid)
+    try:
+        pair = prepare_pair(*flat, model.config, shape=model.shape)
+        parameters = model.predict(pair)
+        check_finite(parameters)
+    except InputError:  # the two don't overlap by its initial alignment, say
+        return {}
+    spline = model.numerics.bspline
+    return {_GENERAL: build_transform(pair, parameters, model.config, spline)}
+
+
+_GENERAL = "what the general model says"
+
+
+def _general_model(fixed: Grid, moving: Grid) -> Predictor:
+    ndim = rank_of_pair(fixed, moving)
+    if ndim not in general_ranks():
+        raise InputError(
+            f"refine: 0 steps are what a model says in one shot, but no {GENERAL} "
+            f"model ships with this dlir-tf for {ndim}-d images; give a model, or "
+            "refine"
+        )
+    return GeneralModel().of_pair(fixed, moving)
+
+
+def _check(
+    model: AnyModel | None,
+    config: Config | None,
+    alignment: InitialAlignment | None,
+    transform: Transform | None,
+    modality: Modality | None,
+) -> None:
+    if alignment is not None and transform is not None:
+        raise InputError(
+            "initial_alignment and initial_transform exclude each other; give one of "
+            "them"
+        )
+    if modality not in (None, "same", "different"):
+        raise InputError(f"modality: must be same or different. Received: {modality!r}")
+    if modality is not None and (model is not None or config is not None):
+        raise InputError(
+            "modality: is for pairs of which nothing else is said; a model or a config "
+            "says itself how images are compared"
+        )
