@@ -15,7 +15,8 @@ from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
     multiple=True,
     metavar="FILE",
     help="Landmarks, in the place of images: a CSV file with the columns x,y,z (world "
-    "mm) and any others, or a file of 3D Slicer (.mrk.json, .fcsv). Can be repeated.",
+    "mm) and any others, a file of 3D Slicer (.mrk.json, .fcsv), a surface (.gii) or "
+    "streamlines (.trk, .tck). Can be repeated.",
 )
 @click.option(
     "--transform",
@@ -62,7 +63,7 @@ from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
     "--space",
     type=click.Choice(["RAS", "LPS"]),
     help="World of CSV files, read and written: RAS by default, as NIfTI has it; ITK "
-    "and ANTs use LPS. Markups state theirs.",
+    "and ANTs use LPS. Other files state theirs.",
 )
 @header_options
 def command(**options: Any) -> None:

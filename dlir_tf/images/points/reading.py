@@ -12,6 +12,7 @@ from dlir_tf.files.plain import check_plain
 from dlir_tf.images.points.csv_points import read_csv_points
 from dlir_tf.images.points.fcsv_points import SUFFIX, read_fcsv_points
 from dlir_tf.images.points.markups import read_markup_points
+from dlir_tf.images.points.shapes import is_shape_name, read_shape
 
 Space = Literal["RAS", "LPS"]
 
@@ -44,7 +45,7 @@ def is_markups_name(path: Path) -> bool:
 def read_point_file(
     path: str | os.PathLike[str], *, space: Space | None = None
 ) -> PointFile:
-    """Reads a file of landmarks: of 3D Slicer (`.mrk.json`, `.fcsv`), else CSV.
+    """Reads a file of points: by its name of 3D Slicer, a surface, streamlines, or CSV.
 
     Args:
         path: The file.
@@ -56,14 +57,17 @@ def read_point_file(
     """
     path = Path(path)
     check_plain(path, "check the path")
-    older = path.name.lower().endswith(SUFFIX)
-    if not older and not is_markups_name(path):
+    older, shape = path.name.lower().endswith(SUFFIX), is_shape_name(path)
+    if not (older or shape or is_markups_name(path)):
         return read_csv_points(path, lps=space == "LPS")
     if space is not None:
+        kind = "surfaces and streamlines" if shape else "markups"
         raise InputError(
-            f"{path}: markups state their own world, so none can be chosen; leave "
+            f"{path}: {kind} state their own world, so none can be chosen; leave "
             f"--space {space} out"
         )
+    if shape:
+        return read_shape(path)
     return read_fcsv_points(path) if older else read_markup_points(path)
 
 
