@@ -96,8 +96,9 @@ def register(
             from what the model says; see `dlir_tf.refinement.refine`. `None`: with a
             model none, without one `refinement.steps` of the config. 0: none, by the
             general model that ships if no other is given.
-        initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`, instead of
-            what the config says: see `dlir_tf.pairs.alignment.initial_alignment`.
+        initial_alignment: `"header"`, `"centers"`, `"mass"`, `"search"` or `"pose"`,
+            instead of what the config says: see
+            `dlir_tf.pairs.alignment.initial_alignment`.
         initial_transform: Where to start from instead: from points of the fixed image
             to points of the moving one, mm. It's part of the result, and of what is
             judged; what no stage improves is left as it is. For two slices, 2-d and in

@@ -131,10 +131,11 @@ def header_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 initial_alignment_option = click.option(
     "--initial-alignment",
-    type=click.Choice(["header", "centers", "mass", "search"]),
+    type=click.Choice(["header", "centers", "mass", "search", "pose"]),
     help="How the two are laid onto each other before the model sees them: as their "
     "headers say, centre on centre, by their centres of intensity, or by searching the "
-    "shift that makes them most alike.  [default: what the model's config says]",
+    "shift (search), or the turn and the shift (pose), that make them most alike.  "
+    "[default: what the model's config says]",
 )
 
 

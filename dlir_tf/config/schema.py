@@ -67,7 +67,7 @@ class Intensity(Frozen):
         return self
 
 
-InitialAlignment = Literal["header", "centers", "mass", "search"]
+InitialAlignment = Literal["header", "centers", "mass", "search", "pose"]
 
 
 class Config(Frozen):

@@ -17,3 +17,8 @@ class Similarity(Frozen):
     radius: Annotated[int, Field(strict=True, ge=0)] = 1
     dilation: PositiveInt = 2
     weight: Positive = 1.0
+
+    @property
+    def is_of_one_modality(self) -> bool:
+        """Whether it wants the intensities of one image to follow the other's."""
+        return self.kind not in ("nmi", "mind_ssc")

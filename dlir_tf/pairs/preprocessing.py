@@ -43,7 +43,8 @@ def prepare_pair(
         config: Says spacing, initial alignment and intensities.
         fixed_mask: Which voxels of the fixed image count in the similarity, bool;
             resampled by nearest neighbour. Intensities and the initial alignment
-            come from whole images all the same, but for `search`.
+            come from whole images all the same, but for `search`
+            and `pose`.
         moving_mask: Likewise, of the moving image.
         initial_transform: From fixed to moving points, mm, instead of the config's
             initial alignment; for two slices, 2-d and in coordinates of their plane.
@@ -83,7 +84,8 @@ def prepare_pair(
     initial = initial_transform
     if initial is None:
         method = config.initial_alignment
-        matrix = initial_alignment(fixed, moving, method, counting)
+        alike = config.while_refining.similarity.is_of_one_modality
+        matrix = initial_alignment(fixed, moving, method, counting, one_modality=alike)
         initial = Transform((Affine(matrix),))
     places = Placement.of(grid, fixed.grid), Placement.of(grid, moving.grid, initial)
     check_cover("fixed", fixed.grid, places[0].matrix)
@@ -258,7 +260,7 @@ def _check_overlap(
     raise InputError(
         "the fixed and the moving image don't overlap in the world: their centres "
         f"are {distance:.0f} mm apart; if their headers can't be trusted, set "
-        "initial_alignment (--initial-alignment) to search, centers or mass"
+        "initial_alignment (--initial-alignment) to search, pose, centers or mass"
     )
 
 

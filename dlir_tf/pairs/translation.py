@@ -13,21 +13,17 @@ does, is the less likely shift.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import fft
 
-from dlir_tf.compute.threads import num_cores
 from dlir_tf.images import Grid, Image
 from dlir_tf.images.grid import apply_affine
+from dlir_tf.pairs.correlation import line_scores, ratio_scores
 from dlir_tf.pairs.on_grid import to_grid, voxels_inside
 
 # Voxels of the coarse grid in the larger image, as if it were a cube (or a square).
 _SIZE = {2: 192, 3: 64}
-_LEAST_OVERLAP = 0.25
-# Of the variance of the whole image: below, an overlap shows nothing.
-_LEAST_VARIANCE = 1e-2
-_MOST_ALIKE = 1 - 1e-4  # ncc², beyond which only the overlap counts
 
 
 def find_translation(
@@ -54,24 +50,54 @@ def find_translation(
     >>> find_translation(Image(first, affine), Image(second, affine)).round()
     array([12.,  0.])
     """
-    step = _step(fixed.grid, moving.grid)
-    linear = fixed.grid.directions * step
-    places, pictures, weights = zip(
-        *(
-            _coarse(*each, linear)
-            for each in zip((fixed, moving), counting, strict=True)
-        ),
-        strict=True,
-    )
-    score = _scores(pictures, weights)
-    peak = np.unravel_index(np.argmax(score), score.shape)
-    if score[peak] <= 0:
+    linear = fixed.grid.directions * _step(fixed.grid, moving.grid)
+    pair = [
+        coarse_image(*each, linear)
+        for each in zip((fixed, moving), counting, strict=True)
+    ]
+    shift, score = best_shift(*pair)
+    if score <= 0:
         return np.zeros(fixed.ndim)
+    first, second = (one.image.affine[:-1, -1] for one in pair)
+    return np.asarray(second - first + linear @ shift)
+
+
+@dataclass(frozen=True, eq=False)
+class Coarse:
+    """An image on a coarse grid.
+
+    Attributes:
+        image: Intensities in [0, 1], float64.
+        weights: Which of its voxels count, 0 or 1, float64.
+    """
+
+    image: Image
+    weights: np.ndarray
+
+
+def best_shift(
+    fixed: Coarse, moving: Coarse, *, one_modality: bool = True
+) -> tuple[np.ndarray, float]:
+    """Finds the shift of grids by which two images are most alike.
+
+    Args:
+        fixed: On any grid.
+        moving: On another one of the same steps, whatever their directions.
+        one_modality: Whether one follows the other along a line, or any function.
+
+    Returns:
+        From voxels of the fixed grid to voxels of the moving one, `(ndim,)`, and how
+        likely it is; 0 if no overlap shows anything alike.
+    """
+    pictures = fixed.image.array, moving.image.array
+    scores = line_scores if one_modality else ratio_scores
+    score = scores(pictures, (fixed.weights, moving.weights))
+    peak = np.unravel_index(np.argmax(score), score.shape)
     place = np.array(peak) + _between_voxels(score, peak)
     size = np.asarray(score.shape)
     # Of a cyclic correlation, the second half are negative shifts.
     shift = np.where(place > size - np.asarray(pictures[0].shape), place - size, place)
-    return np.asarray(places[1] - places[0] + linear @ shift)
+    return shift, float(score[peak])
 
 
 def _step(fixed: Grid, moving: Grid) -> float:
@@ -80,77 +106,33 @@ def _step(fixed: Grid, moving: Grid) -> float:
     return float(volume ** (1 / fixed.ndim) / _SIZE[fixed.ndim])
 
 
-def _coarse(
+def coarse_image(
     image: Image, counting: np.ndarray | None, linear: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> Coarse:
     """Brings an image to the smallest coarse grid that holds it.
 
     Args:
         image: On any grid.
         counting: Which of its voxels count, or all.
         linear: Steps of the coarse grid, as columns, in mm of the world.
-
-    Returns:
-        Where the coarse grid's first voxel is, the image on it, and which of its
-        voxels count, 0 or 1.
     """
     corners = apply_affine(np.linalg.inv(_matrix(linear)), image.grid.corners)
     low, high = corners.min(axis=0), corners.max(axis=0)
     shape = tuple(int(n) for n in np.maximum(np.ceil(high - low - 0.01), 1))
     first = linear @ ((low + high) / 2 - (np.asarray(shape) - 1) / 2)
-    to_image = image.grid.inverse @ _matrix(linear, first)
+    affine = _matrix(linear, first)
+    to_image = image.grid.inverse @ affine
     inside = voxels_inside(image.shape, to_image, shape)
     picture, weights = to_grid(image.array, to_image, inside), inside
     if counting is not None:
         weights = to_grid(counting.astype(np.float32), to_image, inside) > 0.5
-    return first, picture.astype(np.float64), weights.astype(np.float64)
+    return Coarse(Image(picture.astype(np.float64), affine), weights.astype(np.float64))
 
 
 def _matrix(linear: np.ndarray, origin: np.ndarray | float = 0.0) -> np.ndarray:
     matrix = np.eye(len(linear) + 1)
     matrix[:-1, :-1], matrix[:-1, -1] = linear, origin
     return matrix
-
-
-def _scores(
-    pictures: tuple[np.ndarray, ...], weights: tuple[np.ndarray, ...]
-) -> np.ndarray:
-    """How likely each cyclic shift is; 0 where too little overlaps."""
-    size = tuple(
-        fft.next_fast_len(sum(along) - 1, real=True)
-        for along in zip(*(picture.shape for picture in pictures), strict=True)
-    )
-    centred = [
-        (picture - np.average(picture, weights=weight)) * weight
-        if weight.any()
-        else weight
-        for picture, weight in zip(pictures, weights, strict=True)
-    ]
-    with fft.set_workers(num_cores()):
-        fixed, moving = (
-            [fft.rfftn(array, size) for array in (weight, values, values**2)]
-            for weight, values in zip(weights, centred, strict=True)
-        )
-
-        def correlate(first: int, second: int) -> np.ndarray:
-            return fft.irfftn(np.conj(fixed[first]) * moving[second], size)
-
-        count = np.maximum(correlate(0, 0), 1e-9)
-        sums = correlate(1, 0), correlate(0, 1)
-        squares = correlate(2, 0), correlate(0, 2)
-        product = correlate(1, 1)
-    least = [weight.sum() for weight in weights]
-    enough = count >= _LEAST_OVERLAP * min(least) + 0.5
-    variances = [
-        square - total**2 / count for square, total in zip(squares, sums, strict=True)
-    ]
-    for variance, values, number in zip(variances, centred, least, strict=True):
-        whole = (values**2).sum() / max(number, 1)
-        enough &= variance > _LEAST_VARIANCE * whole * count
-    scale = np.sqrt(np.where(enough, variances[0] * variances[1], 1.0))
-    ncc = np.where(enough, (product - sums[0] * sums[1] / count) / scale, 0.0)
-    explained = np.minimum(np.maximum(ncc, 0.0) ** 2, _MOST_ALIKE)
-    return np.asarray(-count * np.log1p(-explained))
 
 
 def _between_voxels(score: np.ndarray, peak: tuple[np.intp, ...]) -> np.ndarray:

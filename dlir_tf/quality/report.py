@@ -45,7 +45,7 @@ class Report:
         stages: What became of each stage, in the order in which they build upon each
             other.
         refinement: What the refinement did; `None` if there was none.
-        initial_alignment: `"header"`, `"centers"`, `"mass"` or `"search"`; or
+        initial_alignment: `"header"`, `"centers"`, `"mass"`, `"search"` or `"pose"`; or
             `"transform"`, where one was given to start from; or, where it was chosen,
             what led there.
         initial_shift: How far that moves the centre of the fixed image, in mm along

@@ -111,6 +111,8 @@ def _hardly_gains(report: Report) -> str | None:
     kind, after = report.similarity_kind, report.similarity_after
     if report.stages and not any(stage.kept for stage in report.stages):
         return None  # said by `_left_out`
+    if report.initial_alignment == "pose":
+        return None  # which has gained most of it already
     before = report.similarity_before
     if is_worse(kind, after, before) or before >= ALIKE.get(kind, most_alike(kind)):
         return None

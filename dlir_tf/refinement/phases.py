@@ -11,6 +11,8 @@ _LAST_RATE = 0.05  # as a part of the first
 _ENOUGH = 20
 # From what a network has found, a phase of fewer isn't worth its while.
 _FEWEST = 5
+# A linear stage on finer images than one that was as free, with as little left to do.
+_ONCE_MORE = 0.25
 # Networks can't afford to see finer images than they do. Refinement can, and finds
 # more: a brain gains 0.025 of Dice where lattices of 4 voxels see whole images.
 _FEWEST_VOXELS = 4
@@ -55,9 +57,10 @@ class Phase:
 def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase]:
     """Spreads the steps evenly over the stages, from coarse to fine.
 
-    First the matrix, then the deformable stages, one after another: from nothing those
-    of the networks, then the refinement's own. What a network has found stays as it is:
-    its lattices are gone through once more instead, before the refinement's own.
+    First the matrix (from nothing, stage by stage), then the deformable stages, one
+    after another: from nothing those of the networks, then the refinement's own. What a
+    network has found stays as it is: its lattices are gone through once more instead,
+    before the refinement's own.
 
     Args:
         config: The stages.
@@ -74,7 +77,9 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
     left = steps
     for position, draft in enumerate(drafts):
         count = round(left / (len(drafts) - position))
-        caution = 1.0 if from_nothing else min(1.0, count / _ENOUGH)
+        caution = draft.caution
+        if not from_nothing:
+            caution = min(1.0, count / _ENOUGH)
         phases.append(replace(draft, steps=count, caution=caution))
         left -= count
     return phases
@@ -82,15 +87,29 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
 
 def _drafts(config: Config, *, from_nothing: bool) -> list[Phase]:
     """The phases, without their steps."""
-    drafts = []
-    if freest := config.freest_linear_stage:
-        stage = freest.stage
-        drafts.append(Phase(stage.transform, freest.number, 0, linear=stage))
+    drafts = _linear_drafts(config, from_nothing=from_nothing)
     first = config.deformable_stages if from_nothing else config.stages_again
     for spline in (*first, *config.own_stages_of_refinement):
         detailed = spline._replace(stage=_in_detail(spline.stage))
         number = spline.number
         drafts.append(Phase(f"stage {number}", number, 0, spline=detailed))
+    return drafts
+
+
+def _linear_drafts(config: Config, *, from_nothing: bool) -> list[Phase]:
+    """From nothing, every linear stage is gone through; else only the freest."""
+    freest = config.freest_linear_stage
+    if freest is None:
+        return []
+    stages = config.linear_stages
+    if not from_nothing or len(stages) == 1:
+        return [Phase(freest.stage.transform, freest.number, 0, linear=freest.stage)]
+    drafts, most = [], 0
+    for number, _, stage in stages:
+        name, freedom = f"{stage.transform} {number}", stage.num_parameters[config.ndim]
+        caution = 1.0 if freedom > most else _ONCE_MORE
+        drafts.append(Phase(name, number, 0, caution, linear=stage))
+        most = max(most, freedom)
     return drafts
 
 

@@ -161,7 +161,7 @@ def test_exponents_without_a_point_are_numbers():
         (
             "initial_alignment",
             "eyes",
-            "must be 'header', 'centers', 'mass' or 'search'",
+            "must be 'header', 'centers', 'mass', 'search' or 'pose'",
         ),
         (
             "similarity.kind",

@@ -42,6 +42,18 @@ def test_what_a_model_found_is_gone_through_once_more():
         assert sum(phase.steps for phase in phases) == steps
 
 
+def test_from_nothing_every_linear_stage_has_its_turn():
+    """What is as free as one before it begins with smaller steps."""
+    rigid = AFFINE | {"transform": "rigid"}
+    config = make_config(2, [rigid | {"downsample": 4}, rigid, AFFINE])
+    phases = plan_phases(config, 60, from_nothing=True)
+    assert [phase.name for phase in phases] == ["rigid 1", "rigid 2", "affine 3"]
+    assert [phase.factor for phase in phases] == [(4, 4), (2, 2), (2, 2)]
+    assert [phase.caution for phase in phases] == [1.0, 0.25, 1.0]
+    (phase,) = plan_phases(config, 60, from_nothing=False)
+    assert (phase.name, phase.number) == ("affine", 3)
+
+
 @pytest.mark.parametrize(
     ("from_nothing", "names"),
     [
