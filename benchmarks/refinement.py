@@ -1,11 +1,13 @@
-"""Refinement without a model, beside another version of this package.
+"""Refinement, without a model or of its answer, beside another version of this package.
 
 python benchmarks/refinement.py --pairs val.csv --preset liver-mr --beside ../older
+python benchmarks/refinement.py --pairs val.csv --model cardiac-cine --refine 60
 
-Pair by pair, each version registers in a process that it keeps, in turn: so a machine
-that gets slower meanwhile slows both down. The first pair is registered once more at
-the beginning, which doesn't count: what is compiled there is told by the command from
-the shell, `dlir-tf register`, whose wall time is measured in a new process.
+A model without `--refine` registers in one shot. Pair by pair, each version registers
+in a process that it keeps, in turn: so a machine that gets slower meanwhile slows both
+down. The first pair is registered once more at the beginning, which doesn't count: what
+is compiled there is told by the command from the shell, `dlir-tf register`, whose wall
+time is measured in a new process.
 """
 
 import argparse
@@ -54,14 +56,16 @@ def main() -> None:
         for name, source in sources.items()
     }
     print(f"\n{table(results)}")
-    about = {"manifest": options.pairs.name, "preset": options.preset}
+    about = {"manifest": options.pairs.name, **dict([chosen(options)])}
     write_json(options.json, about | {"load": load_average(), "versions": results})
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=Path, required=True, help="manifest")
-    parser.add_argument("--preset", required=True, help="preset or config")
+    by = parser.add_mutually_exclusive_group(required=True)
+    by.add_argument("--preset", help="preset or config")
+    by.add_argument("--model", help="name or folder, instead of a preset")
     parser.add_argument("--refine", type=int, help="steps; default those of the preset")
     parser.add_argument("--first", type=int, default=2, help="only so many pairs")
     parser.add_argument("--beside", type=Path, help="checkout of another version")
@@ -70,9 +74,15 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def chosen(options: argparse.Namespace) -> tuple[str, str]:
+    """Which is given, and its value."""
+    return ("model", options.model) if options.model else ("preset", options.preset)
+
+
 def start(source: Path, options: argparse.Namespace) -> subprocess.Popen:
     """A process that registers pairs by the package of a checkout."""
-    arguments = ["--serve", "--pairs", str(options.pairs), "--preset", options.preset]
+    kind, value = chosen(options)
+    arguments = ["--serve", "--pairs", str(options.pairs), f"--{kind}", value]
     if options.refine:
         arguments += ["--refine", str(options.refine)]
     return subprocess.Popen(
@@ -91,11 +101,14 @@ def environment(source: Path) -> dict[str, str]:
 def serve(options: argparse.Namespace) -> None:
     """Reads numbers of pairs, writes what came of them."""
     as_commands_do()
-    from dlir_tf.config import load_config
+    from dlir_tf import load_config, load_model
     from dlir_tf.evaluation.evaluate import evaluate_pair
 
     pairs = read_manifest(options.pairs)
-    how = {"config": load_config(options.preset), "refine": options.refine}
+    kind, value = chosen(options)
+    how = {"model": load_model(value)} if kind == "model" else {}
+    how = how or {"config": load_config(value)}
+    how["refine"] = options.refine
     for line in sys.stdin:
         pair = pairs[int(line)]
         if int(line) == 0:
@@ -124,7 +137,8 @@ def command(source: Path, options: argparse.Namespace) -> list[float]:
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         files = [str(path.resolve()) for path in (pair.fixed, pair.moving)]
-        arguments = [*files, "--preset", options.preset]
+        kind, value = chosen(options)
+        arguments = [*files, f"--{kind}", value]
         if options.refine:
             arguments += ["--refine", str(options.refine)]
         for number in range(2):
