@@ -26,7 +26,7 @@ from dlir_tf.images.image import Image
 from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.images.reading import load
 from dlir_tf.images.segments import SUFFIXES as SEGMENT_SUFFIXES
-from dlir_tf.images.segments import check_one_layer, write_segments
+from dlir_tf.images.segments import write_segments
 from dlir_tf.images.writing import cast_voxels, save_image, write_image
 
 _TIME_UNITS = ("sec", "msec", "usec", "unknown")
@@ -38,7 +38,8 @@ class Frames(Sequence[Image]):
     """The frames of a time series, or the one of a plain image.
 
     Attributes:
-        images: The frames, all on one grid.
+        images: The frames, all on one grid; of a segmentation of 3D Slicer whose
+            segments overlap, its layers.
         time_step: Time between two frames, in `time_unit`; 0 if it isn't stated.
         time_unit: `"sec"`, `"msec"`, `"usec"` or `"unknown"`.
         segments: What a segmentation of 3D Slicer says of its segments.
@@ -91,7 +92,6 @@ def read_frames(
     array = without_single_axes(contents.array)
     _check_time(path, contents, array)
     check_numbers(path, contents)
-    check_one_layer(path, contents.segments, len(_volumes(array)))
     contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
     volumes = _volumes(array)
@@ -151,7 +151,7 @@ def write_frames(
                 f"Received: {frame.shape}"
             )
     if segments and writable_suffix(path) in SEGMENT_SUFFIXES:
-        write_segments(path, first, segments)
+        write_segments(path, frames, segments)
         return
     if segments:
         warnings.warn(

@@ -193,10 +193,30 @@ def itk_writing(draft: Path) -> Iterator[None]:
         raise OSError(errno.EIO, reason(error)) from error
 
 
-def write_with_itk(path: Path, image: "sitk.Image") -> None:
+def with_channels(image: "sitk.Image", array: np.ndarray) -> "sitk.Image":
+    """An ITK image of several numbers a voxel, at the place of another.
+
+    Args:
+        image: Whose place it gets.
+        array: Axes i, j, k, and the numbers of a voxel last.
+    """
+    import SimpleITK as sitk
+
+    order = (*range(array.ndim - 1)[::-1], array.ndim - 1)
+    made = sitk.GetImageFromArray(array.transpose(order), isVector=True)
+    made.CopyInformation(image)
+    return made
+
+
+def write_with_itk(path: Path, image: "sitk.Image", *, listed: bool = False) -> None:
     """Writes an ITK image, compressed, whole or not at all.
 
     ITK tells of no failure to write the end of a file, so what it wrote is read again.
+
+    Args:
+        path: The file.
+        image: What to write.
+        listed: Whether the numbers of a voxel are a list in a NRRD file, and no vector.
 
     Raises:
         WriteError: If the disk doesn't take it.
@@ -205,6 +225,9 @@ def write_with_itk(path: Path, image: "sitk.Image") -> None:
 
     with replacing(path) as draft, itk_writing(draft):
         sitk.WriteImage(image, str(draft), useCompression=True)
+        if listed:  # ITK itself knows none; the header comes first
+            raw = draft.read_bytes().replace(b"kinds: vector", b"kinds: list", 1)
+            draft.write_bytes(raw)
         try:
             _check(draft, _reader(draft))
         except InputError as error:

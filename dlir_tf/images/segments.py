@@ -2,20 +2,19 @@
 
 The file holds them as keys, `Segment0_Name` and the like, beside a label image; they go
 with the labels wherever these are carried. Segments that overlap are in several layers,
-along a list axis, which no label image can be.
+along a list axis, of which each is a label image.
 
 Format: https://slicer.readthedocs.io/en/latest/developer_guide/modules/segmentations.html
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.errors import InputError
 from dlir_tf.images.image import Image
-from dlir_tf.images.itk_files import to_itk, write_with_itk
+from dlir_tf.images.itk_files import to_itk, with_channels, write_with_itk
 from dlir_tf.images.writing import cast_voxels
 
 SUFFIXES = (".nrrd", ".nhdr")
@@ -25,46 +24,43 @@ _OF_THE_GRID = ("Segmentation_ConversionParameters",)
 _OFFSET = "Segmentation_ReferenceImageExtentOffset"
 
 
-def check_one_layer(path: Path, segments: Mapping[str, str], num_layers: int) -> None:
-    """Refuses segments that overlap.
-
-    Raises:
-        InputError: If they're in several layers.
-    """
-    if segments and num_layers > 1:
-        raise InputError(
-            f"{path}: the segments must not overlap, but are in {num_layers} layers; "
-            "export them from 3D Slicer as a label map, or one by one"
-        )
-
-
-def write_segments(path: Path, image: Image, segments: Mapping[str, str]) -> None:
+def write_segments(
+    path: Path, layers: Sequence[Image], segments: Mapping[str, str]
+) -> None:
     """Writes labels with their segments.
 
     Args:
         path: A name that ends with one of `SUFFIXES`.
-        image: The labels, in the dtype that the file gets.
+        layers: The labels, on one grid, in the dtype that the file gets.
         segments: The keys of the file that they come from.
 
     Raises:
         InputError: If the name, the folder or the values don't allow it.
     """
-    array = cast_voxels(image.array, image.array.dtype, path)
-    written = to_itk(array, image.affine, 0.0)
-    for key, text in _on_grid(segments, array).items():
+    arrays = [cast_voxels(image.array, image.array.dtype, path) for image in layers]
+    written = to_itk(arrays[0], layers[0].affine, 0.0)
+    if len(arrays) > 1:
+        written = with_channels(written, np.stack(arrays, axis=-1))
+    for key, text in _on_grid(segments, arrays).items():
         written.SetMetaData(key, text)
-    write_with_itk(path, written)
+    write_with_itk(path, written, listed=len(arrays) > 1)
 
 
-def _on_grid(segments: Mapping[str, str], array: np.ndarray) -> dict[str, str]:
+def _on_grid(
+    segments: Mapping[str, str], layers: Sequence[np.ndarray]
+) -> dict[str, str]:
     """The same keys with the extents that the segments have in other labels."""
     kept = {key: text for key, text in segments.items() if key not in _OF_THE_GRID}
     for key, text in segments.items():
         match = _VALUE.fullmatch(key)
         if match is not None and text.strip().isdecimal():
-            kept[f"Segment{match[1]}_Extent"] = _extent(array == int(text))
+            number = f"Segment{match[1]}"
+            layer = segments.get(f"{number}_Layer", "0").strip()
+            if layer.isdecimal() and int(layer) < len(layers):
+                inside = layers[int(layer)] == int(text)
+                kept[f"{number}_Extent"] = _extent(inside)
     if _OFFSET in kept:
-        kept[_OFFSET] = " ".join(["0"] * array.ndim)
+        kept[_OFFSET] = " ".join(["0"] * layers[0].ndim)
     return kept
 
 

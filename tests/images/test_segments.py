@@ -5,7 +5,6 @@ import pytest
 import SimpleITK as sitk
 
 from dlir_tf.cli import main
-from dlir_tf.errors import InputError
 from dlir_tf.images import Image, read_frames, write_frames, write_image
 from dlir_tf.transforms import Affine, Transform, write_transform
 
@@ -75,11 +74,30 @@ def test_segments_go_with_the_labels(tmp_path, capsys, monkeypatch):
     assert "b.nii.gz: names and colours of the segments" in capsys.readouterr().err
 
 
-def test_segments_that_overlap_are_refused(tmp_path):
-    layers = np.stack([_labels(), np.roll(_labels(), 1, axis=1)], axis=-1)
-    path = _save(tmp_path / "a.seg.nrrd", layers)
-    with pytest.raises(InputError, match=r"a\.seg\.nrrd: .* overlap, .* in 2 layers"):
-        read_frames(path)
+@pytest.mark.parametrize("suffix", [".seg.nrrd", ".seg.nhdr"])
+def test_segments_that_overlap_keep_their_layers(tmp_path, monkeypatch, suffix):
+    """On the list axis, which Slicer reads layers from; each moved for itself."""
+    monkeypatch.chdir(tmp_path)
+    second = np.where(_labels() == 3, 7, 0).astype(np.uint8)
+    layers = np.stack([_labels(), np.roll(second, 1, axis=1)], axis=-1)
+    monkeypatch.setitem(KEYS, "Segment1_Layer", "1")
+    _save(tmp_path / "a.seg.nrrd", layers)
+    shift = np.eye(4)
+    shift[0, 3] = 6
+    write_transform(tmp_path / "t.npz", Transform((Affine(shift),)))
+    given = ("transform", "a.seg.nrrd", "--transform", "t.npz", "--output")
+    main([*given, f"b{suffix}"])
+    moved = read_frames(tmp_path / f"b{suffix}")
+    assert len(moved) == 2
+    for layer, frame in enumerate(moved):
+        expected = np.roll(layers[..., layer], 3, axis=0)
+        np.testing.assert_array_equal(frame.array, expected)
+    found = _keys(tmp_path / f"b{suffix}")
+    assert found["Segment0_Extent"] == "5 7 3 6 1 5"
+    assert found["Segment1_Extent"] == "5 7 4 7 1 5"
+    assert (found["Segment1_Name"], found["Segment1_Layer"]) == ("Apex", "1")
+    header = (tmp_path / f"b{suffix}").read_bytes().split(b"\n\n")[0]
+    assert b"kinds: list domain domain domain" in header
 
 
 def test_other_labels_have_no_segments(tmp_path):
