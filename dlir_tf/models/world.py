@@ -4,7 +4,7 @@ from dlir_tf.config import Config
 from dlir_tf.models.parameters import Parameters, check_finite
 from dlir_tf.pairs.rigidity import exact_matrix
 from dlir_tf.pairs.working_pair import WorkingPair
-from dlir_tf.transforms import BSpline, Transform
+from dlir_tf.transforms import Affine, BSpline, Transform
 
 
 def build_transform(
@@ -30,4 +30,8 @@ def build_transform(
         for spline, points in reversed(parameters.splines(config))
     ]
     matrix = exact_matrix(parameters.matrix, pair.grid, config)
-    return pair.to_world(matrix, splines, bspline)
+    transform = pair.to_world(matrix, splines, bspline)
+    if config.keeps and transform.is_affine:
+        # With the initial alignment one motion, and one in a file.
+        transform = Transform((Affine(transform.affine_part),))
+    return transform

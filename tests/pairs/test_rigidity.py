@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from random_models import affine, random_model, spline
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
@@ -10,6 +11,7 @@ from dlir_tf.images import Grid, Image
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.pairs.rigidity import exact_matrix, with_perpendicular_axes
 from dlir_tf.registration import register
+from dlir_tf.transforms.files.dispatch import write_transform
 
 SHAPES = {2: (21, 26), 3: (19, 24, 9)}
 SPACINGS = {2: (1.7, 0.9), 3: (1.7, 0.9, 4.5)}
@@ -51,6 +53,22 @@ def _model(ndim, kind, *further, **fields):
     stage = affine(steps, transform=kind, max_rotation_degrees=30.0)
     config = {"ndim": ndim, "spacing": None, "stages": [stage, stage, *further]}
     return random_model(config | fields, np.random.default_rng(5), 0.3)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_with_the_initial_alignment_it_is_one_motion_of_itk(rng, tmp_path, ndim):
+    model = _model(ndim, "rigid", initial_alignment="mass")
+    pair = _pair(rng, ndim, "oblique")
+    result = register(*pair, model=model, do_no_harm=False)
+    assert np.abs(result.report.initial_shift).max() > 1e-3
+    write_transform(tmp_path / "t.tfm", result.transform)
+    stored = sitk.ReadTransform(str(tmp_path / "t.tfm"))
+    assert stored.Downcast().GetName() == f"Euler{ndim}DTransform"
+    flip = np.array([-1, -1, 1])[:ndim]
+    for corner in pair[0].grid.corners:
+        expected = result.transform.map_points(corner[None])[0]
+        found = stored.TransformPoint((corner * flip).tolist()) * flip
+        np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("way", WAYS)

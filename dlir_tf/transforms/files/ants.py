@@ -122,7 +122,7 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
                 "remove it, choose another name or give a reference",
                 place=affine_path,
             )
-        save_itk(affine_path, affine)
+        save_itk(affine_path, affine, as_affine=True)
         return 0.0
     field = dense_form(warp_path, deformations, reference)
     written = affine.compose(Transform((field,)))
@@ -132,7 +132,7 @@ def write_ants(path: Path, transform: Transform, reference: Grid | None) -> floa
     with replacing(affine_path) as unfinished:
         beside = unfinished.with_name(warp_path.name)
         write_displacement(beside, warp.displacement, warp.grid)
-        save_itk(unfinished, affine)
+        save_itk(unfinished, affine, as_affine=True)
     return error
 
 

@@ -56,7 +56,8 @@ def read_itk(path: Path) -> Transform:
 def write_itk(path: Path, transform: Transform, reference: Grid | None) -> float:
     """Writes a composite transform, exactly as far as ITK can express it.
 
-    Affine components, splines and dense fields are written as they are. ITK can't
+    Affine components, splines and dense fields are written as they are, rigid ones and
+    similarities by ITK's own words for them. ITK can't
     store the inverse of a deformation: everything from the first deformation to the
     last such inverse becomes one dense field, on the grid where the affine components
     before it take the reference.
@@ -85,10 +86,11 @@ def write_itk(path: Path, transform: Transform, reference: Grid | None) -> float
     return error
 
 
-def save_itk(path: Path, transform: Transform) -> None:
+def save_itk(path: Path, transform: Transform, *, as_affine: bool = False) -> None:
     """Writes an exact form to a file of any of ITK's formats, whole or not at all.
 
     ITK tells of no failure to write the end of a file, so what it wrote is read again.
+    `as_affine` calls every matrix an `AffineTransform`, as ANTs does.
 
     Raises:
         WriteError: If the disk doesn't take it.
@@ -99,7 +101,8 @@ def save_itk(path: Path, transform: Transform) -> None:
         if path.suffix in HDF5_SUFFIXES:
             arrays = [getattr(c, n) for c in transform.components for n in _arrays(c)]
             reserve(unfinished, sum(8 * array.size for array in arrays) + 2**16)
-        sitk.WriteTransform(to_itk(transform), str(unfinished))
+        stored = to_itk(transform, as_affine=as_affine)
+        sitk.WriteTransform(stored, str(unfinished))
         if not _is_same(unfinished, transform):
             raise incomplete(unfinished)
 

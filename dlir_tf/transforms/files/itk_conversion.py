@@ -19,13 +19,14 @@ from dlir_tf.transforms.affine import Affine
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.dense_field import DenseField
+from dlir_tf.transforms.files.itk_rigid import rigid_in_itk
 from dlir_tf.transforms.transform import Transform
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
 
-def to_itk(transform: Transform) -> "sitk.Transform":
+def to_itk(transform: Transform, *, as_affine: bool = False) -> "sitk.Transform":
     """The same map as an ITK transform, exactly.
 
     Axes that aren't perpendicular (of a CT with a tilted gantry) are kept: ITK's
@@ -33,6 +34,8 @@ def to_itk(transform: Transform) -> "sitk.Transform":
 
     Args:
         transform: Of `Affine`, `BSpline` and `DenseField` components.
+        as_affine: Whether an affine that is rigid or a similarity is an
+            `AffineTransform` all the same.
 
     Returns:
         A composite, or if there is one component only, that.
@@ -42,7 +45,7 @@ def to_itk(transform: Transform) -> "sitk.Transform":
     """
     import SimpleITK as sitk
 
-    parts = [_component_to_itk(component) for component in transform.components]
+    parts = [_component_to_itk(part, as_affine) for part in transform.components]
     if len(parts) == 1:
         return parts[0]
     composite = sitk.CompositeTransform(transform.ndim)
@@ -121,11 +124,14 @@ def _is_wrapped(transform: "sitk.Transform") -> bool:
     )
 
 
-def _component_to_itk(component: Component) -> "sitk.Transform":
+def _component_to_itk(component: Component, as_affine: bool) -> "sitk.Transform":
     import SimpleITK as sitk
 
     if isinstance(component, Affine):
         matrix = flip_affine(flip_affine(component.matrix).T).T
+        rigid = None if as_affine else rigid_in_itk(matrix)
+        if rigid is not None:
+            return rigid
         affine = sitk.AffineTransform(component.ndim)
         affine.SetMatrix(matrix[:-1, :-1].ravel().tolist())
         affine.SetTranslation(matrix[:-1, -1].tolist())
