@@ -137,7 +137,9 @@ class Config(Frozen):
 
     @property
     def _lattices_again(self) -> tuple[BSplineStage, ...]:
-        """The deformable stages of the networks, one of each lattice."""
+        """One of each lattice of the networks, unless a refinement leaves them out."""
+        if not self.refinement.networks_lattices:
+            return ()
         lattices = {
             (one.stage.downsample, one.stage.control_point_spacing): one.stage
             for one in self.deformable_stages
@@ -252,6 +254,12 @@ class Config(Frozen):
                 "training.steps",
                 "must be greater than 0. Received: 0, which trains nothing unless "
                 "training.joint_steps says how long all stages train together",
+            )
+        if not (self.refinement.networks_lattices or self.refinement.stages):
+            yield (
+                "refinement.networks_lattices",
+                "false leaves a refinement the lattices of refinement.stages alone, "
+                "and there are none; add some, or set it to true",
             )
         if self.training.augmentation.deformation and self.coarsest_lattice is None:
             yield (

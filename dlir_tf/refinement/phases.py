@@ -60,7 +60,7 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
     First the matrix (from nothing, stage by stage), then the deformable stages, one
     after another: from nothing those of the networks, then the refinement's own. What a
     network has found stays as it is: its lattices are gone through once more instead,
-    before the refinement's own.
+    before the refinement's own. A config may have the refinement's own lattices alone.
 
     Args:
         config: The stages.
@@ -88,8 +88,10 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
 def _drafts(config: Config, *, from_nothing: bool) -> list[Phase]:
     """The phases, without their steps."""
     drafts = _linear_drafts(config, from_nothing=from_nothing)
-    first = config.deformable_stages if from_nothing else config.stages_again
-    for spline in (*first, *config.own_stages_of_refinement):
+    splines = config.stages_again
+    if from_nothing and config.refinement.networks_lattices:
+        splines = config.deformable_stages
+    for spline in (*splines, *config.own_stages_of_refinement):
         detailed = spline._replace(stage=_in_detail(spline.stage))
         number = spline.number
         drafts.append(Phase(f"stage {number}", number, 0, spline=detailed))

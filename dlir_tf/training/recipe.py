@@ -45,7 +45,8 @@ class Recipe:
     def identity(self) -> str:
         """SHA-256 of all of it."""
         # Without what images are judged or refined by, but nothing is trained by.
-        untrained = {"intensity": {"hounsfield"}, "refinement": {"similarity"}}
+        refining = {"similarity", "networks_lattices"}
+        untrained = {"intensity": {"hounsfield"}, "refinement": refining}
         parts = (
             dump_yaml(self.config.model_dump(mode="json", exclude=untrained)),
             *(repr(phase) for phase in self.phases),

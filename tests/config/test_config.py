@@ -437,3 +437,11 @@ def test_bspline_stage_knows_its_cells():
         transform="bspline", downsample=(2, 1), control_point_spacing=(8, 1)
     )
     assert (stage.cell_spacing, stage.pooling) == ((8, 1), (4, 1))
+
+
+def test_a_refinement_without_the_networks_lattices_has_some_of_its_own():
+    assert _message(_changed("refinement.networks_lattices", False)) == (
+        "model.yaml, refinement.networks_lattices: false leaves a refinement the "
+        "lattices of refinement.stages alone, and there are none; add some, or set it "
+        "to true"
+    )

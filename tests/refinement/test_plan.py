@@ -69,6 +69,15 @@ def test_stages_of_the_refinement_alone_come_last(from_nothing, names):
     assert sum(phase.steps for phase in phases) == 50
 
 
+@pytest.mark.parametrize("from_nothing", [True, False])
+def test_the_lattices_of_the_networks_may_be_left_out(from_nothing):
+    own = {"networks_lattices": False, "stages": [spline([4, 4]), spline([4, 4])]}
+    phases = phases_of(50, from_nothing=from_nothing, refinement=own)
+    assert [phase.name for phase in phases] == ["affine", "stage 4", "stage 5"]
+    lattices = [phase.spline.stage.control_point_spacing for phase in phases[1:]]
+    assert lattices == [(4, 4), (4, 4)]
+
+
 def test_there_are_at_least_four_voxels_between_control_points():
     """Whatever the networks can afford."""
     stages = [spline([6, 24], downsample=[3, 6]), spline([3, 6], downsample=3)]
