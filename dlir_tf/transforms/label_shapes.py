@@ -64,8 +64,11 @@ def label_sampler(
         flat = clipped.reshape(len(clipped), -1)
         found = np.full(flat.shape[1], values[0], array.dtype)
         deepest = np.full(flat.shape[1], -np.inf, np.float32)
+        lowest, highest = flat.min(axis=1), flat.max(axis=1)
         for shape in shapes:
-            _fill(shape, flat, found, deepest)
+            end = shape.start + shape.inside.shape
+            if np.all((shape.start <= highest) & (lowest < end)):
+                _fill(shape, flat, found, deepest)
         return found.reshape(places.shape[1:])
 
     return sample

@@ -14,6 +14,7 @@ from dlir_tf.models.litert import LiteRTModel, load_litert
 from dlir_tf.models.litert_file import Card, pack, read_model_file
 from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.transforms import Affine, Transform
 
 # Of the fixed image; with the config's spacing the working grid is 20 x 24 x 6.
 SIZE, SPACING = (29, 21, 6), (2.0, 2.8, 6.0)
@@ -95,6 +96,24 @@ def test_masks_count_and_may_lie_on_grids_of_their_own(exported, pair):
     assert own.report.masks == other.report.masks == ("fixed_mask",)
     assert own.report.similarity_after == other.report.similarity_after
     assert own.report.similarity_after != whole.report.similarity_after
+
+
+def test_it_goes_on_from_a_transform(exported, pair):
+    """As if the moving image had lain there in the first place."""
+    fixed, moving = pair
+    shift = np.eye(4)
+    shift[:3, 3] = 60, -45, 30
+    away = Image(moving.array, shift @ moving.affine)
+    start = Transform((Affine(shift),))
+    options = {"model": exported.load(), "do_no_harm": False}
+    plain = dlir_tf.register(fixed, moving, initial_alignment="header", **options)
+    begun = dlir_tf.register(fixed, away, initial_transform=start, **options)
+    points = fixed.grid.points().reshape(-1, 3)[::37]
+    expected = plain.transform.map_points(points)
+    found = begun.transform.map_points(points) - shift[:3, 3]
+    np.testing.assert_allclose(found, expected, atol=1e-2)
+    own = begun.beyond_initial.map_points(points)
+    np.testing.assert_allclose(own, expected, atol=1e-2)
 
 
 def test_register_refuses_larger_images(exported, pair):
