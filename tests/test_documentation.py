@@ -87,6 +87,8 @@ def desk(tmp_path_factory):
     for name in IMAGES:
         write_image(folder / f"{name}.nii.gz", getattr(heart, name))
     write_image(folder / "moving_t2.nii.gz", heart.moving)
+    for name, image in (("mr", heart.fixed), ("ct", heart.moving)):
+        write_image(folder / f"{name}.nii.gz", image)
     for name in ("fixed_points", "moving_points"):
         (folder / f"{name}.csv").write_text("x,y,z,name\n3.5,-10,12,apex\n")
     rows = [",".join(IMAGES), ",".join(f"{name}.nii.gz" for name in IMAGES)]
