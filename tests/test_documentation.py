@@ -91,7 +91,9 @@ def desk(tmp_path_factory):
         write_image(folder / f"{name}.nii.gz", image)
     for name in ("fixed_points", "moving_points"):
         (folder / f"{name}.csv").write_text("x,y,z,name\n3.5,-10,12,apex\n")
-    rows = [",".join(IMAGES), ",".join(f"{name}.nii.gz" for name in IMAGES)]
+    points = ("fixed_points", "moving_points")
+    files = [*(f"{name}.nii.gz" for name in IMAGES), *(f"{p}.csv" for p in points)]
+    rows = [",".join([*IMAGES, *points]), ",".join(files)]
     for number in (1, 2):
         image, _ = small_chest(number)
         write_image(folder / f"thorax{number}.nii.gz", image)
