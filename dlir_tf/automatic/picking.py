@@ -1,6 +1,8 @@
 """What registers a pair: a model, a config, or what is chosen for this pair."""
 
+import functools
 from dataclasses import dataclass
+from pathlib import Path
 
 from dlir_tf.automatic.choice import choose_for_pair
 from dlir_tf.automatic.modality import Modality
@@ -8,7 +10,7 @@ from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
 from dlir_tf.models.general import GeneralModel, chosen_config, model_of_pair
-from dlir_tf.models.names import GENERAL, general_ranks
+from dlir_tf.models.names import GENERAL, find_model, general_ranks
 from dlir_tf.models.parameters import Predictor, check_finite
 from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.preprocessing import prepare_pair
@@ -122,7 +124,15 @@ def _general_model(fixed: Grid, moving: Grid) -> Predictor:
             f"model ships with this dlir-tf for {ndim}-d images; give a model, or "
             "refine"
         )
-    return GeneralModel().of_pair(fixed, moving)
+    return _load(find_model(GENERAL, ndim))
+
+
+@functools.cache
+def _load(folder: Path) -> Predictor:
+    """Loads a model that ships, once for all pairs."""
+    from dlir_tf.models.folder import load_model
+
+    return load_model(folder)
 
 
 def _check(
