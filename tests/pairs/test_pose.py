@@ -92,16 +92,10 @@ def test_a_pose_is_found_far_from_where_it_starts(ndim, degrees, inverted):
     assert np.linalg.det(linear) > 0
 
 
-@pytest.mark.parametrize(
-    ("preset", "ndim"),
-    [
-        ("rigid-2d", 2),
-        ("rigid-multimodal-2d", 2),
-        pytest.param("rigid", 3, marks=pytest.mark.slow),
-    ],
-)
-def test_presets_find_it_to_half_a_millimetre(preset, ndim):
-    matrix = _motion(ndim, 55.0)
+@pytest.mark.parametrize("preset", ["rigid-2d", "rigid-multimodal-2d"])
+def test_presets_find_it_to_half_a_millimetre(preset):
+    """Those for 3-d are asked for real heads below, which show more."""
+    ndim, matrix = 2, _motion(2, 55.0)
     pair = _pair(ndim, matrix, inverted="multimodal" in preset)
     result = register(*pair, config=load_config(preset))
     corners = pair[0].grid.corners
