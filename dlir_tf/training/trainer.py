@@ -116,7 +116,9 @@ def _check(config: Config, pairs: list[Pair], seed: int, *, made: bool) -> None:
         raise InputError("pairs: there must be at least one to train on")
     if not 0 <= seed < 2**32:
         raise InputError(f"seed: must be from 0 to 2**32 - 1. Received: {seed}")
-    if not made:
+    # With a synthesis, it's made pairs that the config wants supervised; others are as
+    # far as they can be.
+    if config.training.synthesis is None:
         _check_supervision(config, pairs)
 
 

@@ -189,3 +189,14 @@ def test_pairs_are_needed_where_none_are_made(tmp_path):
     config = config_with(synthesis=None, supervision={})
     with pytest.raises(InputError, match="at least one to train on"):
         train(config, [], tmp_path / "model")
+
+
+def test_own_pairs_need_no_labels_where_made_ones_are_supervised_by_them(
+    tmp_path, make_pairs, whole
+):
+    config = config_with(steps=1, augmentation={"rotation_degrees": 0, "noise": 0})
+    output = tmp_path / "model"
+    train(config, make_pairs(1), output, initial=whole)
+    (row,) = rows_of(output)
+    assert row["similarity_loss"]
+    assert row["label_loss"] == row["landmark_loss"] == ""
