@@ -64,8 +64,8 @@ def choose_for_pair(
     >>> from dlir_tf.phantoms import beating_heart
     >>> heart = beating_heart(1, shape=(48, 40, 6))
     >>> choice = choose_for_pair(heart.fixed, heart.moving)
-    >>> choice.config.similarity.kind, choice.start.name
-    ('windowed_ncc', 'header')
+    >>> choice.config.ndim, choice.config.similarity.kind
+    (3, 'windowed_ncc')
     """
     check_ranks(fixed.grid, moving.grid)
     ndim = rank_of_pair(fixed.grid, moving.grid)

@@ -47,15 +47,24 @@ class Recipe:
         # Without what images are judged or refined by, but nothing is trained by.
         refining = {"similarity", "networks_lattices"}
         untrained = {"intensity": {"hounsfield"}, "refinement": refining}
+        trained = self.config.model_dump(mode="json", exclude=untrained)
+        # What later versions added counts only where it is used, so that trainings
+        # that older ones began go on.
+        for part, key in (
+            (trained, "longest_axis"),
+            (trained["training"], "synthesis"),
+        ):
+            if part[key] is None:
+                del part[key]
         parts = (
-            dump_yaml(self.config.model_dump(mode="json", exclude=untrained)),
+            dump_yaml(trained),
             *(repr(phase) for phase in self.phases),
             str(self.seed),
             self.precision,
             self.data_digest,
             self.validation_digest,
             str(self.num_replicas),
-            self.initial_digest,
+            *filter(None, [self.initial_digest]),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

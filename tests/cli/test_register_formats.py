@@ -62,7 +62,7 @@ def test_other_formats_give_the_same_result(here, capsys):
         [
             *("register", "fixed.mha", "moving", "--output", "out/moved.mhd"),
             *("--labels", "labels.nrrd", "--moved-labels", "out/labels.nhdr"),
-            "--all-stages",
+            *("--all-stages", "--model", "model"),
         ]
     )
     assert lines_of(capsys) == []
@@ -107,7 +107,7 @@ def test_slices_at_an_angle_are_registered_by_a_2d_model(here, capsys, flat_mode
             rng.uniform(size=(33, 28, 1)), (1.5, 1.5, 0)
         )
         save(here / f"{name}1.nii.gz", array.astype(np.int16), turn @ affine)
-    arguments = ("register", "fixed1.nii.gz", "moving1.nii.gz", *PAIR[3:])
+    arguments = ("register", "fixed1.nii.gz", "moving1.nii.gz", *PAIR[3:6])
     extra = ("--transform", "out/t.h5", "--figure", "out/figure.png")
     dense = ("--displacement", "out/field.nii.gz")
     main([*arguments, *extra, *dense, "--model", str(flat_model)])

@@ -154,10 +154,11 @@ def test_faulty_masks_are_named_with_their_lines(make_pairs, make_config, tmp_pa
     right = write_mask(tmp_path / "right.nii", slice(0, 32), slice(9, 24))
     thin = write_mask(tmp_path / "thin.nii", slice(5, 6), slice(0, 24))
     empty = write_mask(tmp_path / "empty.nii", slice(0, 0), slice(0, 0))
-    small = tmp_path / "small.nii"
-    write_image(small, Image(np.ones((16, 24), np.uint8), np.diag([1.5, 2.0, 1.0])))
+    far = tmp_path / "far.nii"
+    elsewhere = np.diag([1.5, 2.0, 1.0]) + 900.0 * np.eye(3, k=2)
+    write_image(far, Image(np.ones((16, 24), np.uint8), elsewhere))
     faulty = [
-        {"fixed_mask": small},
+        {"fixed_mask": far},
         {"moving_mask": empty},
         {"fixed_mask": left, "moving_mask": right},
         {"moving_mask": thin},
@@ -172,7 +173,7 @@ def test_faulty_masks_are_named_with_their_lines(make_pairs, make_config, tmp_pa
     with pytest.raises(InputError) as caught:
         make_store(pairs, config, tmp_path)
     reasons = (
-        "small.nii: masks must have their image's shape (32, 24)",
+        "far.nii: masks must lie where their image lies",
         "empty.nii: every voxel of the mask is 0",
         "fixed_mask and moving_mask: no voxel of the working grid",
         "moving_mask is too thin for stage 1",
