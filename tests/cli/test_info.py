@@ -53,6 +53,11 @@ def test_presets_are_listed_with_what_they_are_for(capsys):
     for name, line in zip(preset_names(), lines, strict=True):
         assert line.endswith(load_config(name).description)
         assert load_config(name).description
+    # In a column, however long the names are.
+    assert (
+        len({line.index(load_config(line.split()[0]).description) for line in lines})
+        == 1
+    )
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -87,7 +87,8 @@ def _models_and_presets() -> str:
 
 
 def _line(name: str, what: str) -> str:
-    return f"{name:14} {what}"
+    width = max(map(len, (GENERAL, *shipped_names(), *preset_names())))
+    return f"{name:{width}} {what}"
 
 
 def _chosen_for(fixed: Path, moving: Path) -> str:
