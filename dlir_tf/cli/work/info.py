@@ -73,22 +73,21 @@ def run(
 
 def _models_and_presets() -> str:
     """All that needs no file: models that ship, and presets."""
+    models = {name: ModelCard.of(name).summary for name in shipped_names()}
+    if ranks := general_ranks():
+        parts = " or ".join(find_model(GENERAL, ndim).name for ndim in ranks)
+        models[GENERAL] = f"{parts}, by the rank of the images"
+    presets = {name: load_config(name).description for name in preset_names()}
+    width = max(map(len, (*models, *presets)), default=0)
     lines = []
-    if names := shipped_names():
-        lines.append("Models that ship, for --model:")
-        lines += [_line(name, ModelCard.of(name).summary) for name in names]
-        if ranks := general_ranks():
-            parts = " or ".join(find_model(GENERAL, ndim).name for ndim in ranks)
-            lines.append(_line(GENERAL, f"{parts}, by the rank of the images"))
-        lines.append("")
-    lines.append("Presets, for --config and --preset:")
-    lines += [_line(name, load_config(name).description) for name in preset_names()]
+    if models:
+        lines += ["Models that ship, for --model:", *_listed(models, width), ""]
+    lines += ["Presets, for --config and --preset:", *_listed(presets, width)]
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, what: str) -> str:
-    width = max(map(len, (GENERAL, *shipped_names(), *preset_names())))
-    return f"{name:{width}} {what}"
+def _listed(what: dict[str, str], width: int) -> list[str]:
+    return [f"{name:{width}} {text}" for name, text in what.items()]
 
 
 def _chosen_for(fixed: Path, moving: Path) -> str:
