@@ -1,8 +1,11 @@
 """Every command and example in README and docs is run, as it stands there."""
 
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +62,13 @@ stages:
    filters: [4, 4], lattice_filters: 4}
 training: {steps: 2, patch_size: null, validate_every: 1}
 """
+
+
+def run_script(words):
+    """Runs a script of the project's own, in a process of its own."""
+    script = [sys.executable, ROOT / words[0], *words[1:]]
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    subprocess.run(script, check=True, env=os.environ | {"PYTHONPATH": paths})
 
 
 def small_chest(seed):
@@ -176,6 +186,9 @@ def test_the_commands_of_the_results_run_on_a_few_real_pairs(
     lines = [line for page in PAGES for line in commands(page) if is_about(line, name)]
     for line in dict.fromkeys(lines):
         words = line.split()
+        if words[0] == "python":
+            run_script(words[1:])
+            continue
         refines = {"--refine", "--preset"} & set(words)
         fewer = " --steps 2" if words[1] == "train" else " --refine 5" * bool(refines)
         capsys.readouterr()
