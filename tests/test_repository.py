@@ -46,6 +46,7 @@ LEVELS = {
     "export": 7,
     "serving": 7,
     "training": 7,
+    "cohort": 8,
     "demo": 8,
     "cli": 9,
     "__main__": 10,
@@ -58,7 +59,7 @@ KERAS_OPS_ONLY_MODULES = {
     f"models/{name}.py"
     for name in ("chain", "linear", "model", "networks", "objective", "parameters")
 }
-MOST_NAMES_AT_THE_TOP = 32
+MOST_NAMES_AT_THE_TOP = 33
 
 
 def part_of(path):

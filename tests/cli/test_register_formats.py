@@ -21,7 +21,7 @@ from register_desk import (
 from scipy import ndimage
 
 from dlir_tf.cli import main
-from dlir_tf.cli.work.outputs import _figure_writer
+from dlir_tf.cohort.outputs import _figure_writer
 from dlir_tf.images import Image, read_image
 
 

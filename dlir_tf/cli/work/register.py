@@ -12,10 +12,10 @@ from dlir_tf.cli.judgement import tell
 from dlir_tf.cli.refinement import chosen_preset
 from dlir_tf.cli.server import chosen_server
 from dlir_tf.cli.work.known import Told, tell_distance
-from dlir_tf.cli.work.outputs import Outputs
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cli.work.start import Start
+from dlir_tf.cohort.outputs import Outputs
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images.background import FillValue

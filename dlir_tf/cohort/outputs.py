@@ -1,4 +1,4 @@
-"""What `dlir-tf register` writes: all of it, or nothing."""
+"""What is written of a registration: all of it, or nothing."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -104,6 +104,26 @@ class Outputs:
         Raises:
             InputError: If one can't be written; then none is.
         """
+        writers, notes = self.writers(
+            result, pair, interpolation=interpolation, without_initial=without_initial
+        )
+        write_together(writers)
+        return notes
+
+    def writers(
+        self,
+        result: Registration,
+        pair: LoadedPair,
+        *,
+        interpolation: str = "nearest",
+        without_initial: bool = False,
+    ) -> tuple[dict[Path, Writer], list[str]]:
+        """What writes the files, for `write_together`; see `write`.
+
+        Returns:
+            For every file what writes it, and what is to be said about them, which is
+            complete when they are written.
+        """
         fixed, labels = pair.fixed, pair.moving_labels
         notes: list[str] = []
         writers: dict[Path, Writer] = {
@@ -133,8 +153,7 @@ class Outputs:
             writers[self.figure] = _figure_writer(result, fixed, pair.moving)
         if self.report is not None:
             writers[self.report] = partial(write_report, report=result.report)
-        write_together(writers)
-        return notes
+        return writers, notes
 
     def _transform_writers(
         self, transform: Transform, fixed: Image, moving: Image, notes: list[str]

@@ -1,0 +1,1 @@
+"""Many pairs: registered one after another, by several processes, on a cluster."""
