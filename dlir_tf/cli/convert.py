@@ -16,7 +16,14 @@ from dlir_tf.cli.options import FILE, Command, header_options
     metavar="FILE",
     help="Where the transform goes: .h5 or .tfm for ITK and Slicer, "
     "PREFIX0GenericAffine.mat for ANTs (with PREFIX1Warp.nii.gz), .nii.gz, .mha or "
-    ".nrrd as a displacement field, or .npz, exact and small.",
+    ".nrrd as a displacement field, .npz, exact and small, .lta for FreeSurfer, "
+    ".aff12.1D for AFNI or TransformParameters.*.txt for elastix.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(["afni", "elastix", "flirt", "lta", "niftyreg", "spm"]),
+    help="Whose file it is, where its name doesn't say so: FSL's FLIRT (.mat, .txt), "
+    "NiftyReg's matrix (.txt), elastix' parameters (.txt), SPM's deformation (.nii).",
 )
 @click.option(
     "--reference",
@@ -24,7 +31,14 @@ from dlir_tf.cli.options import FILE, Command, header_options
     metavar="IMAGE",
     help="The image on whose grid a displacement field lies: most often the fixed one. "
     "By default the grid of the first displacement field of the input, if it begins "
-    "with one.",
+    "with one. For FLIRT, FreeSurfer and elastix: the fixed image.",
+)
+@click.option(
+    "--moving",
+    type=FILE,
+    metavar="IMAGE",
+    help="The moving image, for the forms that are between two images: FLIRT's and "
+    "FreeSurfer's.",
 )
 @click.option(
     "--inverse", is_flag=True, help="Write the inverse of all of them together."
@@ -40,6 +54,10 @@ def command(**options: Any) -> None:
 
     Example:
     dlir-tf convert transform.h5 --reference fixed.nii.gz --output field.nii.gz
+
+    Example:
+    dlir-tf convert affine.tfm --reference fixed.nii.gz --moving moving.nii.gz \
+    --form flirt --output flirt.mat
 
     Example:
     dlir-tf convert to_template.h5 "[other_to_template.h5,1]" --output chain.npz

@@ -5,6 +5,7 @@ The exact turn of a NIfTI file: five axes i, j, k, time (1) and the vector, with
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
@@ -27,6 +28,24 @@ from dlir_tf.images.grid import (
 from dlir_tf.images.orientation import corners_apart, forms_of
 from dlir_tf.images.reading import load
 from dlir_tf.images.writing import save_nifti
+
+
+@dataclass(frozen=True, eq=False)
+class StoredField:
+    """A field of displacements as a file has it.
+
+    Attributes:
+        displacement: `(*grid.shape, ndim)`, float32, RAS+ mm, at each voxel's centre;
+            or of each control point.
+        grid: Where the voxels or the control points lie.
+        maps_back: Whether it takes points of the moving image to the fixed one.
+        cubic: Whether they are the control points of a cubic B-spline.
+    """
+
+    displacement: npt.NDArray[np.float32]
+    grid: Grid
+    maps_back: bool
+    cubic: bool
 
 
 def write_displacement(
@@ -75,6 +94,24 @@ def read_displacement(
         fixed one, as Slicer's fields of type `modeling` do.
 
     Raises:
+        InputError: If `read_stored_field` can't read it, or if it holds a spline.
+    """
+    stored = read_stored_field(path)
+    if stored.cubic:
+        raise InputError(
+            f"{os.fspath(path)}: must hold displacements at voxels, but holds the "
+            "control points of a spline; read it as a transform (read_transform)"
+        )
+    return stored.displacement, stored.grid, stored.maps_back
+
+
+def read_stored_field(path: str | os.PathLike[str]) -> StoredField:
+    """Reads a field of any program whose meaning its file states.
+
+    Args:
+        path: A NIfTI file of five axes, or a MetaImage or NRRD file of vectors.
+
+    Raises:
         InputError: If the file can't be read completely; if it isn't a field of
             `ndim` finite numbers a voxel, 2-d or 3-d; if what its vectors mean isn't
             known; or if its header contradicts itself about the grid, or states none
@@ -100,7 +137,8 @@ def read_displacement(
     vectors = flip_ras_lps(vectors) if meaning.lps else vectors
     if meaning.positions:
         vectors = vectors - grid.points()
-    return vectors.astype(np.float32, copy=False), grid, meaning.maps_back
+    narrow = vectors.astype(np.float32, copy=False)
+    return StoredField(narrow, grid, meaning.maps_back, meaning.cubic)
 
 
 def _vectors(path: Path, contents: Contents) -> np.ndarray:

@@ -5,11 +5,14 @@
 | nothing; NIfTI: intent 1007 or 0, no name | displacements, LPS+ mm, as ITK does |
 | NIfTI: intent 1006 | displacements, RAS+ mm: ITK since 5.3.1, ANTsPy |
 | NIfTI: 1006 or 1007, called `Mapping` | positions, RAS+ mm: SPM's `y_*.nii` |
+| NIfTI: 1007, called `NREG_TRANS`, first parameter 0 | the same: NiftyReg's `-def` |
+| likewise, 1 | displacements, RAS+ mm: NiftyReg's `-disp` |
+| likewise, 2 | positions of a cubic spline's control points: NiftyReg's `-cpp` |
 | NRRD: `displacement field type` `resampling` | displacements, LPS+ mm: Slicer |
 | NRRD: `displacement field type` `modeling` | the same, but the field maps back |
 
-What says anything else is refused, by its name: fields of FSL and NiftyReg look the
-same, and would be silently wrong.
+What says anything else is refused, by its name: fields of FSL and velocities of
+NiftyReg look the same, and would be silently wrong.
 """
 
 from dataclasses import dataclass
@@ -23,7 +26,14 @@ from dlir_tf.images.contents import Contents
 from dlir_tf.images.headers.nrrd import NrrdHeader
 
 _UNSET, _DISPLACEMENT, _VECTOR = 0, 1006, 1007
-_SPM = "Mapping"
+_SPM, _NIFTYREG = "Mapping", "NREG_TRANS"
+_REFUSED_OF_NIFTYREG = {
+    3: "velocities, as positions",
+    4: "velocities, as displacements",
+    5: "velocities, by a spline",
+    6: "a linear spline",
+}
+_PLAIN_OF_NIFTYREG = "reg_transform -ref FIXED -def FILE OUT.nii"
 _FSL = {
     2006: "a displacement field of FSL",
     2007: "cubic spline coefficients of FSL",
@@ -43,11 +53,13 @@ class FieldMeaning:
         lps: Whether they are LPS+ instead of RAS+.
         positions: Whether they say where the voxel goes instead of how far.
         maps_back: Whether the field takes points of the moving image to the fixed one.
+        cubic: Whether they are of a cubic B-spline's control points.
     """
 
     lps: bool = True
     positions: bool = False
     maps_back: bool = False
+    cubic: bool = False
 
 
 def meaning_of(path: Path, contents: Contents) -> FieldMeaning:
@@ -76,14 +88,31 @@ def _by_intent(path: Path, header: nib.Nifti1Header) -> FieldMeaning:
         )
     if code != _UNSET and called == _SPM:
         return FieldMeaning(lps=False, positions=True)
+    if code == _VECTOR and called == _NIFTYREG:
+        return _of_niftyreg(path, header)
     if called:
-        by = " (written by NiftyReg)" if called.startswith("NREG") else ""
         raise InputError(
-            f"{path}: the intent name of a displacement field must be empty, or "
-            f"{_SPM} as SPM has it, but is {called!r}{by}, so nobody knows what its "
-            f"vectors mean; convert it to ITK's form ({_ITK_FORM})"
+            f"{path}: the intent name of a displacement field must be empty, {_SPM} as "
+            f"SPM has it or {_NIFTYREG} as NiftyReg, but is {called!r}, so nobody "
+            f"knows what its vectors mean; convert it to ITK's form ({_ITK_FORM})"
         )
     return FieldMeaning(lps=code != _DISPLACEMENT)
+
+
+def _of_niftyreg(path: Path, header: nib.Nifti1Header) -> FieldMeaning:
+    """What NiftyReg says by the intent's first parameter."""
+    kind = int(header["intent_p1"])
+    # Matrices, which a point goes through besides.
+    hidden = any(extension.get_code() == 0 for extension in header.extensions)
+    if hidden or kind not in (0, 1, 2):
+        found = "one with matrices" if hidden else _REFUSED_OF_NIFTYREG.get(kind)
+        raise InputError(
+            f"{path}: a transform of NiftyReg must be a deformation field (0), a "
+            "displacement field (1) or a cubic spline (2) without matrices, but is "
+            f"{found or 'of an unknown kind'} ({kind}); make a field of it "
+            f"({_PLAIN_OF_NIFTYREG})"
+        )
+    return FieldMeaning(lps=False, positions=kind != 1, cubic=kind == 2)
 
 
 def _by_nrrd(path: Path, header: NrrdHeader) -> FieldMeaning:

@@ -146,6 +146,7 @@ def save_nifti(
     header: nib.Nifti1Header | None,
     *,
     intent: str = "none",
+    called: str = "",
     time: tuple[float, str] | None = None,
 ) -> None:
     """Saves a NIfTI file.
@@ -156,6 +157,7 @@ def save_nifti(
         affine: Voxel to world RAS+ mm, `(4, 4)`.
         header: Whose description, unit of time and codes to take over; or none.
         intent: What the voxels mean, by NIfTI's name for it.
+        called: The name of the intent, by which programs know their own files.
         time: Step and unit of the fourth axis, if that is time.
 
     Raises:
@@ -166,6 +168,7 @@ def save_nifti(
     image_class: Any = nib.Nifti2Image if wide else nib.Nifti1Image
     image = image_class(array, affine, dtype=array.dtype)
     _fill_header(image.header, affine, header, intent)
+    image.header["intent_name"] = called
     if time is not None:
         image.header["pixdim"][4] = time[0]
         image.header.set_xyzt_units("mm", time[1])

@@ -100,7 +100,7 @@ def test_each_intent_is_obeyed(tmp_path, code, name, stored):
         (2008, "", r"2008 \(cosine"),
         (2009, "", r"2009 \(quadratic"),
         (1005, "", "1005"),
-        (1007, "NREG_TRANS", r"'NREG_TRANS' \(written by NiftyReg\)"),
+        (1006, "NREG_TRANS", "'NREG_TRANS'"),
         (1007, "warp of mine", "'warp of mine'"),
         (1006, "mapping", "'mapping'"),
         (0, "Mapping", "'Mapping'"),

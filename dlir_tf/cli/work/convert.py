@@ -14,40 +14,42 @@ from dlir_tf.transforms import DenseField, Transform
 from dlir_tf.transforms.files.ants import check_no_inverse, files_beside, is_ants_name
 from dlir_tf.transforms.files.chain import files_of_chain, read_chain
 from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES, write_transform
+from dlir_tf.transforms.files.forms import form_of
 
 _ROUNDED_MM = 1e-6  # less than a file's numbers hold
+_ELSE = "; or in .lta or .aff12.1D, or as --form needs it"
 _NUM_TRIED = 8000  # points at which an inverse is measured
 
 
 def run(
     transforms: tuple[str, ...],
     output: Path,
+    form: str | None,
     reference: Path | None,
+    moving: Path | None,
     inverse: bool,
     spacing_source: SpacingSource,
     orientation_source: OrientationSource,
 ) -> None:
     """Composes, writes, and says how exactly."""
-    written = [output]
-    check_output(output, TRANSFORM_SUFFIXES)
-    if is_ants_name(output):
-        check_no_inverse(output)
-        written += files_beside(output)
-    given = [*files_of_chain(transforms), *([reference] if reference else [])]
-    check_distinct(given, written)
+    images = [path for path in (reference, moving) if path is not None]
+    _check_output(output, form, [*files_of_chain(transforms), *images])
     transform = read_chain(transforms, _tell)
     if inverse:
         transform = transform.inverse()
+
+    def grid_of(path: Path, role: str) -> Grid:
+        frames = read_frames(
+            path, spacing_source=spacing_source, orientation_source=orientation_source
+        )
+        return _fitting(path, role, frames[0].grid, transform.ndim)
+
     grid = _own_grid(transform)
     if reference is not None:
-        frames = read_frames(
-            reference,
-            spacing_source=spacing_source,
-            orientation_source=orientation_source,
-        )
-        grid = _fitting(reference, frames[0].grid, transform.ndim)
+        grid = grid_of(reference, "reference")
+    source = None if moving is None else grid_of(moving, "moving image")
     line = None if grid is None else _about_inverse(output, transform, grid)
-    error = write_transform(output, transform, reference=grid)
+    error = write_transform(output, transform, reference=grid, moving=source, form=form)
     if line is not None:
         _tell(line)
     if error > _ROUNDED_MM:
@@ -58,19 +60,30 @@ def run(
     click.echo(output)
 
 
+def _check_output(output: Path, form: str | None, given: list[Path]) -> None:
+    """Refuses what can't be written, before anything is read."""
+    foreign, written = form_of(output, form), [output]
+    suffixes = TRANSFORM_SUFFIXES if foreign is None else foreign.suffixes
+    check_output(output, suffixes, note="" if foreign else _ELSE)
+    if foreign is None and is_ants_name(output):
+        check_no_inverse(output)
+        written += files_beside(output)
+    check_distinct(given, written)
+
+
 def _own_grid(transform: Transform) -> Grid | None:
     """The grid that the input brings along, if it begins with a field."""
     first = transform.components[0]
     return first.grid if isinstance(first, DenseField) else None
 
 
-def _fitting(path: Path, grid: Grid, ndim: int) -> Grid:
-    """The reference's grid, in the rank of the transform."""
+def _fitting(path: Path, role: str, grid: Grid, ndim: int) -> Grid:
+    """An image's grid, in the rank of the transform."""
     if ndim == 2 and grid.is_flat:
         return grid.plane()
     if grid.ndim != ndim:
         raise InputError(
-            f"{path}: the reference must be {ndim}-d like the transform, but is "
+            f"{path}: the {role} must be {ndim}-d like the transform, but is "
             f"{grid.ndim}-d; give an image of the same rank"
         )
     return grid

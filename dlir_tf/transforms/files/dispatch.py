@@ -8,7 +8,8 @@
 | `.nii.gz`, `.nii`, `.mha`, `.nrrd` | field | all as one dense displacement field |
 
 Files of elastix (`TransformParameters.*.txt`), FreeSurfer (`.lta`) and AFNI
-(`.aff12.1D`) are read, but not written.
+(`.aff12.1D`) are known by their names, too. What else is written for other programs is
+in `forms`.
 """
 
 import os
@@ -27,6 +28,7 @@ from dlir_tf.transforms.files.ants import (
 from dlir_tf.transforms.files.elastix import is_elastix, read_elastix
 from dlir_tf.transforms.files.field import NIFTI_SUFFIXES, read_field, write_field
 from dlir_tf.transforms.files.foreign import foreign_advice
+from dlir_tf.transforms.files.forms import form_of
 from dlir_tf.transforms.files.itk import read_itk, write_itk
 from dlir_tf.transforms.files.itk_integrity import (
     HDF5_SUFFIXES,
@@ -92,15 +94,22 @@ def write_transform(
     transform: Transform,
     *,
     reference: Grid | Image | None = None,
+    moving: Grid | Image | None = None,
+    form: str | None = None,
 ) -> float:
     """Writes a transform, and says how exactly.
 
     Args:
-        path: A file whose name ends with one of `TRANSFORM_SUFFIXES`; an existing one
-            is replaced, once the new one is complete.
+        path: A file whose name ends with one of `TRANSFORM_SUFFIXES`, or as a `form`
+            of another program wants it; an existing one is replaced, once the new one
+            is complete.
         transform: What to write.
         reference: The grid for what can only be written as a dense displacement
-            field, or an image that has it, most often the fixed one.
+            field, or an image that has it, most often the fixed one; and of the fixed
+            image where the form is about two images.
+        moving: The moving image, or its grid, for such forms.
+        form: Whose form it is, where the name doesn't say so: `"afni"`, `"elastix"`,
+            `"flirt"`, `"lta"`, `"niftyreg"` or `"spm"`.
 
     Returns:
         The largest error in mm that what was written makes against `transform`: 0.0
@@ -108,16 +117,16 @@ def write_transform(
         dense field's grid. Beyond the grid a dense field is zero.
 
     Raises:
-        InputError: If the name ends otherwise, a reference is needed and there is
-            none, it has another rank, or the folder or the disk don't allow it.
+        InputError: If the name ends otherwise, an image is needed and there is none,
+            it has another rank, the form can't hold the transform, or the folder or
+            the disk don't allow it.
     """
-    path, grid = Path(path), None if reference is None else grid_of(reference)
-    if grid is not None and grid.ndim != transform.ndim:
-        raise InputError(
-            f"the reference must be {transform.ndim}-d like the transform, but its "
-            f"shape is {grid.shape}; give an image of the same rank",
-            place=path,
-        )
+    path = Path(path)
+    grid = _fitting(path, "reference", reference, transform)
+    source = _fitting(path, "moving image", moving, transform)
+    foreign = form_of(path, form)
+    if foreign is not None:
+        return foreign.write(path, transform, grid, source)
     if is_ants_name(path):
         return write_ants(path, transform, grid)
     if path.name.endswith(_OWN):
@@ -131,6 +140,20 @@ def write_transform(
         f"{_listed(TRANSFORM_SUFFIXES)}",
         place=path,
     )
+
+
+def _fitting(
+    path: Path, name: str, image: Grid | Image | None, transform: Transform
+) -> Grid | None:
+    """The grid of what was given, of the transform's rank."""
+    grid = None if image is None else grid_of(image)
+    if grid is not None and grid.ndim != transform.ndim:
+        raise InputError(
+            f"the {name} must be {transform.ndim}-d like the transform, but its "
+            f"shape is {grid.shape}; give an image of the same rank",
+            place=path,
+        )
+    return grid
 
 
 def _listed(suffixes: tuple[str, ...]) -> str:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Grid, read_displacement, write_displacement
+from dlir_tf.images import Grid, write_displacement
+from dlir_tf.images.displacement import StoredField, read_stored_field
 from dlir_tf.images.itk_files import write_with_itk
+from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import (
     dense_form,
@@ -21,15 +23,28 @@ NIFTI_SUFFIXES = (".nii.gz", ".nii")
 def read_field(path: Path) -> Transform:
     """Reads a displacement field: a transform with one `DenseField`, or its inverse.
 
+    Of NiftyReg's control points, it's a `BSpline`.
+
     Args:
         path: A NIfTI, MetaImage or NRRD file of vectors.
 
     Raises:
         InputError: If the file isn't such a field.
     """
-    displacement, grid, maps_back = read_displacement(path)
-    field = DenseField(displacement, grid.affine)
-    return Transform((field.inverse() if maps_back else field,))
+    stored = read_stored_field(path)
+    if stored.cubic:
+        return Transform((_spline(path, stored),))
+    field = DenseField(stored.displacement, stored.grid.affine)
+    return Transform((field.inverse() if stored.maps_back else field,))
+
+
+def _spline(path: Path, stored: StoredField) -> BSpline:
+    if min(stored.grid.shape) < 4:
+        raise InputError(
+            f"{path}: a cubic spline must have at least 4 control points along each "
+            f"axis, but has {stored.grid.shape}; the file is damaged, so write it again"
+        )
+    return BSpline(stored.displacement, stored.grid.affine)
 
 
 def write_field(path: Path, transform: Transform, reference: Grid | None) -> float:

@@ -101,8 +101,8 @@ def read_flirt(path: Path, fixed: Grid, moving: Grid) -> Transform:
         raise InputError(f"{path}: the two images of a matrix of FSL must be 3-d")
     matrix = _four_by_four(path)
     back = np.linalg.inv(_affine(path, matrix).affine_part)
-    to_moving = moving.affine @ np.linalg.inv(_to_fsl(moving))
-    return _affine(path, to_moving @ back @ _to_fsl(fixed) @ fixed.inverse)
+    to_moving = moving.affine @ np.linalg.inv(to_fsl(moving))
+    return _affine(path, to_moving @ back @ to_fsl(fixed) @ fixed.inverse)
 
 
 def read_niftyreg(path: Path) -> Transform:
@@ -114,8 +114,12 @@ def read_niftyreg(path: Path) -> Transform:
     return _affine(path, _four_by_four(path))
 
 
-def _to_fsl(grid: Grid) -> np.ndarray:
-    """From voxels to FSL's millimetres: from the corner that is on the left."""
+def to_fsl(grid: Grid) -> np.ndarray:
+    """The matrix from voxels to FSL's mm, which count from the corner on the left.
+
+    Args:
+        grid: Of an image, as it is stored; 3-d.
+    """
     matrix = np.diag([*grid.spacing, 1.0])
     if np.linalg.det(grid.affine) > 0:
         flip = np.diag([-1.0, 1.0, 1.0, 1.0])

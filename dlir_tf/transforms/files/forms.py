@@ -1,0 +1,85 @@
+"""The forms of other programs that are written, by the name of a file or by their own.
+
+| form | a file's name ends with | needs |
+| --- | --- | --- |
+| `lta` | `.lta`, always FreeSurfer's | both images |
+| `afni` | `.aff12.1D`, always AFNI's | |
+| `elastix` | `.txt`; always `TransformParameters.*.txt` | the fixed one |
+| `flirt` | `.mat` or `.txt` | both images |
+| `niftyreg` | `.txt` | |
+| `spm` | `.nii` | the fixed one |
+
+Nothing in the name of a text or of an image says whose the others are, so they are
+asked for by the form's name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import Grid
+from dlir_tf.transforms.files.elastix_writing import write_elastix
+from dlir_tf.transforms.files.matrices import AFNI, FREESURFER
+from dlir_tf.transforms.files.matrix_writing import (
+    write_afni,
+    write_flirt,
+    write_lta,
+    write_niftyreg,
+)
+from dlir_tf.transforms.files.spm import write_spm
+from dlir_tf.transforms.transform import Transform
+
+Writer = Callable[[Path, Transform, Grid | None, Grid | None], float]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a program of others wants a transform.
+
+    Attributes:
+        suffixes: What the name of its file ends with, one of them.
+        write: Writes to a path a transform, given the grids of the fixed and of the
+            moving image as far as they are known; returns its error in mm.
+    """
+
+    suffixes: tuple[str, ...]
+    write: Writer
+
+
+FORMS = {
+    "afni": Form((AFNI,), write_afni),
+    "elastix": Form((".txt",), write_elastix),
+    "flirt": Form((".mat", ".txt"), write_flirt),
+    "lta": Form((FREESURFER,), write_lta),
+    "niftyreg": Form((".txt",), write_niftyreg),
+    "spm": Form((".nii",), write_spm),
+}
+
+
+def form_of(path: Path, form: str | None) -> Form | None:
+    """The form of another program that a file is to have; `None` for our own and ITK's.
+
+    Args:
+        path: The file.
+        form: One of `FORMS`, or `None` for what the file's name says.
+
+    Raises:
+        InputError: If there is no such form, or the file's name ends otherwise.
+    """
+    if form is None:
+        if path.name.startswith("TransformParameters.") and path.suffix == ".txt":
+            return FORMS["elastix"]
+        alone = (FORMS["lta"], FORMS["afni"])
+        return next((f for f in alone if path.name.endswith(f.suffixes)), None)
+    known = FORMS.get(form)
+    if known is None:
+        raise InputError(
+            f"the form must be one of {', '.join(FORMS)}, but is {form}", place=path
+        )
+    if not path.name.endswith(known.suffixes):
+        raise InputError(
+            f"a file of the form {form} must end with {' or '.join(known.suffixes)}",
+            place=path,
+        )
+    return known

@@ -1,0 +1,58 @@
+"""Writing SPM's deformations, `y_*.nii` and `iy_*.nii`.
+
+At each voxel of the fixed image stands the point of the moving one that belongs there,
+RAS+ mm. SPM's `iy_` is the same of the inverse. They are read as fields are.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from dlir_tf.errors import InputError
+from dlir_tf.images import Grid
+from dlir_tf.images.writing import save_nifti
+from dlir_tf.transforms.dense_field import DenseField
+from dlir_tf.transforms.files.dense_form import dense_form, largest_error, simplified
+from dlir_tf.transforms.transform import Transform
+
+_CALLED = "Mapping"  # by SPM
+
+
+def write_spm(
+    path: Path, transform: Transform, fixed: Grid | None, moving: Grid | None
+) -> float:
+    """Writes what SPM's Deformations takes as a deformation field.
+
+    Args:
+        path: A name that ends with `.nii`: SPM reads no compressed files.
+        transform: What to write, 3-d. A single `DenseField` keeps its own grid.
+        fixed: The grid of the fixed image.
+        moving: Isn't needed.
+
+    Returns:
+        The largest error in mm, by `largest_error`.
+
+    Raises:
+        InputError: If the transform is 2-d, a grid is needed and there is none, or its
+            axes aren't perpendicular.
+    """
+    if transform.ndim != 3:
+        raise InputError(
+            "a deformation of SPM is between 3-d images, but the transform is 2-d; "
+            "write another form",
+            place=path,
+        )
+    components = [simplified(component) for component in transform.components]
+    field = dense_form(path, components, fixed)
+    if field.grid.is_sheared:
+        raise InputError(
+            "a deformation must lie on perpendicular axes to be read again, but the "
+            "grid is sheared; give it on the grid of another image",
+            place=path,
+        )
+    positions = (field.grid.points() + field.displacement).astype(np.float32)
+    rounded = DenseField(positions - field.grid.points(), field.affine)
+    error = largest_error(transform, Transform((rounded,)), field.grid)
+    vectors = positions[:, :, :, None]  # five axes: i, j, k, t, v
+    save_nifti(path, vectors, field.affine, None, intent="vector", called=_CALLED)
+    return error
