@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dicom_files import save_slices, volume
 
 from dlir_tf.cli import main
 from dlir_tf.config.reading import parse_config
@@ -119,6 +120,11 @@ def desk(tmp_path_factory):
     (folder / "hearts" / "config.yaml").write_text(TINY)
     pair = "fixed,moving\n../fixed.nii.gz,../moving.nii.gz\n"
     (folder / "hearts" / "pairs.csv").write_text(pair)
+    for number, name in ((3, "fixed"), (5, "moving")):
+        series = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
+        save_slices(
+            folder / "scan", volume((16, 14, 4)), SeriesDescription=name, **series
+        )
     return folder
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from dirlab_files.scans import Case, Found, Scan
 from dlir_tf.errors import InputError
 from dlir_tf.images import read_image, read_points
-from dlir_tf.images.dicom_folder import only_series, read_header, tag_of
+from dlir_tf.images.dicom.folder import only_series, read_header, tag_of
 from dlir_tf.images.itk_files import quiet_itk
 
 _FIXED, _MOVING = 0, 50  # %, of the way from one inhalation to the next

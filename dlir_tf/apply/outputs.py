@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output, make_folder, write_together
-from dlir_tf.images import WRITABLE_SUFFIXES
+from dlir_tf.images import WRITABLE_SUFFIXES, names_a_series
 from dlir_tf.images.points import is_markups_name, is_shape_name
 
 
@@ -101,8 +101,8 @@ def write_results(writers: Mapping[Path, Callable[[Path], object]]) -> None:
 
 def _image_name(path: Path) -> str:
     """The input's own name, in a format that is written."""
-    if path.is_dir():
-        return f"{path.resolve().name}.nii.gz"
+    if path.is_dir() or names_a_series(path):
+        return f"{path.resolve().name.replace('#', '_')}.nii.gz"
     if path.name.endswith(WRITABLE_SUFFIXES):
         return path.name
     return f"{path.name.removesuffix('.gz').rpartition('.')[0]}.nii.gz"

@@ -124,9 +124,27 @@ allow_elsewhere_option = click.option(
 )
 
 
+def _choose_series(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    if value:
+        from dlir_tf.images import series_chosen
+
+        ctx.with_resource(series_chosen(value))
+
+
+_series_option = click.option(
+    "--series",
+    metavar="N|UID",
+    expose_value=False,
+    callback=_choose_series,
+    help="The series to take from every folder of DICOM files: the number with which "
+    "it's listed where there are several, or its UID. For one folder alone, FOLDER#N.",
+)
+
+
 def header_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds what to believe in a header."""
-    return _spacing_source(_orientation_source(allow_elsewhere_option(command)))
+    added = _orientation_source(_series_option(allow_elsewhere_option(command)))
+    return _spacing_source(added)
 
 
 initial_alignment_option = click.option(

@@ -103,11 +103,11 @@ _GROUPS = {
 def command(**options: Any) -> None:
     """Register a moving image to a fixed one.
 
-    FIXED and MOVING are NIfTI, MetaImage, NRRD or Analyze files or folders of one
-    DICOM series each; their grids may differ. The moved image comes back on the fixed
-    image's grid, interpolated once, in the moving image's data type. Labels are moved
-    by nearest neighbour or, with smooth borders, by --interpolation label. How exact
-    transform files are is said on stderr, in mm.
+    FIXED and MOVING are NIfTI, MetaImage, NRRD or Analyze files or folders of a
+    DICOM series each, FOLDER#N of several; their grids may differ. The moved image
+    comes back on the fixed image's grid, interpolated once, in the moving image's data
+    type. Labels are moved by nearest neighbour or, with smooth borders, by
+    --interpolation label. How exact transform files are is said on stderr, in mm.
 
     Without --model, --preset and --server, settings are chosen by the two images
     themselves; what was chosen, and why, is said on stderr and in the report.

@@ -7,6 +7,8 @@ happens in `flip_ras_lps` and nowhere else.
 from dlir_tf.images.companions import mask_on_image as mask_on_image
 from dlir_tf.images.companions import read_labels_of as read_labels_of
 from dlir_tf.images.companions import read_mask_of as read_mask_of
+from dlir_tf.images.dicom import names_a_series as names_a_series
+from dlir_tf.images.dicom import series_chosen as series_chosen
 from dlir_tf.images.displacement import read_displacement as read_displacement
 from dlir_tf.images.displacement import write_displacement as write_displacement
 from dlir_tf.images.formats import WRITABLE_SUFFIXES as WRITABLE_SUFFIXES

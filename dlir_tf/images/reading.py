@@ -11,7 +11,12 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.files.plain import check_plain
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
-from dlir_tf.images.dicom import load_dicom_series
+from dlir_tf.images.dicom import (
+    is_dicom_file,
+    load_dicom_file,
+    load_dicom_series,
+    split_choice,
+)
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
 from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.image import Image
@@ -31,7 +36,8 @@ def read_image(
     """Reads a 2-d or 3-d grey-value image.
 
     NIfTI, MetaImage (`.mha`, `.mhd`), NRRD (`.nrrd`, `.nhdr`), Analyze, MGH and what
-    else nibabel reads; or a folder with the files of one DICOM series.
+    else nibabel reads; a folder with the files of a DICOM series, `FOLDER#N` where it
+    holds several; or a DICOM file that holds a volume.
 
     NaN is a voxel without a value: it counts like one outside of a mask, and stays NaN
     in what is moved.
@@ -112,22 +118,19 @@ def load(path: str | os.PathLike[str]) -> Contents:
     """Loads a file, or the DICOM series in a folder, completely.
 
     Args:
-        path: The file or the folder.
+        path: The file or the folder; `FOLDER#N` for a series of several in a folder.
 
     Raises:
         InputError: If there is no such file, or it can't be read.
     """
-    path = Path(path)
+    path, choice = split_choice(Path(path))
     if path.is_dir():
-        return load_dicom_series(path)
+        return load_dicom_series(path, choice)
     check_plain(
         path, "give the path of an image or of a folder that holds a DICOM series"
     )
-    if _is_dicom_file(path):
-        raise InputError(
-            f"{path}: is a single DICOM file; give the folder that holds the files of "
-            "its series, and no others"
-        )
+    if is_dicom_file(path):
+        return load_dicom_file(path)
     if suffix_of(path, ITK_SUFFIXES):
         return load_with_itk(path)
     return load_with_nibabel(path)
@@ -174,12 +177,3 @@ def _check_axes(path: Path, array: np.ndarray, contents: Contents) -> None:
             f"{path}: must have 2 or 3 spatial axes, but its shape is {shape}"
             f"{channels}; extract the one volume that is meant into its own file"
         )
-
-
-def _is_dicom_file(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            stream.seek(128)
-            return stream.read(4) == b"DICM"
-    except OSError:
-        return False  # what is wrong with the file, its reader will say

@@ -19,6 +19,7 @@ from dlir_tf.images import (
     Frames,
     OrientationSource,
     SpacingSource,
+    names_a_series,
     read_frames,
     write_frames,
 )
@@ -45,7 +46,7 @@ def run(
     _check_choice(images, points, (reference, interpolation, fill_value), space)
     inputs = images or points
     for path in (*inputs, *([reference] if reference else [])):
-        if not path.exists():
+        if not (path.exists() or names_a_series(path)):
             raise InputError(f"no such file: {path}; check the path")
     results = output_paths(inputs, output, of_points=bool(points))
     read_too = [*files_of_chain(transforms), *([reference] if reference else [])]

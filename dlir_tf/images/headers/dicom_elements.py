@@ -15,13 +15,13 @@ from pathlib import Path
 
 from dlir_tf.images.headers.voxels import MOST_PACKED, MOST_PADDING
 
-_UNDEFINED = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
-_SYNTAX, _VOXELS = (0x0002, 0x0010), (0x7FE0, 0x0010)
+UNDEFINED = 0xFFFFFFFF
+ITEM, _ITEM_END, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
+_SYNTAX, VOXELS = (0x0002, 0x0010), (0x7FE0, 0x0010)
 _SAMPLES, _FRAMES = (0x0028, 0x0002), (0x0028, 0x0008)
 _ROWS, _COLUMNS, _BITS = (0x0028, 0x0010), (0x0028, 0x0011), (0x0028, 0x0100)
-_IMPLICIT, _BIG_ENDIAN = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2"
-_EXPLICIT, _DEFLATED = b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.1.99"
+IMPLICIT, BIG_ENDIAN = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2"
+EXPLICIT, _DEFLATED = b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.1.99"
 _SHORT = b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split()
 _LONG = b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()
 _DEEPEST = 20  # sequences within sequences
@@ -29,13 +29,13 @@ _HARMLESS = 1 << 26
 
 
 @dataclass(frozen=True)
-class _Element:
+class Element:
     """One element: where its value begins and how long it is.
 
     Attributes:
         tag: Group and element.
         start: Where its value begins.
-        length: How long that is, `_UNDEFINED` if an end is marked instead.
+        length: How long that is, `UNDEFINED` if an end is marked instead.
         nested: Whether the value is a sequence.
     """
 
@@ -57,25 +57,34 @@ def check_elements(path: Path) -> None:
         path.open("rb") as stream,
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as raw,
     ):
-        start = 132 if raw[128:132] == b"DICM" else 0
-        syntax = _EXPLICIT
-        meta = _Reader(raw, "<", explicit=True)
-        while start + 8 <= len(raw) and raw[start : start + 2] == b"\x02\x00":
-            element = meta.element(start, len(raw))
-            if element.tag == _SYNTAX:
-                value = raw[element.start : element.start + element.length]
-                syntax = value.rstrip(b"\0 ")
-            start = element.start + element.length
-        if syntax == _DEFLATED:
-            raise ValueError("it's deflated as a whole")
-        order = ">" if syntax == _BIG_ENDIAN else "<"
-        reader = _Reader(raw, order, explicit=syntax != _IMPLICIT)
-        packed = syntax not in (_IMPLICIT, _EXPLICIT, _BIG_ENDIAN)
+        reader, start, syntax = beginning_of(raw)
+        packed = syntax not in (IMPLICIT, EXPLICIT, BIG_ENDIAN)
         elements = [element for element, _ in reader.elements(start, len(raw))]
         _check_voxels(reader, elements, packed)
 
 
-class _Reader:
+def beginning_of(raw: mmap.mmap) -> tuple["Reader", int, bytes]:
+    """How a file is to be read, where its elements begin, and its transfer syntax.
+
+    Raises:
+        ValueError: If it's deflated as a whole, or ends too early.
+    """
+    start = 132 if raw[128:132] == b"DICM" else 0
+    syntax = EXPLICIT
+    meta = Reader(raw, "<", explicit=True)
+    while start + 8 <= len(raw) and raw[start : start + 2] == b"\x02\x00":
+        element = meta.element(start, len(raw))
+        if element.tag == _SYNTAX:
+            value = raw[element.start : element.start + element.length]
+            syntax = value.rstrip(b"\0 ")
+        start = element.start + element.length
+    if syntax == _DEFLATED:
+        raise ValueError("it's deflated as a whole")
+    order = ">" if syntax == BIG_ENDIAN else "<"
+    return Reader(raw, order, explicit=syntax != IMPLICIT), start, syntax
+
+
+class Reader:
     """Finds elements in the bytes of a file."""
 
     def __init__(self, raw: mmap.mmap, order: str, *, explicit: bool) -> None:
@@ -84,9 +93,10 @@ class _Reader:
         self.explicit = explicit
 
     def numbers(self, layout: str, at: int) -> tuple[int, ...]:
+        """Numbers at a place, their layout as in `struct`."""
         return struct.unpack_from(self.order + layout, self.raw, at)
 
-    def element(self, at: int, end: int) -> _Element:
+    def element(self, at: int, end: int) -> Element:
         """The element that begins somewhere; it must end where its parent ends."""
         if at + 8 > end:
             raise ValueError("an element isn't complete")
@@ -99,17 +109,17 @@ class _Reader:
             if at + 12 > end:
                 raise ValueError("an element isn't complete")
             start, (length,) = at + 12, self.numbers("I", at + 8)
-        if length != _UNDEFINED and start + length > end:
+        if length != UNDEFINED and start + length > end:
             raise ValueError(
                 f"element {group:04x},{number:04x} states {length} bytes, but only "
                 f"{end - start} follow"
             )
-        nested = length == _UNDEFINED or (self.explicit and kind == b"SQ")
-        return _Element((group, number), start, length, nested)
+        nested = length == UNDEFINED or (self.explicit and kind == b"SQ")
+        return Element((group, number), start, length, nested)
 
     def elements(
         self, at: int, end: int, depth: int = 0
-    ) -> Iterator[tuple[_Element, int]]:
+    ) -> Iterator[tuple[Element, int]]:
         """The elements between two places, or up to the mark of an end.
 
         Sequences are gone through, too.
@@ -125,23 +135,23 @@ class _Reader:
                 return
             at = element.start + element.length
             if element.nested:
-                stop = end if element.length == _UNDEFINED else at
+                stop = end if element.length == UNDEFINED else at
                 at = self.end_of_items(element, stop, depth)
             yield element, at
 
-    def end_of_items(self, sequence: _Element, end: int, depth: int) -> int:
+    def end_of_items(self, sequence: Element, end: int, depth: int) -> int:
         """Where a sequence ends, or the pieces of packed voxels."""
-        at, marked = sequence.start, sequence.length == _UNDEFINED
+        at, marked = sequence.start, sequence.length == UNDEFINED
         while at < end:
             item = self.element(at, end)
             if item.tag == _SEQUENCE_END and marked:
                 return item.start
-            if item.tag != _ITEM:
+            if item.tag != ITEM:
                 raise ValueError("a sequence holds something else than items")
             at = item.start + item.length
-            if item.length == _UNDEFINED:
+            if item.length == UNDEFINED:
                 at = self.end_of_item(item.start, end, depth)
-            elif sequence.tag != _VOXELS:
+            elif sequence.tag != VOXELS:
                 for _ in self.elements(item.start, at, depth + 1):
                     pass
         if marked:
@@ -157,10 +167,10 @@ class _Reader:
         return at + 8
 
 
-def _check_voxels(reader: _Reader, elements: list[_Element], packed: bool) -> None:
+def _check_voxels(reader: Reader, elements: list[Element], packed: bool) -> None:
     """Whether as many voxels are there as the image claims to have."""
     found = {element.tag: element for element in elements}
-    if _VOXELS not in found or _ROWS not in found or _COLUMNS not in found:
+    if VOXELS not in found or _ROWS not in found or _COLUMNS not in found:
         return  # not an image; GDCM says so if it should be one
 
     def number(tag: tuple[int, int], default: int) -> int:
@@ -171,11 +181,11 @@ def _check_voxels(reader: _Reader, elements: list[_Element], packed: bool) -> No
 
     bits = number(_ROWS, 0) * number(_COLUMNS, 0) * number(_SAMPLES, 1)
     claimed = bits * number(_BITS, 16) * _num_frames(reader, found.get(_FRAMES)) // 8
-    voxels = found[_VOXELS]
+    voxels = found[VOXELS]
     size = voxels.length
-    if voxels.length == _UNDEFINED:
+    if voxels.length == UNDEFINED:
         size = reader.end_of_items(voxels, len(reader.raw), 0) - voxels.start
-    if packed or voxels.length == _UNDEFINED:
+    if packed or voxels.length == UNDEFINED:
         fits = claimed <= max(_HARMLESS, MOST_PACKED * size)
     else:
         # Of colours, some may be stored for two voxels together.
@@ -188,7 +198,7 @@ def _check_voxels(reader: _Reader, elements: list[_Element], packed: bool) -> No
         )
 
 
-def _num_frames(reader: _Reader, element: _Element | None) -> int:
+def _num_frames(reader: Reader, element: Element | None) -> int:
     if element is None or not element.length:
         return 1
     text = reader.raw[element.start : element.start + min(element.length, 20)]

@@ -146,8 +146,9 @@ def test_several_series_are_named(tmp_path):
     for part in (
         str(folder),
         "holds 2",
-        "1.2.3 (arterial, 5 files)",
-        "9.8 (portal, 3 files)",
+        "#1 (arterial, 5 files of 6 x 9, UID 1.2.3)",
+        "#2 (portal, 3 files of 6 x 9, UID 9.8)",
+        f"{folder}#1 or --series 1",
     ):
         assert part in message
 
