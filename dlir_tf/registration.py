@@ -12,7 +12,11 @@ from dlir_tf.automatic.picking import Picked, pick
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.config.stiffness import stiffened
 from dlir_tf.images import Image
-from dlir_tf.images.background import FillValue, chosen_fill_value
+from dlir_tf.images.background import (
+    FillValue,
+    channel_fill_values,
+    chosen_fill_value,
+)
 from dlir_tf.models.general import GeneralModel
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.models.world import build_transform
@@ -183,6 +187,7 @@ def register(
         knowledge=knowledge,
         stiffness=stiffness,
         outside=outside,
+        channels_outside=channel_fill_values(fill_value, moving),
         do_no_harm=do_no_harm,
         on_progress=on_progress,
     )
@@ -199,6 +204,7 @@ def _carry_out(
     knowledge: Knowledge | None,
     stiffness: float,
     outside: float,
+    channels_outside: tuple[float, ...] | None,
     do_no_harm: bool,
     on_progress: OnProgress,
 ) -> Registration:
@@ -229,6 +235,7 @@ def _carry_out(
         displacement=displacement,
         interpolation="nearest" if picked.moves_labels else "linear",
         fill_value=outside,
+        channel_fill=channels_outside,
     )
     report = make_report(
         selection,

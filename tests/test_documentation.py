@@ -14,7 +14,7 @@ from dicom_files import save_slices, volume
 
 from dlir_tf.cli import main
 from dlir_tf.config.reading import parse_config
-from dlir_tf.images import write_image
+from dlir_tf.images import Image, write_image
 from dlir_tf.phantoms import beating_heart, chest_ct
 from dlir_tf.training.session import Session
 
@@ -30,6 +30,7 @@ IMAGES = ("fixed", "moving", "fixed_labels", "moving_labels")
 RESULTS = [
     "moved.nii.gz",
     "moved.nrrd",
+    "moved.png",
     "moved_labels.nii.gz",
     "result.png",
     "field.nii.gz",
@@ -112,6 +113,11 @@ def desk(tmp_path_factory):
         for part, image in zip(("", "_lung"), small_chest(1), strict=True):
             moved = image.with_array(np.roll(image.array, shift, axis=2))
             write_image(folder / f"{name}{part}.nii.gz", moved)
+    for name, image in (("section1", heart.fixed), ("section2", heart.moving)):
+        grey = np.clip(image.array[:, :, 2] * 0.2, 0, 255).astype(np.uint8)
+        colours = np.stack([grey, 255 - grey, grey // 2], axis=-1)
+        picture = Image(grey, np.diag([-2.5, -2.6, 1]), channels=colours)
+        write_image(folder / f"{name}.png", picture)
     for manifest in ("train.csv", "val.csv"):
         (folder / manifest).write_text("\n".join([*rows, rows[-1]]) + "\n")
     for part in ("hearts", "atlases"):

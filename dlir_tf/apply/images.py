@@ -7,11 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from nibabel.nifti1 import Nifti1Header
 
 from dlir_tf.apply.trust import is_solved_for, points_with_values, report_inverse
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Grid, Image, is_label_image
-from dlir_tf.images.background import FillValue, chosen_fill_value
+from dlir_tf.images.background import (
+    FillValue,
+    channel_fill_values,
+    chosen_fill_value,
+    told,
+)
 from dlir_tf.images.label_images import holds_whole_numbers
 from dlir_tf.transforms import DenseField, Transform
 
@@ -88,7 +94,7 @@ class ImageCarrier:
             self._forewarn(path, points, plain)
         displacement = self._compute_displacement(plain, len(frames))
         interpolation = self._interpolation(path, frames)
-        self._tell_background(path, outside)
+        self._tell_background(path, frames[0], outside)
         like = self.reference or (frames[0] if self._grid is None else None)
         header = like.header if like is not None else None
         results = []
@@ -99,9 +105,9 @@ class ImageCarrier:
                 displacement=displacement,
                 interpolation=interpolation,
                 fill_value=outside,
+                channel_fill=channel_fill_values(self.fill_value, frame),
             )
-            array = moved.array.reshape(grid.shape)
-            results.append(Image(array, grid.affine, header))
+            results.append(_on_grid(moved, grid, header))
             on_progress(number)
         return dataclasses.replace(frames, images=tuple(results))
 
@@ -171,7 +177,11 @@ class ImageCarrier:
     def _fitting(self, path: Path, image: Image) -> Image:
         """The image in the rank of the transform."""
         if self._is_stored_as_slice(image.grid):
-            image = Image(image.array[..., 0], image.grid.plane().affine)
+            channels = image.channels
+            if channels is not None:
+                channels = channels[:, :, 0]
+            plane = image.grid.plane().affine
+            image = Image(image.array[..., 0], plane, channels=channels)
         if image.ndim != self.transform.ndim:
             raise InputError(
                 f"{path}: the image is {image.ndim}-d, of shape {image.shape}, but the "
@@ -197,16 +207,30 @@ class ImageCarrier:
         except InputError as error:
             raise error.within(path) from error
 
-    def _tell_background(self, path: Path, value: float) -> None:
-        if self.fill_value == "auto" and value:
+    def _tell_background(self, path: Path, image: Image, value: float) -> None:
+        line = told(value, channel_fill_values(self.fill_value, image))
+        if self.fill_value == "auto" and line is not None:
             self.tell(
-                f"{path}: what comes from outside it is {value:g}, by its own "
+                f"{path}: what comes from outside it is {line}, by its own "
                 "background (--fill-value chooses another value)"
             )
 
 
+def _on_grid(moved: Image, grid: Grid, header: Nifti1Header | None) -> Image:
+    """The same voxels, and channels, on a grid that may have a third axis more."""
+    channels = moved.channels
+    if channels is not None:
+        channels = channels.reshape((*grid.shape, channels.shape[-1]))
+    return Image(moved.array.reshape(grid.shape), grid.affine, header, channels)
+
+
 def _check_labels(path: Path, image: Image) -> None:
     """Refuses values that no labels have."""
+    if image.channels is not None:
+        raise InputError(
+            f"{path}: --interpolation label is for labels, one number a voxel, but it "
+            "has several channels (colours); leave it out"
+        )
     if not holds_whole_numbers(image.array):
         raise InputError(
             f"{path}: --interpolation label is for labels, whole numbers from 0 on, "

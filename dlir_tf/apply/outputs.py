@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output, make_folder, write_together
-from dlir_tf.images import WRITABLE_SUFFIXES, names_a_series
+from dlir_tf.images import IMAGE_SUFFIXES, names_a_series
 from dlir_tf.images.points import is_markups_name, is_shape_name
 
 
@@ -33,9 +33,7 @@ def output_paths(
     """
     several = len(inputs) > 1
     if several and not output.is_dir():
-        if output.exists() or output.name.endswith(
-            (*WRITABLE_SUFFIXES, ".csv", ".json")
-        ):
+        if output.exists() or output.name.endswith((*IMAGE_SUFFIXES, ".csv", ".json")):
             raise InputError(
                 f"{output}: several inputs need a folder for their results; give the "
                 "name of a folder"
@@ -103,14 +101,14 @@ def _image_name(path: Path) -> str:
     """The input's own name, in a format that is written."""
     if path.is_dir() or names_a_series(path):
         return f"{path.resolve().name.replace('#', '_')}.nii.gz"
-    if path.name.endswith(WRITABLE_SUFFIXES):
+    if path.name.endswith(IMAGE_SUFFIXES):
         return path.name
     return f"{path.name.removesuffix('.gz').rpartition('.')[0]}.nii.gz"
 
 
 def _check_name(path: Path, output: Path, of_points: bool) -> None:
     """Refuses a result that can't be written, or not in the format of its input."""
-    expected: tuple[str, ...] = WRITABLE_SUFFIXES
+    expected: tuple[str, ...] = IMAGE_SUFFIXES
     if of_points:
         own = () if path.suffix in ("", ".csv") else (path.suffix,)
         expected = (".mrk.json", ".json") if is_markups_name(path) else (".csv", *own)

@@ -147,6 +147,14 @@ def header_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _spacing_source(added)
 
 
+channel_option = click.option(
+    "--channel",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of images in colours, or with several channels, the one that is registered "
+    "by, counted from 1; all of them move.  [default: the luminance of colours]",
+)
+
 initial_alignment_option = click.option(
     "--initial-alignment",
     type=click.Choice(["header", "centers", "mass", "search", "pose"]),

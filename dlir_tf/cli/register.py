@@ -8,6 +8,7 @@ from dlir_tf.cli.judgement import report_options
 from dlir_tf.cli.options import (
     FILE,
     Command,
+    channel_option,
     fill_value_option,
     header_options,
     initial_alignment_option,
@@ -21,7 +22,7 @@ from dlir_tf.cli.server import server_options
 # What the work takes together.
 _GROUPS = {
     "masks": ("fixed_mask", "moving_mask"),
-    "headers": ("spacing_source", "orientation_source"),
+    "headers": ("spacing_source", "orientation_source", "channel"),
     "known": (
         *("fixed_points", "moving_points", "points_weight"),
         *("fixed_labels", "labels_weight", "stiffness"),
@@ -40,7 +41,7 @@ _GROUPS = {
     required=True,
     metavar="MOVED",
     help="The moving image on the fixed image's grid (.nii.gz, .nii, .mha, .mhd, "
-    ".nrrd, .nhdr).",
+    ".nrrd, .nhdr; 2-d also .png, .tif, .jpg).",
 )
 @optional_model_option
 @refinement_options
@@ -97,17 +98,20 @@ _GROUPS = {
 )
 @click.option("--moving-mask", type=FILE, help="Likewise, of MOVING.")
 @fill_value_option
+@channel_option
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
 @report_options
 @header_options
 def command(**options: Any) -> None:
     """Register a moving image to a fixed one.
 
-    FIXED and MOVING are NIfTI, MetaImage, NRRD or Analyze files or folders of a
-    DICOM series each, FOLDER#N of several; their grids may differ. The moved image
-    comes back on the fixed image's grid, interpolated once, in the moving image's data
-    type. Labels are moved by nearest neighbour or, with smooth borders, by
-    --interpolation label. How exact transform files are is said on stderr, in mm.
+    FIXED and MOVING are NIfTI, MetaImage, NRRD or Analyze files, pictures (PNG, TIFF,
+    JPEG) or folders of a DICOM series each, FOLDER#N of several; their grids may
+    differ. Colours are registered by their luminance (Rec. 601), and all of them move.
+    The moved image comes back on the fixed image's grid, interpolated once, in the
+    moving image's data type. Labels are moved by nearest neighbour or, with smooth
+    borders, by --interpolation label. How exact transform files are is said on stderr,
+    in mm.
 
     Without --model, --preset and --server, settings are chosen by the two images
     themselves; what was chosen, and why, is said on stderr and in the report.

@@ -8,8 +8,9 @@ from pathlib import Path
 from dlir_tf.apply.trust import points_with_values, report_inverse
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output, write_together
-from dlir_tf.images import WRITABLE_SUFFIXES, Image, write_image
+from dlir_tf.images import IMAGE_SUFFIXES, WRITABLE_SUFFIXES, Image, write_image
 from dlir_tf.images.formats import NIFTI_SUFFIXES
+from dlir_tf.images.pictures.writing import check_picture
 from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.pairs.slices import is_slice, slice_axis
 from dlir_tf.quality import write_report
@@ -66,7 +67,8 @@ class Outputs:
                 part of what is written.
         """
         suffixes = {
-            WRITABLE_SUFFIXES: (self.moved, self.moved_labels, self.jacobian),
+            IMAGE_SUFFIXES: (self.moved, self.moved_labels),
+            WRITABLE_SUFFIXES: (self.jacobian,),
             NIFTI_SUFFIXES: (self.displacement,),
             TRANSFORM_SUFFIXES: (self.transform, self.inverse),
             (".png",): (self.figure,),
@@ -80,6 +82,17 @@ class Outputs:
             if is_ants_name(path):
                 check_no_inverse(path)
         self._check_distinct(inputs)
+
+    def check_moved(self, fixed: Image, moving: Image) -> None:
+        """Refuses names of pictures for what no picture holds, once it's read.
+
+        Raises:
+            InputError: If the moved image is no 2-d one, or has too many channels.
+        """
+        channels = 1 if moving.channels is None else moving.channels.shape[-1]
+        check_picture(self.moved, fixed.shape, channels)
+        if self.moved_labels is not None:
+            check_picture(self.moved_labels, fixed.shape)
 
     def write(
         self,

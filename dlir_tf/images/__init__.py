@@ -11,6 +11,7 @@ from dlir_tf.images.dicom import names_a_series as names_a_series
 from dlir_tf.images.dicom import series_chosen as series_chosen
 from dlir_tf.images.displacement import read_displacement as read_displacement
 from dlir_tf.images.displacement import write_displacement as write_displacement
+from dlir_tf.images.formats import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from dlir_tf.images.formats import WRITABLE_SUFFIXES as WRITABLE_SUFFIXES
 from dlir_tf.images.frame import SpacingSource as SpacingSource
 from dlir_tf.images.frame import SpacingWarning as SpacingWarning

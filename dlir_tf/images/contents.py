@@ -41,7 +41,7 @@ class Contents:
 
 
 def check_numbers(path: Path, contents: Contents) -> None:
-    """Refuses colours, vectors, complex and infinite voxels.
+    """Refuses series in colours, complex and infinite voxels.
 
     NaN is a voxel without a value; not all may be.
 
@@ -50,12 +50,12 @@ def check_numbers(path: Path, contents: Contents) -> None:
     """
     array = contents.array
     if array.dtype.kind not in "iuf" or contents.num_components > 1:
-        kind = "colours" if array.dtype.names else f"values of type {array.dtype}"
-        if contents.num_components > 1:
-            kind = f"{contents.num_components} numbers each (colours or vectors)"
+        kind = f"values of type {array.dtype}"
+        if contents.num_components > 1 or array.dtype.names:
+            kind = "several numbers each along more than 3 axes (colours in time?)"
         raise InputError(
-            f"{path}: voxels must be grey values or labels, but are {kind}; convert "
-            "the file to one real number a voxel"
+            f"{path}: voxels must be grey values, labels or colours, but are {kind}; "
+            "convert the file to one real number a voxel"
         )
     if array.dtype.kind != "f":
         return

@@ -1,7 +1,7 @@
 """Which file formats there are, by the ends of file names, and who reads them.
 
 NIfTI, Analyze, MGH and the rest of nibabel's formats are read by nibabel; MetaImage,
-NRRD and folders of DICOM files by SimpleITK.
+NRRD and folders of DICOM files by SimpleITK; pictures (PNG, TIFF, JPEG) by Pillow.
 
 Analyze files don't say where left is. By Mayo's definition of the format, and for
 nibabel, the first axis runs from right to left and the second one from posterior to
@@ -16,7 +16,10 @@ from dlir_tf.errors import InputError
 
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
 ITK_SUFFIXES = (".mha", ".mhd", ".nrrd", ".nhdr")
+PICTURE_SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+# What holds images of any kind and their place; a picture is 2-d and has no place.
 WRITABLE_SUFFIXES = NIFTI_SUFFIXES + ITK_SUFFIXES
+IMAGE_SUFFIXES = WRITABLE_SUFFIXES + PICTURE_SUFFIXES
 
 
 def suffix_of(path: Path, suffixes: tuple[str, ...]) -> str | None:

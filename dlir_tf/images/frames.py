@@ -2,8 +2,8 @@
 
 Time is the fourth axis of a file, of 2-d series too, whose third axis has length 1.
 A NRRD file may also hold it as a `list` axis before the others (a sequence of Slicer).
-Channels along a fourth axis can't be told from time; vectors, colours and a fifth axis
-are told and refused.
+Channels along a fourth axis can't be told from time; vectors, series of colours and a
+fifth axis are told and refused. One image in colours is one frame with channels.
 """
 
 import os
@@ -19,12 +19,16 @@ import numpy.typing as npt
 from dlir_tf.errors import InputError
 from dlir_tf.files import known_as
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
-from dlir_tf.images.formats import writable_suffix
+from dlir_tf.images.formats import (
+    IMAGE_SUFFIXES,
+    WRITABLE_SUFFIXES,
+    writable_suffix,
+)
 from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.grid import in_space
 from dlir_tf.images.image import Image
 from dlir_tf.images.orientation import OrientationSource, orient
-from dlir_tf.images.reading import load
+from dlir_tf.images.reading import load, of_one_number
 from dlir_tf.images.segments import SUFFIXES as SEGMENT_SUFFIXES
 from dlir_tf.images.segments import write_segments
 from dlir_tf.images.writing import cast_voxels, save_image, write_image
@@ -88,7 +92,7 @@ def read_frames(
             if the fourth axis isn't time, or there is a fifth one.
     """
     path = Path(path)
-    contents = load(path)
+    contents, channels = of_one_number(path, load(path), needed=False)
     array = without_single_axes(contents.array)
     _check_time(path, contents, array)
     check_numbers(path, contents)
@@ -96,7 +100,7 @@ def read_frames(
     affine = place(path, contents, spacing_source)
     volumes = _volumes(array)
     return Frames(
-        tuple(Image(volume, affine, contents.header) for volume in volumes),
+        tuple(Image(volume, affine, contents.header, channels) for volume in volumes),
         contents.time_step if array.ndim == 4 else 0.0,
         contents.time_unit if contents.time_unit in _TIME_UNITS else "unknown",
         contents.segments,
@@ -123,7 +127,8 @@ def write_frames(
     not its unit.
 
     Args:
-        path: A name that ends with one of `WRITABLE_SUFFIXES`.
+        path: A name that ends with one of `WRITABLE_SUFFIXES`; for one 2-d frame also
+            that of a picture.
         frames: What to write, all on one grid; the first one's header is kept as in
             `write_image`.
         time_step: Time between two frames, in `time_unit`, best that of the `Frames`
@@ -137,7 +142,7 @@ def write_frames(
         InputError: If the name, the folder or the values don't allow it.
     """
     path = Path(path)
-    writable_suffix(path)
+    writable_suffix(path, IMAGE_SUFFIXES if len(frames) == 1 else WRITABLE_SUFFIXES)
     if not frames or time_unit not in _TIME_UNITS:
         raise ValueError(
             f"write_frames: expected frames and a unit of {_TIME_UNITS}. "

@@ -18,19 +18,28 @@ class Image:
         affine: Voxel-to-world matrix `(ndim + 1, ndim + 1)`, RAS+ mm.
         header: The file's NIfTI header as it was read, for what else it holds; its
             affine, pixdim and dtype aren't used, `affine` and `array` are.
+        channels: All numbers of every voxel, `(*shape, num_channels)`, where the file
+            has several: colours, say. `array` is what is looked at, their luminance
+            or one of them; what moves the image moves the channels with it.
 
     Raises:
         InputError: If the affine isn't finite, or can't be inverted.
-        ValueError: If array and affine don't fit together.
+        ValueError: If array, channels and affine don't fit together.
     """
 
     array: np.ndarray
     affine: np.ndarray
     header: nib.Nifti1Header | None = None
+    channels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        """Checks that array and affine belong together."""
+        """Checks that array, channels and affine belong together."""
         object.__setattr__(self, "affine", self.grid.affine)
+        if self.channels is not None and self.channels.shape[:-1] != self.shape:
+            raise ValueError(
+                f"Image: expected channels of shape {(*self.shape, 'n')}. "
+                f"Received: {self.channels.shape}"
+            )
 
     @cached_property
     def grid(self) -> Grid:
@@ -53,7 +62,7 @@ class Image:
         return self.grid.spacing
 
     def with_array(self, array: np.ndarray) -> "Image":
-        """Other voxels on the same grid."""
+        """Other voxels on the same grid, without the channels."""
         if array.shape != self.shape:
             raise ValueError(
                 f"with_array: expected the grid's shape {self.shape}. "

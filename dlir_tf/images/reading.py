@@ -10,6 +10,7 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.files.plain import check_plain
+from dlir_tf.images.colours import one_number, with_channels_last
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.dicom import (
     is_dicom_file,
@@ -17,7 +18,7 @@ from dlir_tf.images.dicom import (
     load_dicom_series,
     split_choice,
 )
-from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
+from dlir_tf.images.formats import ITK_SUFFIXES, PICTURE_SUFFIXES, suffix_of
 from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import load_with_itk
@@ -25,6 +26,7 @@ from dlir_tf.images.label_images import is_whole
 from dlir_tf.images.missing import limits_of, missing_voxels
 from dlir_tf.images.nibabel_files import load_with_nibabel
 from dlir_tf.images.orientation import OrientationSource, orient
+from dlir_tf.images.pictures.reading import load_picture
 
 
 def read_image(
@@ -32,12 +34,18 @@ def read_image(
     *,
     spacing_source: SpacingSource = "auto",
     orientation_source: OrientationSource = "auto",
+    channel: int | None = None,
 ) -> Image:
-    """Reads a 2-d or 3-d grey-value image.
+    """Reads a 2-d or 3-d image, of grey values or colours.
 
     NIfTI, MetaImage (`.mha`, `.mhd`), NRRD (`.nrrd`, `.nhdr`), Analyze, MGH and what
-    else nibabel reads; a folder with the files of a DICOM series, `FOLDER#N` where it
-    holds several; or a DICOM file that holds a volume.
+    else nibabel reads; a picture (`.png`, `.tif`, `.tiff`, `.jpg`, `.jpeg`), which is
+    2-d (see `dlir_tf.images.pictures` for its place); a folder with the files of a
+    DICOM series, `FOLDER#N` where it holds several; or a DICOM file that holds a
+    volume.
+
+    Of colours, the image's array is the luminance, and its channels are all of them:
+    see `dlir_tf.images.colours`.
 
     NaN is a voxel without a value: it counts like one outside of a mask, and stays NaN
     in what is moved.
@@ -52,6 +60,8 @@ def read_image(
             `dlir_tf.images.frame`.
         orientation_source: `"auto"`, `"sform"` or `"qform"`: see
             `dlir_tf.images.orientation`.
+        channel: Of an image with several numbers a voxel, the one that is its array,
+            counted from 1, instead of the luminance; others have no choice.
 
     Returns:
         The image, 2-d or 3-d: further axes of length 1 are dropped. Its header is
@@ -59,10 +69,10 @@ def read_image(
 
     Raises:
         InputError: If the file can't be read completely, or can't be registered:
-            colours, time, vectors, a singular affine, infinite voxels, the same
-            value everywhere.
+            time, vectors, a singular affine, infinite voxels, the same value
+            everywhere.
     """
-    image = _read(Path(path), spacing_source, orientation_source)
+    image = _read(Path(path), spacing_source, orientation_source, channel=channel)
     low, high = limits_of(image.array)
     if low == high:
         others = " or NaN" * (missing_voxels(image.array) is not None)
@@ -100,6 +110,12 @@ def read_labels(
             if a value isn't an integer.
     """
     image = _read(Path(path), spacing_source, orientation_source, _first_structure)
+    if image.channels is not None:
+        raise InputError(
+            f"{path}: labels must be one number a voxel, but it has "
+            f"{image.channels.shape[-1]} channels (colours, or a palette of them); "
+            "save the numbers of the labels as grey values"
+        )
     if np.issubdtype(image.array.dtype, np.integer):
         return image
     labels = np.rint(image.array)
@@ -133,6 +149,8 @@ def load(path: str | os.PathLike[str]) -> Contents:
         return load_dicom_file(path)
     if suffix_of(path, ITK_SUFFIXES):
         return load_with_itk(path)
+    if suffix_of(path, PICTURE_SUFFIXES):
+        return load_picture(path)
     return load_with_nibabel(path)
 
 
@@ -141,15 +159,41 @@ def _read(
     spacing_source: SpacingSource,
     orientation_source: OrientationSource,
     prepare: Callable[[Path, Contents], Contents] = lambda path, contents: contents,
+    channel: int | None = None,
 ) -> Image:
     """Reads and checks what images and labels have in common."""
-    contents = prepare(path, load(path))
+    contents, channels = of_one_number(path, prepare(path, load(path)), channel)
     array = without_single_axes(contents.array)
     _check_axes(path, array, contents)
     check_numbers(path, contents)
     contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
-    return Image(array, affine, contents.header)
+    return Image(array, affine, contents.header, channels)
+
+
+def of_one_number(
+    path: Path, contents: Contents, channel: int | None = None, *, needed: bool = True
+) -> tuple[Contents, np.ndarray | None]:
+    """Separates what of a file is looked at from all of its channels.
+
+    Args:
+        path: The file, for messages.
+        contents: What it holds.
+        channel: As in `read_image`.
+        needed: Whether it is looked at at all.
+
+    Returns:
+        The contents with one number a voxel, and all channels, if there are several:
+        `(*shape, num_channels)`.
+
+    Raises:
+        InputError: If a channel must be chosen, or isn't there.
+    """
+    channels = with_channels_last(contents)
+    if channels is None or channels.ndim not in (3, 4) or not channels.size:
+        return contents, None
+    array = one_number(path, channels, channel, needed=needed)
+    return replace(contents, array=array, num_components=1), channels
 
 
 def _first_structure(path: Path, contents: Contents) -> Contents:

@@ -1,4 +1,4 @@
-"""Writes images as NIfTI, MetaImage or NRRD, completely or not at all."""
+"""Writes images as NIfTI, MetaImage, NRRD or pictures, completely or not at all."""
 
 import os
 import warnings
@@ -11,11 +11,17 @@ import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import known_as, replacing
-from dlir_tf.images.formats import NIFTI_SUFFIXES, writable_suffix
+from dlir_tf.images.formats import (
+    IMAGE_SUFFIXES,
+    NIFTI_SUFFIXES,
+    PICTURE_SUFFIXES,
+    writable_suffix,
+)
 from dlir_tf.images.frame import in_mm
 from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
 from dlir_tf.images.image import Image
-from dlir_tf.images.itk_files import to_itk, write_with_itk
+from dlir_tf.images.itk_files import to_itk, with_channels, write_with_itk
+from dlir_tf.images.pictures.writing import save_picture
 
 _STORED_AS: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.uint8),
@@ -40,9 +46,12 @@ def write_image(
     Slicer refuse NIfTI files whose axes aren't perpendicular, which is then warned
     of; as MetaImage or NRRD they read them.
 
+    An image with channels is written with these, and without its array. NIfTI holds
+    RGB and RGBA of 8 bits.
+
     Args:
-        path: A name that ends with one of `WRITABLE_SUFFIXES`; an existing file is
-            replaced.
+        path: A name that ends with one of `IMAGE_SUFFIXES`; an existing file is
+            replaced. Pictures are 2-d, without a place in the world.
         image: What to write.
         dtype: Voxel type in the file; integer types are rounded to and clipped to
             their range. `None` keeps the array's.
@@ -51,9 +60,31 @@ def write_image(
         InputError: If the name, the folder or the values don't allow it.
     """
     path = Path(path)
-    writable_suffix(path)
-    array = cast_voxels(image.array, np.dtype(dtype or image.array.dtype), path)
-    save_image(path, array, image.affine, image.header)
+    suffix = writable_suffix(path, IMAGE_SUFFIXES)
+    voxels = image.array if image.channels is None else image.channels
+    array = cast_voxels(voxels, np.dtype(dtype or voxels.dtype), path)
+    if suffix in PICTURE_SUFFIXES:
+        save_picture(path, array, image.affine)
+    elif image.channels is None:
+        save_image(path, array, image.affine, image.header)
+    elif suffix in NIFTI_SUFFIXES:
+        save_image(path, _nifti_colours(path, array), image.affine, image.header)
+    else:
+        plain = to_itk(array[..., 0], image.affine, 0.0)
+        write_with_itk(path, with_channels(plain, array))
+
+
+def _nifti_colours(path: Path, channels: np.ndarray) -> np.ndarray:
+    """Colours as NIfTI has them, each voxel a number of several parts."""
+    count = channels.shape[-1]
+    if channels.dtype != np.uint8 or count not in (3, 4):
+        raise InputError(
+            "NIfTI holds 3 or 4 colours of type uint8, but there are "
+            f"{count} of {channels.dtype}; choose a name that ends with .nrrd or .mha",
+            place=path,
+        )
+    colours = np.dtype([(name, np.uint8) for name in "RGBA"[:count]])
+    return np.ascontiguousarray(channels).view(colours)[..., 0]
 
 
 def cast_voxels(array: np.ndarray, dtype: np.dtype[Any], path: Path) -> np.ndarray:

@@ -75,6 +75,7 @@ def load_pair(
     with_points: bool = True,
     spacing_source: SpacingSource = "auto",
     orientation_source: OrientationSource = "auto",
+    channel: int | None = None,
 ) -> LoadedPair:
     """Reads the files of a pair.
 
@@ -84,6 +85,7 @@ def load_pair(
         with_points: Whether to read landmarks at all.
         spacing_source: Of images, labels and masks, as in `dlir_tf.read_image`.
         orientation_source: Likewise.
+        channel: Of images with several numbers a voxel, as in `dlir_tf.read_image`.
 
     Returns:
         Their contents, labels and masks on the grids of their images.
@@ -97,7 +99,9 @@ def load_pair(
     }
     found: dict[str, Any] = {}
     for side in ("fixed", "moving"):
-        image = found[side] = read_image(getattr(pair, side), **believed)
+        image = found[side] = read_image(
+            getattr(pair, side), channel=channel, **believed
+        )
         labels, mask = getattr(pair, f"{side}_labels"), getattr(pair, f"{side}_mask")
         if with_labels and labels is not None:
             found[f"{side}_labels"] = read_labels_of(labels, image, **believed)

@@ -1,6 +1,6 @@
 """Resampling an image at given points, with ITK's idea of its border."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -23,7 +23,8 @@ def resample_at(
     *,
     interpolation: str = "linear",
     fill_value: float = 0.0,
-) -> np.ndarray:
+    channel_fill: Sequence[float] | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Resamples an image at the places that belong to the voxels of a grid.
 
     As in ITK, a voxel reaches half a voxel beyond its centre: up to there the
@@ -39,9 +40,11 @@ def resample_at(
         interpolation: `"linear"`, `"nearest"`, `"cubic"`, or `"label"` for labels
             with smooth borders (see `dlir_tf.transforms.label_shapes`).
         fill_value: Given to voxels that come from outside the moving image.
+        channel_fill: Given to the channels there, if it has any; by default the same.
 
     Returns:
-        `grid.shape`, of the moving dtype; integers are rounded and clipped to their
+        The array, `grid.shape`, and the channels, `(*grid.shape, num_channels)`, if
+        there are any; of the moving dtype; integers are rounded and clipped to their
         range.
 
     Raises:
@@ -53,34 +56,59 @@ def resample_at(
             f"interpolation: must be one of {sorted(known)}. "
             f"Received: {interpolation!r}"
         )
-    dtype = moving.array.dtype
-    if dtype.kind in "iu" and not np.isfinite(fill_value):
-        raise ValueError(
-            f"fill_value: expected a finite number for an image of {dtype}. "
-            f"Received: {fill_value}"
-        )
-    if interpolation == LABEL:
-        if not holds_whole_numbers(moving.array):
-            raise ValueError(
-                "interpolation: label is for labels, whole numbers from 0 on. "
-                f"Received values of {dtype}"
-            )
-        sample = label_sampler(moving.array, moving.spacing)
-    else:
-        sample = _sampler(_interpolable(moving.array), INTERPOLATIONS[interpolation])
-    result = np.empty(grid.shape, dtype)
+    result = np.empty(grid.shape, moving.array.dtype)
+    parts = [(moving.array, result, fill_value)]
+    channels = None
+    if moving.channels is not None:
+        count = moving.channels.shape[-1]
+        channels = np.empty((*grid.shape, count), moving.channels.dtype)
+        values = [fill_value] * count if channel_fill is None else channel_fill
+        parts += [
+            (moving.channels[..., n], channels[..., n], value)
+            for n, value in zip(range(count), values, strict=True)
+        ]
+    samplers = []
+    for array, _, value in parts:
+        _check_fill_value(value, array.dtype)
+        samplers.append(_chosen_sampler(array, moving, interpolation))
 
     def fill(rows: slice, slab: Grid) -> None:
         places = voxels(rows, slab)
         inside = moving.grid.contains_voxels(places)
-        values = sample(places)
-        if not inside.all():
-            outside = _cast(np.asarray(fill_value, np.float64), values.dtype)
-            values = np.where(inside, values, outside)
-        result[rows] = _cast(values, dtype)
+        everywhere = inside.all()
+        for (_, target, value), sample in zip(parts, samplers, strict=True):
+            values = sample(places)
+            if not everywhere:
+                outside = _cast(np.asarray(value, np.float64), values.dtype)
+                values = np.where(inside, values, outside)
+            target[rows] = _cast(values, target.dtype)
 
     each_slab(grid, fill)
-    return result
+    return result, channels
+
+
+def _check_fill_value(value: float, dtype: np.dtype) -> None:
+    if dtype.kind in "iu" and not np.isfinite(value):
+        raise ValueError(
+            f"fill_value: expected a finite number for an image of {dtype}. "
+            f"Received: {value}"
+        )
+
+
+def _chosen_sampler(
+    array: np.ndarray, moving: Image, interpolation: str
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives an array's values at places, by the name of the interpolation."""
+    if interpolation != LABEL:
+        return _sampler(_interpolable(array), INTERPOLATIONS[interpolation])
+    if not holds_whole_numbers(array):
+        raise ValueError(
+            "interpolation: label is for labels, whole numbers from 0 on. "
+            f"Received values of {array.dtype}"
+        )
+    if moving.channels is not None:
+        raise ValueError("interpolation: label is for one number a voxel, not colours")
+    return label_sampler(array, moving.spacing)
 
 
 def _sampler(array: np.ndarray, order: int) -> Callable[[np.ndarray], np.ndarray]:

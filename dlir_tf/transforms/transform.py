@@ -1,5 +1,6 @@
 """Transform: the result of a registration, in world mm."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,6 +197,7 @@ class Transform:
         displacement: np.ndarray | None = None,
         interpolation: str = "linear",
         fill_value: float = 0.0,
+        channel_fill: Sequence[float] | None = None,
     ) -> Image:
         """Resamples the moving image on a grid in the fixed world, in one step.
 
@@ -214,10 +216,11 @@ class Transform:
             interpolation: `"linear"`, `"cubic"`, `"nearest"` for labels, or `"label"`
                 for labels with smooth borders.
             fill_value: Given to voxels that come from outside the moving image.
+            channel_fill: Likewise to its channels, if it has any; by default the same.
 
         Returns:
-            An image on the reference's grid, of the moving dtype; integers are rounded
-            and clipped to their range.
+            An image on the reference's grid, of the moving dtype and with its channels,
+            if there are any; integers are rounded and clipped to their range.
 
         Raises:
             ValueError: If the interpolation is unknown or shapes don't fit.
@@ -238,11 +241,16 @@ class Transform:
             points = self._map_slab(slab, slab.points())
             return np.stack([points @ row[:-1] + row[-1] for row in to_voxels[:-1]])
 
-        array = resample_at(
-            moving, grid, voxels, interpolation=interpolation, fill_value=fill_value
+        array, channels = resample_at(
+            moving,
+            grid,
+            voxels,
+            interpolation=interpolation,
+            fill_value=fill_value,
+            channel_fill=channel_fill,
         )
         header = reference.header if isinstance(reference, Image) else None
-        return Image(array, grid.affine, header)
+        return Image(array, grid.affine, header, channels)
 
     def _map_slab(self, slab: Grid, points: np.ndarray) -> np.ndarray:
         """Moving-world points for every voxel of a slab, `(*shape, ndim)`.

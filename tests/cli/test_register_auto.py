@@ -83,7 +83,7 @@ def test_pairs_are_evaluated_without_a_model(here, capsys):
         ("flat", "give two images of one rank"),
         ("one_slice", "a single slice and the other isn't"),
         ("frames", "extract the one volume that is meant"),
-        ("colours", "must be grey values or labels"),
+        ("colours", "extract the one volume that is meant"),
     ],
 )
 def test_what_cannot_be_a_pair_is_one_sentence(here, capsys, moving, message):
@@ -94,7 +94,7 @@ def test_what_cannot_be_a_pair_is_one_sentence(here, capsys, moving, message):
         "flat": rng.uniform(size=(30, 30)).astype(np.float32),
         "one_slice": rng.uniform(size=(30, 30, 1)).astype(np.float32),
         "frames": rng.uniform(size=(30, 30, 6, 3)).astype(np.float32),
-        "colours": np.zeros((30, 30, 6), np.dtype([(c, "u1") for c in "RGB"])),
+        "colours": np.zeros((30, 30, 6, 2), np.dtype([(c, "u1") for c in "RGB"])),
     }
     nib.save(nib.Nifti1Image(arrays[moving], np.eye(4)), "bad.nii")
     assert ended("register", "fixed.nii", "bad.nii", "--output", "out/moved.nii") == 1

@@ -37,7 +37,7 @@ def _missing(path):
 
 
 def _rgb(path):
-    colours = np.zeros(SHAPE, np.dtype([(c, "u1") for c in "RGB"]))
+    colours = np.zeros((*SHAPE, 2), np.dtype([(c, "u1") for c in "RGB"]))
     save(path, colours)
 
 
@@ -67,7 +67,7 @@ BAD_IMAGES = {
     "infinite": (with_voxel(-np.inf), "no voxel may be infinite, but 1 are"),
     "nothing but NaN": (_missing, "every voxel is NaN"),
     "constant": (_constant, "nothing to register"),
-    "colours": (_rgb, "colours"),
+    "colours in time": (_rgb, "2 volumes or channels"),
     "time": (_time_axis, "4 volumes or channels"),
     "2-d": (_flat, "is 2-d"),
     "elsewhere": (_elsewhere, "don't overlap"),
@@ -121,7 +121,7 @@ def test_a_bad_output_is_refused_before_any_work(here, capsys, monkeypatch):
     start = PAIR[:3]
     for output, message in {
         "none/moved.nii.gz": "its folder doesn't exist",
-        "out/moved.png": "ends in .nii.gz, .nii, .mha",
+        "out/moved.bmp": "ends in .nii.gz, .nii, .mha",
         "out": "ends in .nii.gz, .nii, .mha",
         "fixed.nii.gz": "is an input or another output already",
         "out/../moving.nii.gz": "is an input or another output already",

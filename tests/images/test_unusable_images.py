@@ -74,14 +74,14 @@ def test_flipped_bytes_never_escape_as_other_errors(tmp_path):
     assert refused > 10
 
 
-def _rgb():
-    return np.zeros(SHAPE, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+def _rgb_in_time():
+    return np.zeros((*SHAPE, 2), [("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (_rgb(), "colours"),
+        (_rgb_in_time(), "2 volumes or channels"),
         (np.zeros(SHAPE, np.complex64), "complex64"),
         (voxels_of((*SHAPE, 6)), r"\(5, 7, 4, 6\), 6 volumes or channels"),
         (voxels_of((*SHAPE, 1, 3)), r"\(5, 7, 4, 1, 3\), 3 volumes or channels"),

@@ -18,7 +18,8 @@ from dlir_tf.cli.work.start import Start
 from dlir_tf.cohort.outputs import Outputs
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.images.background import FillValue
+from dlir_tf.images import Image
+from dlir_tf.images.background import FillValue, channel_fill_values, told
 from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
 from dlir_tf.pairs.loading import LoadedPair, load_pair
@@ -66,6 +67,7 @@ def run(
     place = f"{fixed} and {moving}"
     files = Pair(fixed, moving, place, **told.files, **masks)
     pair = load_pair(files, **headers)
+    outputs.check_moved(pair.fixed, pair.moving)
     if remote is None:
         by_model = _by_model(model, config, modality, pair)
         find = partial(by_model, **begun.read(pair.fixed.ndim, _say))
@@ -87,7 +89,7 @@ def run(
     for note in notes:
         _say(note)
     if fill_value in (None, "auto"):
-        _tell_of_surroundings(moving, result.fill_value)
+        _tell_of_surroundings(moving, pair.moving, result.fill_value)
     tell_distance(result, pair, _say)
     click.echo(outputs.moved)
     tell(result.report, strict=strict)
@@ -139,13 +141,13 @@ def _tell(choices: tuple[str, ...]) -> None:
         _say(f"Chosen by the images: {choice}")
 
 
-def _tell_of_surroundings(moving: Path, value: float) -> None:
-    if value == 0:
-        return
-    _say(
-        f"{moving}: what comes from outside it is {value:g}, by its own background "
-        "(--fill-value chooses another value)"
-    )
+def _tell_of_surroundings(path: Path, moving: Image, value: float) -> None:
+    line = told(value, channel_fill_values("auto", moving))
+    if line is not None:
+        _say(
+            f"{path}: what comes from outside it is {line}, by its own background "
+            "(--fill-value chooses another value)"
+        )
 
 
 def _say(line: str) -> None:

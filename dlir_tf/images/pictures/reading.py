@@ -1,0 +1,202 @@
+"""Reads PNG, TIFF and JPEG files.
+
+Pillow decodes them, and complains of files that are damaged or cut. It keeps 8 bits of
+colours of 16, which SimpleITK then reads.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlir_tf.compute.memory import free_memory
+from dlir_tf.errors import InputError
+from dlir_tf.images.contents import Contents
+from dlir_tf.images.formats import PICTURE_SUFFIXES, suffix_of
+from dlir_tf.images.frame import flip_affine
+from dlir_tf.images.grid import in_space
+from dlir_tf.images.itk_files import quiet_itk
+from dlir_tf.images.pictures.resolution import spacing_of
+
+# By Pillow's names: black and white, grey with and without transparency, a palette,
+# colours, and grey values of 16 and 32 bits.
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16L", "I;16B", "I", "F")
+_COLOURS_OF_PALETTES = {"P": "RGB", "PA": "RGBA"}
+# The tags of EXIF and TIFF.
+_ORIENTATION, _BITS, _SAMPLES, _EXTRA_SAMPLES = 274, 258, 277, 338
+_MULTIPLIED = 1
+# For each pixel that is claimed: what is decoded, its copy, and what is looked at.
+_BYTES_PER_PIXEL = 12
+_MOST_PIXELS = 2**31 - 1
+
+
+def load_picture(path: Path) -> Contents:
+    """Loads a picture completely: grey values or colours, in the file's data type.
+
+    A palette's colours take the place of its numbers, and black and white are 0 and
+    255, as for ITK. How EXIF would have it turned is left aside, as ITK does, with a
+    warning.
+
+    Args:
+        path: A PNG, TIFF or JPEG file, as its name says.
+
+    Returns:
+        `(columns, rows)`, or `(columns, rows, channels)`, with the place that
+        `dlir_tf.images.pictures` says.
+
+    Raises:
+        InputError: If the file is damaged, of another format or of a kind that isn't
+            read: several pages, CMYK and the like, or more than memory holds.
+    """
+    with _opened(path) as picture:
+        _check_size(path, picture)
+        _check_kind(path, picture)
+        array = _pixels(path, picture)
+        spacing = spacing_of(path, picture)
+    num_channels = 1 if array.ndim == 2 else array.shape[2]
+    matrix = in_space(flip_affine(np.diag([*spacing, 1.0])))
+    return Contents(
+        array.swapaxes(0, 1),
+        matrix,
+        np.array([*spacing, 1.0]),
+        num_components=num_channels,
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Pillow's picture; what is wrong with it, it raises in many ways."""
+    try:
+        # Not by PIL.Image.open, which refuses by a number of pixels, not by memory.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tags that nobody here reads
+            opened = _plugin(path)(path)
+        with opened as picture:
+            yield picture
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(
+            f"{path}: can't be read as an image ({said}); it's damaged, incomplete, of "
+            "a kind of picture that isn't read, or of another format than its name "
+            "says, so save it again as PNG or TIFF"
+        ) from error
+
+
+def _plugin(path: Path) -> Any:
+    """What reads the format of a file's name, and nothing else."""
+    suffix = suffix_of(path, PICTURE_SUFFIXES)
+    if suffix == ".png":
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile
+    if suffix in (".tif", ".tiff"):
+        from PIL.TiffImagePlugin import TiffImageFile
+
+        return TiffImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    return JpegImageFile
+
+
+def _check_kind(path: Path, picture: Any) -> None:
+    """Refuses what isn't one upright picture of grey values or colours."""
+    pages = getattr(picture, "n_frames", 1)
+    if pages > 1:
+        raise InputError(
+            f"{path}: must be one picture, but has {pages} pages (or frames); save the "
+            "one that is meant in its own file"
+        )
+    if picture.mode not in _MODES:
+        raise InputError(
+            f"{path}: must be of grey values, RGB or RGBA, but is {picture.mode}; save "
+            "it as RGB"
+        )
+    bands = len(picture.getbands())
+    samples = bands if picture.format != "TIFF" else picture.tag_v2.get(_SAMPLES, 1)
+    if samples != bands:  # Pillow would leave out the others
+        raise InputError(
+            f"{path}: must have grey values, RGB or RGBA, but has {samples} channels; "
+            "save it as .nrrd or .mha, or each channel in its own file"
+        )
+    turned = picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
+    if turned and picture.format == "TIFF":
+        raise InputError(
+            f"{path}: must be stored upright, but its orientation tag has its rows in "
+            "another order; save it upright"
+        )
+    if turned:
+        warnings.warn(
+            f"{path}: EXIF says that it's to be turned; it was taken as it is stored, "
+            "as ITK does, and so will the result be",
+            stacklevel=6,
+        )
+
+
+def _check_size(path: Path, picture: Any) -> None:
+    """Refuses what memory can't hold, before anything of it is decoded."""
+    width, height = picture.size
+    takes, free = width * height * _BYTES_PER_PIXEL, free_memory()
+    if width * height > _MOST_PIXELS or (free is not None and takes > free):
+        there = "" if free is None else f", of which {free / 1e9:.3g} GB are free"
+        raise InputError(
+            f"{path}: says it has {width}×{height} pixels, which take "
+            f"{takes / 1e9:.3g} GB of memory or more{there}; crop it, or save it at a "
+            "lower resolution"
+        )
+
+
+def _pixels(path: Path, picture: Any) -> np.ndarray:
+    """All pixels, `(rows, columns)` or `(rows, columns, channels)`."""
+    wide = _has_wide_colours(path, picture)
+    picture.load()
+    if picture.mode in _COLOURS_OF_PALETTES:
+        transparent = "transparency" in picture.info
+        picture = picture.convert(
+            "RGBA" if transparent else _COLOURS_OF_PALETTES[picture.mode]
+        )
+    array = np.asarray(picture)
+    if wide:
+        tags = picture.tag_v2 if picture.format == "TIFF" else {}
+        multiplied = _MULTIPLIED in tags.get(_EXTRA_SAMPLES, ())
+        return _wide_colours(path, array, comparable=not multiplied)
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _has_wide_colours(path: Path, picture: Any) -> bool:
+    """Whether each colour has 16 bits."""
+    if picture.mode not in ("LA", "RGB", "RGBA"):
+        return False
+    if picture.format == "TIFF":
+        return max(picture.tag_v2.get(_BITS, (8,))) > 8
+    if picture.format != "PNG":
+        return False
+    with path.open("rb") as stream:  # the depth, after the width and the height
+        return stream.read(25)[-1] == 16
+
+
+def _wide_colours(path: Path, upper: np.ndarray, *, comparable: bool) -> np.ndarray:
+    """Reads colours of 16 bits, of which Pillow has the upper 8.
+
+    Where a TIFF file has them multiplied by the opacity, Pillow divides them by it.
+    """
+    import SimpleITK as sitk
+
+    with quiet_itk():
+        array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+    if array.shape != upper.shape or array.dtype != np.uint16:
+        raise InputError(
+            f"{path}: has {upper.shape[-1]} channels of 16 bits each, of a kind that "
+            "isn't read; save it as RGB, or with 8 bits a channel"
+        )
+    if comparable and not np.array_equal(array >> 8, upper):
+        raise InputError(
+            f"{path}: two programs read different colours from it; save it again as PNG"
+        )
+    return np.asarray(array)
