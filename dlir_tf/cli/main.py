@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "Train a model on pairs of images, without ground truth.",
     "register": "Register a moving image to a fixed one.",
     "transform": "Carry images, labels or landmarks through a transform.",
+    "page": "Make a page to look at a registration, in any browser.",
     "convert": "Compose transforms, and write them in another form.",
     "evaluate": "Measure how well pairs of images are registered.",
     "export": "Export a model for serving outside Python.",

@@ -100,6 +100,12 @@ _GROUPS = {
 @fill_value_option
 @channel_option
 @click.option("--figure", type=FILE, help="Write a picture of the result (.png).")
+@click.option(
+    "--page",
+    type=FILE,
+    help="Write a page to look at the result in any browser (.html): images, "
+    "deformation, labels, landmarks and report in one file.",
+)
 @report_options
 @header_options
 def command(**options: Any) -> None:

@@ -11,6 +11,8 @@ from dlir_tf.files import check_output, write_together
 from dlir_tf.images import IMAGE_SUFFIXES, WRITABLE_SUFFIXES, Image, write_image
 from dlir_tf.images.formats import NIFTI_SUFFIXES
 from dlir_tf.images.pictures.writing import check_picture
+from dlir_tf.page import Landmarks, PageContents, write_page
+from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
 from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.pairs.slices import is_slice, slice_axis
 from dlir_tf.quality import write_report
@@ -44,6 +46,7 @@ class Outputs:
         jacobian: The transform's Jacobian determinant.
         figure: The picture.
         report: How it went.
+        page: All of it to be looked at.
     """
 
     moved: Path
@@ -54,6 +57,7 @@ class Outputs:
     jacobian: Path | None
     figure: Path | None
     report: Path | None
+    page: Path | None = None
 
     def check(self, inputs: tuple[Path | None, ...]) -> None:
         """Refuses what can't be written, before any work is done.
@@ -73,6 +77,7 @@ class Outputs:
             TRANSFORM_SUFFIXES: (self.transform, self.inverse),
             (".png",): (self.figure,),
             (".json",): (self.report,),
+            PAGE_SUFFIXES: (self.page,),
         }
         for names, paths in suffixes.items():
             for path in paths:
@@ -101,6 +106,7 @@ class Outputs:
         *,
         interpolation: str = "nearest",
         without_initial: bool = False,
+        title: str = "Registration",
     ) -> list[str]:
         """Writes all files together.
 
@@ -110,6 +116,7 @@ class Outputs:
             interpolation: Of the labels, `"nearest"` or `"label"`.
             without_initial: Whether the transform and its inverse leave out what the
                 registration went on from.
+            title: The headline of the page.
 
         Returns:
             What is to be said about them: how exact they are, a line each.
@@ -118,7 +125,11 @@ class Outputs:
             InputError: If one can't be written; then none is.
         """
         writers, notes = self.writers(
-            result, pair, interpolation=interpolation, without_initial=without_initial
+            result,
+            pair,
+            interpolation=interpolation,
+            without_initial=without_initial,
+            title=title,
         )
         write_together(writers)
         return notes
@@ -130,6 +141,7 @@ class Outputs:
         *,
         interpolation: str = "nearest",
         without_initial: bool = False,
+        title: str = "Registration",
     ) -> tuple[dict[Path, Writer], list[str]]:
         """What writes the files, for `write_together`; see `write`.
 
@@ -166,6 +178,9 @@ class Outputs:
             writers[self.figure] = _figure_writer(result, fixed, pair.moving)
         if self.report is not None:
             writers[self.report] = partial(write_report, report=result.report)
+        if self.page is not None:
+            contents = page_contents(result, pair, title)
+            writers[self.page] = partial(write_page, contents=contents)
         return writers, notes
 
     def _transform_writers(
@@ -213,6 +228,28 @@ class Outputs:
             for end, other in (_BESIDE_TRANSFORMS if pair else _BESIDE_IMAGES).items():
                 if path.name.endswith(end):
                     yield path.with_name(path.name.removesuffix(end) + other), path
+
+
+def page_contents(result: Registration, pair: LoadedPair, title: str) -> PageContents:
+    """What a page of a registration shows.
+
+    Args:
+        result: Of the registration.
+        pair: That was registered.
+        title: The headline.
+    """
+    return PageContents(
+        fixed=pair.fixed,
+        moving=pair.moving,
+        title=title,
+        transform=result.transform,
+        moved=result.moved,
+        displacement=result.displacement,
+        fixed_labels=pair.fixed_labels,
+        moving_labels=pair.moving_labels,
+        landmarks=None if pair.points is None else Landmarks(*pair.points),
+        report=result.report.to_dict(),
+    )
 
 
 def _write_transform(

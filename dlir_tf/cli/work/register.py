@@ -85,6 +85,7 @@ def run(
         pair,
         interpolation=interpolation,
         without_initial=begun.without_initial,
+        title=f"{moving.name} on {fixed.name}",
     )
     for note in notes:
         _say(note)

@@ -1,0 +1,44 @@
+"use strict";
+// Opens the images, then everything that goes with them.
+
+async function start() {
+  const figures = Array.from(document.querySelectorAll(".pane"));
+  page.roles = figures.map((figure) => figure.dataset.role);
+  if (page.data.field) {
+    page.displacement = makeField(page.data.field);
+    page.largest = largestDisplacement();
+  }
+  for (const role of page.roles) {
+    const text = volumeText(`${role}_labels`);
+    if (text) page.labels[role] = await numbersOf(text);
+  }
+  const jacobian = volumeText("jacobian");
+  if (jacobian) page.jacobian = await numbersOf(jacobian);
+  makeControls();
+  for (const pane of await Promise.all(figures.map(openPane))) page.panes[pane.role] = pane;
+  linkPanes();
+  makeWindows();
+  showMode();
+  goToVoxel(page.data.grid.shape.map((size) => (size - 1) / 2));
+  document.getElementById("status").textContent = "";
+  document.body.dataset.ready = "yes";
+}
+
+function largestDisplacement() {
+  const { field } = page.data;
+  let largest = 0;
+  for (let z = 0; z < field.shape[2]; z++)
+    for (let y = 0; y < field.shape[1]; y++)
+      for (let x = 0; x < field.shape[0]; x++) {
+        const node = [x, y, z].map((n, a) => field.first[a] + n * field.steps[a]);
+        largest = Math.max(largest, lengthOf(page.displacement(node)));
+      }
+  return largest;
+}
+
+start().catch((error) => {
+  document.getElementById("status").textContent =
+    `The images can't be shown: ${error.message}. A browser with WebGL 2 is needed.`;
+  document.body.dataset.ready = "failed";
+  console.error(error);
+});

@@ -1,0 +1,87 @@
+"""`dlir-tf page`, and `dlir-tf register --page`."""
+
+import json
+
+import numpy as np
+import pytest
+from register_desk import PAIR, refused, save, scanner_affine
+
+from dlir_tf.cli import main
+from dlir_tf.transforms import Affine, Transform, write_transform
+
+PAGE = ("page", "--fixed", "fixed.nii.gz", "--moving", "moving.nii.gz")
+
+
+@pytest.fixture
+def shifted(here):
+    """A transform of ITK beside the images."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = [2.0, -1.0, 0.5]
+    write_transform(here / "transform.tfm", Transform((Affine(matrix),)))
+    return here
+
+
+def text_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+def test_register_writes_a_page_with_its_report(here, capsys):
+    main([*PAIR, "--page", "out/result.html", "--report", "out/report.json"])
+    html = text_of(here / "out" / "result.html")
+    report = json.loads(text_of(here / "out" / "report.json"))
+    assert f"<strong>{report['verdict']}</strong>" in html
+    assert "moving.nii.gz on fixed.nii.gz" in html
+    assert 'id="volume-moved"' in html
+
+
+def test_a_folder_of_a_pair_becomes_a_page(shifted, capsys):
+    main(["page", "."])
+    assert capsys.readouterr().out == "page.html\n"
+    html = text_of(shifted / "page.html")
+    assert 'id="volume-moved"' in html
+    assert 'id="volume-jacobian"' in html
+
+
+def test_files_are_taken_wherever_they_lie(shifted):
+    main([*PAGE, "--transform", "[transform.tfm,1]", "--output", "out/p.html"])
+    assert 'id="volume-moved"' in text_of(shifted / "out" / "p.html")
+
+
+def test_without_a_transform_a_page_says_so(here):
+    main([*PAGE, "--output", "out/p.html"])
+    assert "There is no transform" in text_of(here / "out" / "p.html")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("page", "nowhere"), "is no folder"),
+        (("page", "out"), "has no fixed image"),
+        (("page", "--fixed", "fixed.nii.gz"), "--moving is missing"),
+        (PAGE, "--output is missing"),
+        ((*PAGE, "--output", "out/p.txt"), "ends in .html"),
+        (
+            (*PAGE, "--report", "model/config.yaml", "--output", "out/p.html"),
+            "no report",
+        ),
+        ((*PAGE, "--moved", "moving.nii.gz", "--output", "out/p.html"), "must lie on"),
+        (
+            (*PAGE, "--fixed-labels", "labels.nii.gz", "--output", "out/p.html"),
+            "labels",
+        ),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_a_sentence(here, capsys, arguments, told):
+    assert told in refused(capsys, here, *arguments)
+
+
+def test_images_of_two_ranks_are_refused(here, capsys):
+    save(here / "flat.nii.gz", np.arange(30.0).reshape(5, 6))
+    arguments = ("page", "--fixed", "flat.nii.gz", "--moving", "moving.nii.gz")
+    line = refused(capsys, here, *arguments, "--output", "out/p.html")
+    assert "is 2-d" in line
+
+
+def test_two_files_of_one_name_are_refused(shifted, capsys):
+    save(shifted / "fixed.nii", np.zeros((3, 3, 3)), scanner_affine())
+    assert "holds both fixed.nii" in refused(capsys, shifted, "page", ".")
