@@ -65,6 +65,12 @@ from dlir_tf.cli.options import Command, ModelType, allow_elsewhere_option, step
     is_flag=True,
     help="Convolutions in half precision; faster on recent GPUs.",
 )
+@click.option(
+    "--alone",
+    is_flag=True,
+    help="Train in this process alone, whatever TF_CONFIG or SLURM's variables say of "
+    "others that train with it.",
+)
 @allow_elsewhere_option
 def command(**options: Any) -> None:
     """Train a model on pairs of images, without ground truth.
@@ -73,6 +79,9 @@ def command(**options: Any) -> None:
     training goes on with --resume and the same options. Masks in the manifests say
     what counts in the similarity; labels give the Dice of the validation. They, and
     landmarks, are trained on only where the config's training.supervision says so.
+
+    Several machines train one model together where TF_CONFIG or a step of SLURM names
+    them: each runs the same command, and the first one writes the model.
 
     Example:
     dlir-tf train --config cardiac-cine --pairs train.csv --validation val.csv

@@ -13,6 +13,7 @@ from dlir_tf.layers.warp import Warp
 from dlir_tf.losses.masks import warp_mask
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT, lattice_shape
 from dlir_tf.training.landmarks import pull_back, undo_displacement
+from dlir_tf.training.replica import ALONE, Replica
 
 Batch = dict[str, Any]
 
@@ -22,6 +23,7 @@ def augment(
     config: Augmentation,
     seed: Any,
     lattice_spacing: tuple[int, ...] | None = None,
+    replica: Replica = ALONE,
 ) -> Batch:
     """Changes shapes, poses and intensities of the pairs of a batch at random.
 
@@ -38,6 +40,7 @@ def augment(
         seed: Two ints; equal seeds give equal changes.
         lattice_spacing: Voxels between the control points of the deformations, per
             axis; only needed if there are any.
+        replica: The device that this part of a batch is on.
 
     Returns:
         A batch of the same shapes; intensities stay in [0, 1].
@@ -50,12 +53,14 @@ def augment(
         or config.translation
         or (config.deformation)
     ):
-        result |= _change_places(batch, config, lattice_spacing, seeds[:4])
+        result |= _change_places(batch, config, lattice_spacing, seeds[:4], replica)
     for name, gamma_seed, noise_seed in (
         ("fixed", seeds[4], seeds[5]),
         ("moving", seeds[6], seeds[7]),
     ):
-        result[name] = _change_intensities(result[name], config, gamma_seed, noise_seed)
+        result[name] = _change_intensities(
+            result[name], config, gamma_seed, noise_seed, replica
+        )
     return result
 
 
@@ -64,11 +69,12 @@ def _change_places(
     config: Augmentation,
     lattice_spacing: tuple[int, ...] | None,
     seeds: list[Any],
+    replica: Replica,
 ) -> Batch:
     """Returns all that lies elsewhere after random poses and deformations."""
-    pose = moving_pose = _random_matrix(batch, config, 1.0, seeds[0])
+    pose = moving_pose = _random_matrix(batch, config, 1.0, seeds[0], replica)
     if config.relative:
-        alone = _random_matrix(batch, config, config.relative, seeds[1])
+        alone = _random_matrix(batch, config, config.relative, seeds[1], replica)
         moving_pose = Compose()(pose, alone)
     changed: Batch = {}
     mask: Any = 1.0
@@ -78,7 +84,9 @@ def _change_places(
         if points is not None:
             points = pull_back(points, matrix)
         if config.deformation and lattice_spacing is not None:
-            own = _random_deformation(batch[side], config, lattice_spacing, seed)
+            own = _random_deformation(
+                batch[side], config, lattice_spacing, seed, replica
+            )
             field = Compose()(matrix, own)
             points = None if points is None else undo_displacement(points, own)
         changed |= warp_side(side, batch, field)
@@ -109,7 +117,9 @@ def warp_side(side: str, batch: Batch, ddf: Any) -> Batch:
     return warped
 
 
-def _random_matrix(batch: Batch, config: Augmentation, part: float, seed: Any) -> Any:
+def _random_matrix(
+    batch: Batch, config: Augmentation, part: float, seed: Any, replica: Replica
+) -> Any:
     ndim = batch["spacing"].shape[-1]
     num_angles = 1 if ndim == 2 else 3
     # What the layer's tanh makes of these is never more than was asked for.
@@ -120,14 +130,18 @@ def _random_matrix(batch: Batch, config: Augmentation, part: float, seed: Any) -
         + [0.0] * num_angles
     )
     shape = (tf.shape(batch["spacing"])[0], num_affine_parameters(ndim))
-    parameters = tf.random.stateless_uniform(shape, seed, -part, part)
+    parameters = replica.uniform(shape, seed, -part, part)
     return AffineMatrix(max_rotation=pi)(
         parameters * tf.constant(limits), batch["spacing"], batch["fixed"]
     )
 
 
 def _random_deformation(
-    image: Any, config: Augmentation, lattice_spacing: tuple[int, ...], seed: Any
+    image: Any,
+    config: Augmentation,
+    lattice_spacing: tuple[int, ...],
+    seed: Any,
+    replica: Replica,
 ) -> Any:
     """A smooth field that doesn't fold: a spline of random control points."""
     size, ndim = image.shape[1:-1], len(lattice_spacing)
@@ -135,23 +149,27 @@ def _random_deformation(
     whole = [-(-n // s) * s for n, s in zip(size, lattice_spacing, strict=True)]
     shape = (tf.shape(image)[0], *lattice_shape(whole, lattice_spacing), ndim)
     most = config.deformation * INJECTIVITY_LIMIT[ndim]
-    points = tf.random.stateless_uniform(shape, seed, -most, most)
+    points = replica.uniform(shape, seed, -most, most)
     points *= tf.constant(lattice_spacing, tf.float32)
     inside = (slice(None), *(slice(n) for n in size))
     return BSplineTransformer(lattice_spacing)(points)[inside]
 
 
 def _change_intensities(
-    image: Any, config: Augmentation, gamma_seed: Any, noise_seed: Any
+    image: Any,
+    config: Augmentation,
+    gamma_seed: Any,
+    noise_seed: Any,
+    replica: Replica,
 ) -> Any:
     if config.gamma:
         shape = (tf.shape(image)[0], *[1] * (len(image.shape) - 1))
         low, high = 1.0 - config.gamma, 1.0 + config.gamma
-        gamma = tf.random.stateless_uniform(shape, gamma_seed, low, high)
+        gamma = replica.uniform(shape, gamma_seed, low, high)
         # A power has no finite slope at zero; nothing is differentiated here, but
         # a zero must not become a NaN either.
         image = tf.pow(tf.maximum(image, 1e-6), gamma)
     if config.noise:
-        noise = tf.random.stateless_normal(tf.shape(image), noise_seed)
+        noise = replica.normal(tf.shape(image), noise_seed)
         image = tf.clip_by_value(image + config.noise * noise, 0.0, 1.0)
     return image

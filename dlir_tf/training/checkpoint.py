@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -55,6 +55,12 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint in the place of the last one, whole or not at all."""
+    with replacing(path) as unfinished, unfinished.open("wb") as stream:
+        write_checkpoint(stream, checkpoint)
+
+
+def write_checkpoint(stream: IO[bytes], checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint into a file that is open."""
     arrays: dict[str, Any] = {
         f"{name}_{index:04d}": array
         for name in _GROUPS
@@ -63,18 +69,21 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     arrays["progress"] = np.array(json.dumps(asdict(checkpoint.progress)))
     counts = {name: len(getattr(checkpoint, name)) for name in _GROUPS}
     arrays["counts"] = np.array(json.dumps(counts))
-    with replacing(path) as unfinished, unfinished.open("wb") as stream:
-        np.savez(stream, **arrays)
+    np.savez(stream, **arrays)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, stream: IO[bytes] | None = None) -> Checkpoint:
     """Reads what `save_checkpoint` wrote.
+
+    Args:
+        path: The file.
+        stream: What is in it, if that isn't to be read from there.
 
     Raises:
         InputError: If it can't be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(path if stream is None else stream, allow_pickle=False) as stored:
             progress = Progress(**json.loads(str(stored["progress"])))
             groups = {name: _group(stored, name) for name in _GROUPS}
             if "counts" in stored:

@@ -10,10 +10,18 @@ if TYPE_CHECKING:
 
 
 def training_strategy() -> "tf.distribute.Strategy":
-    """All GPUs if there are several, else whatever TensorFlow uses by itself.
+    """All GPUs if there are several, else whatever TensorFlow uses by itself."""
+    import tensorflow as tf
 
-    GPU memory is taken as it is needed, not all at once.
-    """
+    return (
+        tf.distribute.MirroredStrategy()
+        if let_gpu_memory_grow() > 1
+        else tf.distribute.get_strategy()
+    )
+
+
+def let_gpu_memory_grow() -> int:
+    """Has GPU memory taken as it is needed, not all at once; returns how many."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -21,11 +29,7 @@ def training_strategy() -> "tf.distribute.Strategy":
         # Too late once a GPU is in use; then its memory is taken already.
         with contextlib.suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
-    return (
-        tf.distribute.MirroredStrategy()
-        if len(gpus) > 1
-        else tf.distribute.get_strategy()
-    )
+    return len(gpus)
 
 
 def precision_name(mixed: bool) -> str:

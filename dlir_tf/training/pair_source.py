@@ -15,6 +15,7 @@ from dlir_tf.training.pipeline import training_batches
 from dlir_tf.training.step import make_train_step
 from dlir_tf.training.store import PairStore
 from dlir_tf.training.validation import Validator
+from dlir_tf.training.workers import Workers
 
 
 class PairSource:
@@ -25,7 +26,7 @@ class PairSource:
         seed: Decides order and augmentation.
         store: The training pairs, filled.
         validation: Likewise; may be empty.
-        strategy: The devices.
+        workers: Who trains; with a strategy.
     """
 
     def __init__(
@@ -34,13 +35,16 @@ class PairSource:
         seed: int,
         store: PairStore,
         validation: PairStore,
-        strategy: tf.distribute.Strategy,
+        workers: Workers,
     ) -> None:
+        if workers.strategy is None:
+            raise ValueError("workers: must have a strategy")
         self._config = config
         self._seed = seed
         self._store = store
         self._validation = validation
-        self._strategy = strategy
+        self._workers = workers
+        self._strategy = workers.strategy
         self.num_pairs = len(store)
         self.num_validation_pairs = len(validation)
 
@@ -66,14 +70,27 @@ class PairSource:
         dataset = training_batches(
             self._store,
             size=batch_size_in_voxels(self._config, phase, self._store.largest_shape),
-            batch_size=training.batch_size * self._strategy.num_replicas_in_sync,
+            batch_size=training.batch_size * self._workers.num_replicas,
             seed=(self._seed, index),
             first_step=first_step,
             last_step=phase.steps,
             labels_per_step=training.supervision.labels_per_step,
+            worker=self._workers.index,
+            num_workers=self._workers.num,
         )
-        for batch in self._strategy.experimental_distribute_dataset(dataset):
+        for batch in self._distributed(dataset):
             yield functools.partial(train_step, batch)
+
+    def _distributed(self, dataset: tf.data.Dataset) -> Any:
+        """This worker's part of the batches, divided among its devices."""
+        if self._workers.num == 1:
+            return self._strategy.experimental_distribute_dataset(dataset)
+        # That would have every worker take its part of what is a part already.
+        if self._workers.num_replicas > self._workers.num:
+            size = self._config.training.batch_size
+            dataset = dataset.unbatch().batch(size, drop_remainder=True)
+            dataset = dataset.prefetch(tf.data.AUTOTUNE)
+        return self._strategy.distribute_datasets_from_function(lambda context: dataset)
 
     def validator(
         self, network: keras.Model, phase: Phase
@@ -81,7 +98,9 @@ class PairSource:
         """Returns a function that judges the network by the validation pairs."""
         if not len(self._validation):
             return dict
-        return Validator(network, self._config, phase.num_stages, self._validation)
+        return Validator(
+            network, self._config, phase.num_stages, self._validation, self._workers
+        )
 
     def close(self) -> None:
         """Removes from the disk what was cached there."""

@@ -17,6 +17,7 @@ from dlir_tf.models.model import partial_model
 from dlir_tf.training.augmentation import warp_side
 from dlir_tf.training.landmarks import pull_back
 from dlir_tf.training.phases import Phase
+from dlir_tf.training.replica import ALONE, Replica
 
 Batch = dict[str, Any]
 
@@ -61,7 +62,7 @@ class AlignedPatches:
         self._align = partial_model(network, config, len(config.linear_stages))
         self._matrix = keras.Model(network.input, network.output[MATRIX])
 
-    def __call__(self, batch: Batch, seed: Any) -> Batch:
+    def __call__(self, batch: Batch, seed: Any, replica: Replica = ALONE) -> Batch:
         """Returns the batch of patches.
 
         Args:
@@ -69,12 +70,13 @@ class AlignedPatches:
                 `fixed_mask` and `moving_mask`, `fixed_labels` and `moving_labels`,
                 and `POINTS`; `spacing` and `extent`, `(batch, ndim)`.
             seed: Two ints.
+            replica: The device that this part of a batch is on.
         """
         inputs = {name: batch[name] for name in ("fixed", "moving", "spacing")}
         outputs = self._align(inputs, training=False)
         aligned = {**batch, **warp_side("moving", batch, outputs["ddf"])}
         extent = tf.cast(batch["extent"], tf.float32)
-        places = tf.random.stateless_uniform(tf.shape(extent), seed)
+        places = replica.uniform(tf.shape(extent), seed)
         room = tf.maximum(extent - tf.constant(self._size, tf.float32), 0.0)
         # Rounding could reach the upper end, which is excluded.
         start = tf.minimum(tf.floor(places * (room + 1.0)), room)

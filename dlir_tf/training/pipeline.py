@@ -25,22 +25,28 @@ def training_batches(
     first_step: int,
     last_step: int,
     labels_per_step: int = 1,
+    worker: int = 0,
+    num_workers: int = 1,
 ) -> tf.data.Dataset:
     """Returns one batch per step, cropped or padded to one size.
 
     What step `n` sees depends on the seed and `n` alone, so that an interrupted
     training goes on with the very batches it would have seen.
 
+    Several workers share a batch: the first one reads its first rows, and so on.
+
     Args:
         store: The pairs.
         size: Voxels per axis; larger images are cropped at random, smaller ones
             padded with zeros outside the mask.
-        batch_size: Pairs per batch.
+        batch_size: Pairs per batch, of all workers.
         seed: Any ints, such as the user's seed and the phase.
         first_step: The first step wanted, from 0.
         last_step: The step after the last one.
         labels_per_step: How many labels of a pair count at most, if the store has
             labels.
+        worker: Which of the workers reads.
+        num_workers: How many there are; the batch size is a multiple of it.
 
     Returns:
         A dataset of dicts: `fixed`, `moving`, `mask`, `(batch, *size, 1)`, float32;
@@ -53,7 +59,8 @@ def training_batches(
     images = (*_IMAGES, *store.masks, *store.labels)
     num_labels = min(labels_per_step, store.most_labels)
     draw = _sampler(store, images, size, num_labels, seed)
-    numbers = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
+    rows = batch_size // num_workers
+    numbers = tf.data.Dataset.range(first_step * rows, last_step * rows)
     shapes = dict.fromkeys(images, (*size, 1))
     shapes |= {"label_values": (num_labels,)} if store.labels else {}
     if num_points := store.most_points:
@@ -62,18 +69,20 @@ def training_batches(
         shapes |= dict(zip(POINTS, places, strict=True))
     shapes |= {"spacing": (len(size),), "extent": (len(size),)}
 
-    def load(number: Any) -> Batch:
+    def load(row: Any) -> Batch:
+        step = row // rows
+        number = step * batch_size + worker * rows + row % rows
         types = [tf.int32 if name == "extent" else tf.float32 for name in shapes]
         arrays = tf.numpy_function(draw, [number], types, stateful=False)
         batch = dict(zip(shapes, arrays, strict=True))
         for name, array in batch.items():
             array.set_shape(shapes[name])
-        batch["step"] = number // batch_size
+        batch["step"] = step
         return batch
 
     return (
         numbers.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .batch(batch_size, drop_remainder=True)
+        .batch(rows, drop_remainder=True)
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -33,6 +33,7 @@ from dlir_tf.training.phases import Phase
 from dlir_tf.training.recipe import Recipe
 from dlir_tf.training.reporter import Reporter
 from dlir_tf.training.source import Source
+from dlir_tf.training.workers import Workers
 
 
 class Session:
@@ -44,6 +45,7 @@ class Session:
         source: Of its steps and its validation.
         reporter: Who is told how it goes.
         initial: The weights to begin with, of all networks; random ones by default.
+        workers: Who trains; each does the same, but only the chief writes.
     """
 
     def __init__(
@@ -53,7 +55,10 @@ class Session:
         source: Source,
         reporter: Reporter,
         initial: Arrays | None = None,
+        workers: Workers | None = None,
     ) -> None:
+        self._workers = workers or Workers()
+        self._log: TrainingLog | None = None
         self._recipe = recipe
         self._config = recipe.config
         self._output = output
@@ -72,6 +77,8 @@ class Session:
         self._state = stored or Checkpoint(first, weights, best=weights)
         self._check_shapes(weights)
         self._network.set_weights(self._state.weights)
+        if not self._workers.is_chief:
+            return
         make_folder(self._output)
         # Before all other files: whatever is interrupted from here on can go on.
         save_checkpoint(self._output / CHECKPOINT_FILE, self._state)
@@ -101,7 +108,8 @@ class Session:
             network = build_model(self._config)
         if last is not None:
             network.set_weights(last)
-            save_weights(self._output / LAST_WEIGHTS_FILE, network)
+            if self._workers.is_chief:
+                save_weights(self._output / LAST_WEIGHTS_FILE, network)
         network.set_weights(self._state.weights)
         provenance = self._recipe.provenance(
             self._source.num_pairs,
@@ -109,10 +117,12 @@ class Session:
             self._state.progress.seconds,
         )
         model = make_model(self._config, network, provenance)
-        save_model(self._output, model)
-        (self._output / CHECKPOINT_FILE).unlink(missing_ok=True)
-        self._log.close()
+        if self._log is not None:
+            save_model(self._output, model)
+            (self._output / CHECKPOINT_FILE).unlink(missing_ok=True)
+            self._log.close()
         self._source.close()
+        self._workers.part()
         return model
 
     def _run_phase(self, index: int) -> None:
@@ -137,9 +147,11 @@ class Session:
             row = {**losses.take_means(), "learning_rate": learning_rate, **validate()}
             row["seconds"] = time.perf_counter() - started
             self._state = self._state_after(phase, step, row, optimizer)
-            self._log.write(phase.name, step, row)
+            if self._log is not None:
+                self._log.write(phase.name, step, row)
             self._reporter.logged(phase.name, step, row)
-            save_checkpoint(self._output / CHECKPOINT_FILE, self._state)
+            if self._log is not None:
+                save_checkpoint(self._output / CHECKPOINT_FILE, self._state)
 
     def _restore(self, optimizer: keras.Optimizer) -> None:
         state = self._state.optimizer

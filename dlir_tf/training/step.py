@@ -14,6 +14,7 @@ from dlir_tf.training.augmentation import augment
 from dlir_tf.training.optimizer import trainable_variables
 from dlir_tf.training.patches import AlignedPatches, patch_size
 from dlir_tf.training.phases import Phase
+from dlir_tf.training.replica import Replica
 
 Batch = dict[str, Any]
 
@@ -49,15 +50,9 @@ def make_train_step(
     num_replicas = strategy.num_replicas_in_sync
 
     def replica_step(batch: Batch) -> dict[str, Any]:
-        replica = tf.distribute.get_replica_context()
-        step_seed = tf.random.fold_in(phase_seed, batch.pop("step")[0])
-        step_seed = tf.random.fold_in(step_seed, replica.replica_id_in_sync_group)
-        seeds = tf.unstack(tf.random.split(step_seed, 2))
-        changed = augment(
-            batch, config.training.augmentation, seeds[0], config.coarsest_lattice
-        )
-        if cut is not None:
-            changed = cut(changed, seeds[1])
+        context = tf.distribute.get_replica_context()
+        replica = Replica(context.replica_id_in_sync_group, num_replicas)
+        changed = _changed(batch, config, cut, phase_seed, replica)
         inputs = {name: changed[name] for name in ("fixed", "moving", "spacing")}
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
@@ -69,7 +64,7 @@ def make_train_step(
             loss = optimizer.scale_loss(values["loss"] / num_replicas)
         gradients = tape.gradient(loss, variables)
         if num_replicas > 1:
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+            gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return values
 
@@ -82,6 +77,24 @@ def make_train_step(
         }
 
     return train_step
+
+
+def _changed(
+    batch: Batch,
+    config: Config,
+    cut: AlignedPatches | None,
+    phase_seed: np.ndarray,
+    replica: Replica,
+) -> Batch:
+    """A batch as its step shows it: changed at random, and cut into patches."""
+    step_seed = tf.random.fold_in(phase_seed, batch.pop("step")[0])
+    # Once of a device; it's the replica that knows its own part of what is drawn.
+    step_seed = tf.random.fold_in(step_seed, 0)
+    seeds = tf.unstack(tf.random.split(step_seed, 2))
+    changed = augment(
+        batch, config.training.augmentation, seeds[0], config.coarsest_lattice, replica
+    )
+    return changed if cut is None else cut(changed, seeds[1], replica)
 
 
 def _phase_seed(seed: int, phase: Phase) -> np.ndarray:

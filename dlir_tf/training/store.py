@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from dlir_tf.losses.masks import MASKS, check_mask
 from dlir_tf.pairs.loading import for_each_pair, load_pair
 from dlir_tf.pairs.manifest import Pair, data_digest
 from dlir_tf.training.sample import Sample, number_labels
+from dlir_tf.training.workers import Workers
 
 _SHARE_OF_MEMORY = 0.7  # the rest is for the training itself
 
@@ -85,31 +87,49 @@ class PairStore:
         """The smallest shape that every pair fits into; needs `fill` first."""
         return tuple(int(n) for n in np.max(list(self._shapes.values()), axis=0))
 
-    def fill(self, on_progress: Callable[[int], None] = lambda done: None) -> None:
+    def fill(
+        self,
+        on_progress: Callable[[int], None] = lambda done: None,
+        workers: Workers | None = None,
+    ) -> None:
         """Prepares all pairs, and so checks them all before training starts.
+
+        Args:
+            on_progress: Is called with how many this worker has prepared.
+            workers: Who shares that work; the pairs of others are prepared here when
+                their turn comes.
 
         Raises:
             InputError: If pairs are faulty; every one is named with its line. Or, as
                 soon as that shows, if memory won't hold them all.
         """
-        kept = 0
+        workers = workers or Workers()
+        own, kept = workers.own(len(self)), 0
+        found: dict[int, dict[str, Any]] = {}
 
-        def prepare(index: int) -> None:
-            sample = self.load(index)
-            self._shapes[index] = sample.shape
-            self._masks |= {n for n in MASKS if getattr(sample, n) is not None}
-            for name, nums in self._nums.items():
-                if (array := getattr(sample, name)) is not None:
-                    nums.append(len(array))
+        def prepare(position: int) -> None:
+            sample = self.load(own[position])
+            arrays = {k: v for k, v in vars(sample).items() if v is not None}
+            found[position] = {
+                "shape": sample.shape,
+                "masks": [name for name in MASKS if name in arrays],
+                "nums": {n: len(arrays[n]) for n in self._nums if n in arrays},
+            }
 
         def prepared(done: int) -> None:
             nonlocal kept
             on_progress(done)
-            if done - 1 in self._kept:
-                kept += self._kept[done - 1].num_bytes
+            if own[done - 1] in self._kept:
+                kept += self._kept[own[done - 1]].num_bytes
             _check_memory(kept / done * len(self))
 
-        for_each_pair(self.pairs, prepare, prepared)
+        for_each_pair([self.pairs[index] for index in own], prepare, prepared)
+        told = workers.collect([found[position] for position in range(len(own))])
+        for index, facts in enumerate(told):
+            self._shapes[index] = tuple(facts["shape"])
+            self._masks |= set(facts["masks"])
+            for name, num in facts["nums"].items():
+                self._nums[name].append(num)
 
     def load(self, index: int) -> Sample:
         """Returns a pair, from the cache if it is there."""

@@ -1,6 +1,9 @@
 """Training: from a list of pairs to a model folder."""
 
-from collections.abc import Sequence
+import contextlib
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +14,13 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.models.folder import Model, weights_digest
 from dlir_tf.models.folder_files import CHECKPOINT_FILE
-from dlir_tf.pairs.manifest import Pair, data_digest
+from dlir_tf.pairs.manifest import Pair, data_digest, distinct_files, file_digests
 from dlir_tf.synthesis.atlases import arrays_digest
-from dlir_tf.training.checkpoint import Checkpoint, load_checkpoint
+from dlir_tf.training.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    write_checkpoint,
+)
 from dlir_tf.training.devices import precision_name, training_strategy
 from dlir_tf.training.initial_weights import check_stages
 from dlir_tf.training.output import CACHE_FOLDER, check_output_folder, claimed
@@ -24,6 +31,7 @@ from dlir_tf.training.reporter import Silent
 from dlir_tf.training.session import Session
 from dlir_tf.training.source import Source
 from dlir_tf.training.synthetic import SyntheticSource
+from dlir_tf.training.workers import Workers, told_of_others
 
 if TYPE_CHECKING:
     from dlir_tf.training.store import PairStore
@@ -41,6 +49,7 @@ def train(
     reporter: Reporter | None = None,
     initial: Model | None = None,
     atlases: Sequence[np.ndarray] = (),
+    workers: Workers | None = None,
 ) -> Model:
     """Trains a model, stage by stage, without ground truth.
 
@@ -63,15 +72,19 @@ def train(
         initial: A model of the same stages, whose weights it begins with.
         atlases: Label maps that pairs which are made show, beside random shapes; see
             `dlir_tf.synthesis.atlases`.
+        workers: Processes that train this model together, on pairs that are given; all
+            of them call this function alike. From `dlir_tf.training.workers.join`;
+            by default this one trains alone.
 
     Returns:
-        The trained model, which is in `output` too.
+        The trained model, which is in `output` too: the first worker writes it.
 
     Raises:
         InputError: If pairs are faulty or have nothing to supervise with, the folder
             is in use or can't be written, there is nothing to resume, the loss stops
-            being a finite number, the initial weights are of other stages, or the
-            Keras backend is neither TensorFlow nor, for pairs that are made, JAX.
+            being a finite number, the initial weights are of other stages, another
+            worker has ended, or the Keras backend is neither TensorFlow nor, for pairs
+            that are made, JAX.
     """
     output, reporter = Path(output), reporter or Silent()
     made = not pairs and config.training.synthesis is not None
@@ -79,29 +92,78 @@ def train(
     if initial is not None:
         check_stages(config, initial.config, "initial weights")
     validation = validation or []
-    strategy = None if made else training_strategy()
-    recipe = Recipe(
-        config,
-        phases=tuple(training_phases(config, steps)),
-        seed=seed,
-        precision=precision_name(config.training.mixed_precision),
-        data_digest=arrays_digest(atlases) if made else data_digest(pairs),
-        validation_digest=data_digest(validation),
-        num_replicas=1 if strategy is None else strategy.num_replicas_in_sync,
-        initial_digest="" if initial is None else weights_digest(initial.network),
-    )
-    with claimed(output):
+    if made and workers is not None:
+        raise InputError(
+            "pairs that are made are trained on by one machine alone; give --pairs"
+        )
+    workers = workers or Workers(None if made else training_strategy())
+    with told_of_others(workers):
+        digests = _digests([*pairs, *validation], workers)
+        recipe = Recipe(
+            config,
+            phases=tuple(training_phases(config, steps)),
+            seed=seed,
+            precision=precision_name(config.training.mixed_precision),
+            data_digest=arrays_digest(atlases) if made else data_digest(pairs, digests),
+            validation_digest=data_digest(validation, digests),
+            num_replicas=workers.num_replicas,
+            initial_digest="" if initial is None else weights_digest(initial.network),
+        )
+        workers.check_same(recipe.identity)
+        with _folders(output, workers) as cache:
+            stored = _stored(output, recipe, workers, resume=resume)
+            source: Source = (
+                SyntheticSource(config, seed, atlases)
+                if made
+                else _pair_source(
+                    config, pairs, validation, cache, seed, reporter, workers
+                )
+            )
+            weights = None if initial is None else initial.network.get_weights()
+            session = Session(recipe, output, source, reporter, weights, workers)
+            session.begin(stored)
+            return session.run()
+
+
+@contextlib.contextmanager
+def _folders(output: Path, workers: Workers) -> Iterator[Path]:
+    """Claims the output for the chief; yields where this worker may cache pairs.
+
+    The others may be on machines that don't have that folder, and leave it alone.
+    """
+    if workers.is_chief:
+        with claimed(output):
+            yield output / CACHE_FOLDER
+        return
+    with tempfile.TemporaryDirectory(prefix="dlir-tf-") as folder:
+        yield Path(folder) / CACHE_FOLDER
+
+
+def _digests(pairs: list[Pair], workers: Workers) -> dict[Path, bytes]:
+    """What several workers find in the files of pairs, each in a part of them."""
+    if workers.num == 1:
+        return {}
+    found = workers.collect(file_digests(pairs, workers.own))
+    files = distinct_files(pairs)
+    return {f: bytes.fromhex(digest) for f, digest in zip(files, found, strict=True)}
+
+
+def _stored(
+    output: Path, recipe: Recipe, workers: Workers, *, resume: bool
+) -> Checkpoint | None:
+    """What the chief finds to go on with, which it hands over to the others."""
+    stored, stream = None, io.BytesIO()
+    if workers.is_chief:
         check_output_folder(output, resume=resume)
         stored = _interrupted(output, recipe) if resume else None
-        source: Source = (
-            SyntheticSource(config, seed, atlases)
-            if made
-            else _pair_source(config, pairs, validation, output, seed, reporter)
-        )
-        weights = None if initial is None else initial.network.get_weights()
-        session = Session(recipe, output, source, reporter, weights)
-        session.begin(stored)
-        return session.run()
+    if workers.num == 1:
+        return stored
+    if stored is not None:
+        write_checkpoint(stream, stored)
+    (data, *_) = workers.exchange(stream.getvalue())
+    if stored is None and data:
+        stored = load_checkpoint(output / CHECKPOINT_FILE, io.BytesIO(data))
+    return stored
 
 
 def _check(config: Config, pairs: list[Pair], seed: int, *, made: bool) -> None:
@@ -126,16 +188,17 @@ def _pair_source(
     config: Config,
     pairs: list[Pair],
     validation: list[Pair],
-    output: Path,
+    cache: Path,
     seed: int,
     reporter: Reporter,
+    workers: Workers,
 ) -> Source:
     """Reads and checks all pairs; needs TensorFlow."""
     from dlir_tf.training.pair_source import PairSource
 
-    stores = _stores(config, pairs, validation, output / CACHE_FOLDER)
-    _prepare(*stores, reporter)
-    return PairSource(config, seed, *stores, training_strategy())
+    stores = _stores(config, pairs, validation, cache)
+    _prepare(*stores, reporter, workers)
+    return PairSource(config, seed, *stores, workers)
 
 
 def _stores(
@@ -183,7 +246,11 @@ def _interrupted(output: Path, recipe: Recipe) -> Checkpoint:
     return stored
 
 
-def _prepare(store: "PairStore", validation: "PairStore", reporter: Reporter) -> None:
-    num_pairs, total = len(store), len(store) + len(validation)
-    store.fill(lambda done: reporter.preparing(done, total))
-    validation.fill(lambda done: reporter.preparing(num_pairs + done, total))
+def _prepare(
+    store: "PairStore", validation: "PairStore", reporter: Reporter, workers: Workers
+) -> None:
+    sizes = [len(workers.own(len(each))) for each in (store, validation)]
+    store.fill(lambda done: reporter.preparing(done, sum(sizes)), workers)
+    validation.fill(
+        lambda done: reporter.preparing(sizes[0] + done, sum(sizes)), workers
+    )

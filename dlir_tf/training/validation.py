@@ -14,6 +14,7 @@ from dlir_tf.models.objective import Objective
 from dlir_tf.training.pipeline import pad_sample
 from dlir_tf.training.sample import Sample
 from dlir_tf.training.store import PairStore
+from dlir_tf.training.workers import Workers
 
 
 class Validator:
@@ -24,6 +25,7 @@ class Validator:
         config: Its config.
         num_stages: Stages in use.
         store: The validation pairs.
+        workers: Who shares them; this one alone by default.
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class Validator:
         config: Config,
         num_stages: int,
         store: PairStore,
+        workers: Workers | None = None,
     ) -> None:
+        self._workers = workers or Workers()
         self._store = store
         self._size = store.largest_shape
         self._label_weight = config.training.supervision.labels
@@ -51,7 +55,8 @@ class Validator:
 
     def __call__(self) -> dict[str, float]:
         """Returns the means over all pairs, as the log names them."""
-        rows = [self._evaluate_pair(index) for index in range(len(self._store))]
+        own = self._workers.own(len(self._store))
+        rows = self._workers.collect([self._evaluate_pair(index) for index in own])
         # Not every pair has labels.
         names = {name: None for row in rows for name in row}
         means = {name: np.mean([r[name] for r in rows if name in r]) for name in names}

@@ -168,3 +168,16 @@ def test_a_whole_pair_is_padded_at_the_far_ends(store):
     assert batch["moving"].shape == (1, 40, 24, 1)
     np.testing.assert_array_equal(batch["moving"][0, :32, :, 0], sample.moving)
     assert float(np.sum(batch["mask"])) == 32 * 24
+
+
+def test_workers_read_their_own_rows_of_each_batch(store):
+    whole = batches(store, batch_size=4, first_step=3)
+    parts = [
+        batches(store, batch_size=4, first_step=3, worker=worker, num_workers=2)
+        for worker in range(2)
+    ]
+    together = [
+        {name: np.concatenate([first[name], second[name]]) for name in first}
+        for first, second in zip(*parts, strict=True)
+    ]
+    assert_same(whole, together)

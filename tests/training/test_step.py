@@ -50,10 +50,7 @@ TWO_DEVICES = """
 def test_two_devices_train_like_one_with_twice_the_batch(
     make_pairs, make_config, tmp_path
 ):
-    augmentation = dict.fromkeys(
-        ("rotation_degrees", "scale", "translation", "gamma"), 0
-    )
-    config = make_config("bspline", steps=4, augmentation={**augmentation, "noise": 0})
+    config = make_config("bspline", steps=4)
     (tmp_path / "config.yaml").write_text(dump_config(config))
     lines = [f"{pair.fixed},{pair.moving}\n" for pair in make_pairs(4)]
     (tmp_path / "pairs.csv").write_text("fixed,moving\n" + "".join(lines))

@@ -1,6 +1,7 @@
 """Pairs are preprocessed once, all are checked, and no damaged cache is left."""
 
 import errno
+import json
 import threading
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from dlir_tf.pairs.manifest import Pair
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.training import store as module
 from dlir_tf.training.store import PairStore
+from dlir_tf.training.workers import Workers
 
 
 @pytest.fixture
@@ -325,3 +327,26 @@ def test_a_header_in_the_wrong_unit_is_named_with_its_line(
     assert told.startswith("p.csv, line 3")
     assert "the working grid would have" in told
     assert "voxels of 1500000×2000000 mm" in told
+
+
+def test_workers_share_the_reading_of_pairs(
+    make_pairs, make_config, tmp_path, num_reads
+):
+    """What one hasn't read itself, it knows from the other, and reads in its turn."""
+    pairs = make_pairs(3, shapes=((32, 24), (24, 40)), labels=True)
+    other = PairStore(pairs[1:2], make_config(), tmp_path / "cache", with_labels=True)
+    other.fill()
+
+    class First(Workers):
+        def exchange(self, data):
+            facts = {"shape": [24, 40], "masks": [], "nums": {"shared_labels": 7}}
+            return [data, json.dumps([facts]).encode()]
+
+    store = PairStore(pairs, make_config(), tmp_path / "cache", with_labels=True)
+    before, done = num_reads(), []
+    store.fill(done.append, First(None, 0, 2))
+    assert num_reads() - before == 2
+    assert done == [1, 2]
+    assert store.largest_shape == (32, 40)
+    assert store.most_labels == 7
+    assert_same(store.load(1), other.load(0))

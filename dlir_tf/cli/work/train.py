@@ -1,5 +1,6 @@
 """What `dlir-tf train` does."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ import click
 
 from dlir_tf.cli.work.progress import TrainingProgress
 from dlir_tf.cli.work.quiet import load_keras
+from dlir_tf.compute.machines import Cluster, find_cluster
 from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError, WriteError
 from dlir_tf.files import make_folder
@@ -31,8 +33,10 @@ def run(
     seed: int,
     resume: bool,
     mixed_precision: bool,
+    alone: bool,
 ) -> None:
     """Trains a model and prints its folder."""
+    cluster = None if alone else _cluster(pairs)
     chosen = _config(config, pairs, validation, mixed_precision=mixed_precision)
     made = pairs is None and chosen.training.synthesis is not None
     if atlases is not None and not made:
@@ -48,7 +52,11 @@ def run(
 
     load_keras()
     from dlir_tf.training import train
+    from dlir_tf.training.reporter import Silent
+    from dlir_tf.training.workers import join
 
+    workers = join(cluster)
+    is_chief = workers is None or workers.is_chief
     initial = _initial_model(initial_weights, chosen)
     try:
         with TrainingProgress() as progress:
@@ -60,15 +68,38 @@ def run(
                 steps=steps,
                 seed=seed,
                 resume=resume,
-                reporter=progress,
+                reporter=progress if is_chief else Silent(),
                 initial=initial,
                 atlases=maps,
+                workers=workers,
             )
     except (KeyboardInterrupt, WriteError):
-        if (output / CHECKPOINT_FILE).is_file():
+        if is_chief and (output / CHECKPOINT_FILE).is_file():
             click.echo("The same command with --resume goes on from here.", err=True)
         raise
-    click.echo(output)
+    if is_chief:
+        click.echo(output)
+
+
+def _cluster(pairs: Path | None) -> Cluster | None:
+    """The workers that train together, if this process is one of several."""
+    cluster = find_cluster(os.environ)
+    if cluster is None:
+        return None
+    if pairs is None:
+        raise InputError(
+            f"{cluster.source} names {len(cluster.addresses)} workers, and pairs that "
+            "are made are trained on by one machine alone; give --pairs, or --alone"
+        )
+    click.echo(
+        f"Worker {cluster.index} of {len(cluster.addresses)}, named by "
+        f"{cluster.source}; --alone has it train alone.",
+        err=True,
+    )
+    # When a worker goes, TensorFlow tells the others so in many lines; ours is enough.
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "2":
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    return cluster
 
 
 def _config(
