@@ -10,3 +10,4 @@ from dlir_tf.apply.outputs import check_distinct as check_distinct
 from dlir_tf.apply.outputs import output_paths as output_paths
 from dlir_tf.apply.outputs import write_results as write_results
 from dlir_tf.apply.points import carry_points as carry_points
+from dlir_tf.apply.points import turn_normals as turn_normals

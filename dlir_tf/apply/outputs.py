@@ -7,7 +7,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output, make_folder, write_together
 from dlir_tf.images import IMAGE_SUFFIXES, names_a_series
-from dlir_tf.images.points import is_markups_name, is_shape_name
+from dlir_tf.images.points import is_markups_name, is_mesh_name, is_shape_name
 
 
 def output_paths(
@@ -112,6 +112,6 @@ def _check_name(path: Path, output: Path, of_points: bool) -> None:
     if of_points:
         own = () if path.suffix in ("", ".csv") else (path.suffix,)
         expected = (".mrk.json", ".json") if is_markups_name(path) else (".csv", *own)
-        if own == (".fcsv",) or is_shape_name(path):
+        if own == (".fcsv",) or is_shape_name(path) or is_mesh_name(path):
             expected = own
     check_output(output, expected, note=f", like {path}" if of_points else "")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlir_tf.apply.trust import report_inverse
 from dlir_tf.errors import InputError
-from dlir_tf.images.points import PointFile
+from dlir_tf.images.points import MeshPoints, PointFile
 from dlir_tf.transforms import Transform
 
 
@@ -52,6 +52,31 @@ def carry_points(
     line = report_inverse(transform, file.points, str(path))
     if line is not None:
         tell(line)
+    for note in file.notes if isinstance(file, MeshPoints) else ():
+        tell(f"{path}: {note}")
     if file.num_unset:
         tell(f"{path}: points without a position, left alone: {file.num_unset}")
     return transform.map_points(file.points)
+
+
+def turn_normals(file: PointFile, transform: Transform) -> PointFile:
+    """Turns the normals of a mesh, if it has any, as its surface is turned.
+
+    At each vertex by the cofactors of the transform's derivatives there: what two
+    edges that are moved span, is at a right angle to both. Their length is 1.
+
+    Args:
+        file: Any file of points; others than meshes come back as they are.
+        transform: As in `carry_points`.
+
+    Returns:
+        The same file with normals that belong to the mapped vertices.
+    """
+    if not isinstance(file, MeshPoints) or file.normals is None:
+        return file
+    i, j, k = np.moveaxis(transform.jacobian(file.points), -1, 0)
+    cofactors = [np.cross(j, k), np.cross(k, i), np.cross(i, j)]
+    along = file.normals.T[..., None]
+    turned = sum(along[axis] * cofactors[axis] for axis in range(3))
+    length = np.linalg.norm(turned, axis=1, keepdims=True)
+    return file.with_normals(turned / np.where(length > 0, length, 1))

@@ -15,8 +15,8 @@ from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
     multiple=True,
     metavar="FILE",
     help="Landmarks, in the place of images: a CSV file with the columns x,y,z (world "
-    "mm) and any others, a file of 3D Slicer (.mrk.json, .fcsv), a surface (.gii) or "
-    "streamlines (.trk, .tck). Can be repeated.",
+    "mm) and any others, a file of 3D Slicer (.mrk.json, .fcsv), a surface (.gii, "
+    ".vtk, .ply, .stl) or streamlines (.trk, .tck). Can be repeated.",
 )
 @click.option(
     "--transform",
@@ -63,7 +63,8 @@ from dlir_tf.cli.options import FILE, Command, fill_value_option, header_options
     "--space",
     type=click.Choice(["RAS", "LPS"]),
     help="World of CSV files, read and written: RAS by default, as NIfTI has it; ITK "
-    "and ANTs use LPS. Other files state theirs.",
+    "and ANTs use LPS. And of .vtk, .ply and .stl files that don't state it (SPACE=RAS "
+    "in a header): LPS by default, as in 3D Slicer. Other files state theirs.",
 )
 @header_options
 def command(**options: Any) -> None:

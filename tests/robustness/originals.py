@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import dicom_files
+import meshes
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
@@ -121,6 +123,15 @@ def _dicom(folder):
         writer.Execute(plane)
 
 
+def _frames(path):
+    dicom_files.save(dicom_files.enhanced(dicom_files.volume((7, 6, 4))), path)
+
+
+def _mosaic(path):
+    voxels = dicom_files.volume((7, 6, 4))
+    dicom_files.save(dicom_files.mosaic(voxels, dicom_files.axes()[:, 2]), path)
+
+
 MARKUPS = """{"markups": [{"type": "Fiducial", "coordinateSystem": "LPS",
  "coordinateUnits": "mm", "controlPoints": [
  {"id": "1", "label": "F-1", "position": [1.0, 2.0, 3.5], "positionStatus": "defined"},
@@ -149,6 +160,8 @@ _WRITERS: list[tuple[str, str, Callable[[Path], None]]] = [
     ("packed.nrrd", "image", lambda p: _itk(p, compressed=True)),
     ("a.nhdr", "image", lambda p: _itk(p, compressed=True)),
     (".", "image", _dicom),
+    ("frames.dcm", "image", _frames),
+    ("mosaic.dcm", "image", _mosaic),
     ("labels.nii.gz", "labels", lambda p: write_image(p, _labels())),
     ("labels.seg.nrrd", "labels", lambda p: write_image(p, _labels())),
     ("time.nii", "frames", _series),
@@ -167,6 +180,12 @@ _WRITERS: list[tuple[str, str, Callable[[Path], None]]] = [
     ("p.csv", "points", lambda p: _text(p, "x,y,z,name\n1,2,3,a\n4,5,6.5,b\n")),
     ("p.mrk.json", "points", lambda p: _text(p, MARKUPS)),
     ("p.fcsv", "points", lambda p: _text(p, FCSV)),
+    ("text.vtk", "points", lambda p: p.write_bytes(meshes.VTK_TEXT_51)),
+    ("binary.vtk", "points", lambda p: p.write_bytes(meshes.VTK_BINARY_51)),
+    ("text.ply", "points", lambda p: p.write_bytes(meshes.ply())),
+    ("binary.ply", "points", lambda p: p.write_bytes(meshes.ply(">"))),
+    ("text.stl", "points", lambda p: p.write_bytes(meshes.stl(binary=False))),
+    ("binary.stl", "points", lambda p: p.write_bytes(meshes.stl(binary=True))),
     ("m.tflite", "model", lambda p: _model(p)),
     ("c.yaml", "config", lambda p: _text(p, _config())),
 ]

@@ -11,6 +11,7 @@ from dlir_tf.apply import (
     carry_points,
     check_distinct,
     output_paths,
+    turn_normals,
     write_results,
 )
 from dlir_tf.cli.work.progress import counting
@@ -99,7 +100,8 @@ def _transform_points(
     writers = {}
     for path, file in files.items():
         mapped = carry_points(path, file, transform, _tell)
-        writers[results[path]] = partial(file.write, points=mapped)
+        turned = turn_normals(file, transform)
+        writers[results[path]] = partial(turned.write, points=mapped)
     write_results(writers)
 
 

@@ -1,6 +1,7 @@
 """Reads landmarks, whichever kind of file they are in."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -12,6 +13,8 @@ from dlir_tf.files.plain import check_plain
 from dlir_tf.images.points.csv_points import read_csv_points
 from dlir_tf.images.points.fcsv_points import SUFFIX, read_fcsv_points
 from dlir_tf.images.points.markups import read_markup_points
+from dlir_tf.images.points.mesh import MeshPoints
+from dlir_tf.images.points.meshes import is_mesh_name, read_mesh
 from dlir_tf.images.points.shapes import is_shape_name, read_shape
 
 Space = Literal["RAS", "LPS"]
@@ -49,14 +52,17 @@ def read_point_file(
 
     Args:
         path: The file.
-        space: The world of a CSV file; `None` stands for RAS+. Markups state theirs.
+        space: The world of a CSV file, where `None` stands for RAS+; and of a mesh that
+            doesn't state it, where it stands for LPS+. Others state theirs.
 
     Raises:
         InputError: If the file can't be read as one of landmarks, or `space` is given
-            for markups.
+            for one that states it.
     """
     path = Path(path)
     check_plain(path, "check the path")
+    if is_mesh_name(path):
+        return read_mesh(path, space)
     older, shape = path.name.lower().endswith(SUFFIX), is_shape_name(path)
     if not (older or shape or is_markups_name(path)):
         return read_csv_points(path, lps=space == "LPS")
@@ -84,6 +90,8 @@ def read_points(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
             number), or a landmark of markups has no position.
     """
     file = read_point_file(path)
+    for note in file.notes if isinstance(file, MeshPoints) else ():
+        warnings.warn(f"{path}: {note}", stacklevel=2)
     if file.num_unset:
         raise InputError(
             f"{path}: {file.num_unset} landmarks have no position, so they can't be "

@@ -132,7 +132,7 @@ def read_shape(path: Path) -> SurfacePoints | StreamlinePoints:
             f"{path}: its header counts {claimed} streamlines, but there are "
             f"{len(file.streamlines)}; it's damaged or incomplete, so copy it again"
         )
-    _check_places(path, found.points)
+    check_places(path, found.points)
     return found
 
 
@@ -154,11 +154,16 @@ def _checked_surface(path: Path, image: Any) -> SurfacePoints:
             "(mris_convert --to-scanner)"
         )
     found = SurfacePoints(image)
-    _check_places(path, found.points)
+    check_places(path, found.points)
     return found
 
 
-def _check_places(path: Path, points: npt.NDArray[np.float64]) -> None:
+def check_places(path: Path, points: npt.NDArray[np.float64]) -> None:
+    """Refuses what has no points, or some that aren't finite.
+
+    Raises:
+        InputError: If it is so.
+    """
     if not len(points) or not np.isfinite(points).all():
         what = "has no points" if not len(points) else "has points that aren't finite"
         raise InputError(
