@@ -25,12 +25,15 @@ IS_LEGACY := import ensurepip, platform, sys; \
     where = (platform.system(), platform.machine(), sys.version_info[:2]); \
     sys.exit(where != ("Linux", "x86_64", (3, 11)))
 
+# Its notice of another program's future is no warning of ours.
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup legacy demo lint test fuzz clean
+.PHONY: help setup legacy demo lint test fuzz docs serve-docs clean
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## make .venv with the exact versions of requirements.txt
 
@@ -50,8 +53,14 @@ test: lint legacy ## lint, then all tests and docstring examples
 fuzz: $(READY) ## read COUNT damaged files of every format, and say what came of it
 	$(BIN)/python tests/robustness/fuzz.py --count $(COUNT)
 
+docs: $(READY) ## build the documentation as a site, into site/
+	$(SITE) build --strict
+
+serve-docs: $(READY) ## show it at http://127.0.0.1:8000, and follow changes
+	$(SITE) serve
+
 clean: ## remove everything that was made
-	rm -rf .venv .venv-legacy demo build dist dlir_tf.egg-info
+	rm -rf .venv .venv-legacy demo site build dist dlir_tf.egg-info
 	rm -rf .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from dicom_files import save_slices, volume
 
+from dlir_tf import __version__
 from dlir_tf.cli import main
 from dlir_tf.config.reading import parse_config
 from dlir_tf.images import Image, write_image
@@ -21,11 +23,11 @@ from dlir_tf.training.session import Session
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
 PYTEST = ".venv/bin/pytest"
-# Needs a server: tests/serving/test_exported.py runs it.
-HERE = [page for page in PAGES if page.name != "serving.md"]
+# They need a server: tests/serving/test_exported.py runs them.
+HERE = [p for p in PAGES if p.name not in ("serving.md", "serve-and-ask.md")]
 IMAGES = ("fixed", "moving", "fixed_labels", "moving_labels")
 RESULTS = [
     "moved.nii.gz",
@@ -146,6 +148,8 @@ def run(line):
         words = shlex.split(re.sub(r" --num \d+", " --num 2", shlex.join(words)))
         words = ["my-config.yaml" if word == "lung-ct" else word for word in words]
         words += ["--refine", "5"] * (words[1] == "register")  # minutes less
+    if "brain-mr" in words and words[1] == "register":
+        words += ["--refine", "5"]
     if words[1] == "train" and {"general", "general-2d"} & set(words):
         words += ["--steps", "2"]  # an hour less
     code = 0
@@ -293,3 +297,28 @@ def test_every_room_of_the_package_is_in_the_architecture():
     rooms -= {ROOT / "dlir_tf" / "py.typed"}
     missing = [r.name for r in rooms if f"`dlir_tf/{r.name}`" not in text]
     assert missing == []
+
+
+def test_the_citation_is_of_this_version_and_has_what_its_format_asks_for():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["version"] == __version__
+    assert citation["license"] == "Apache-2.0"
+    (paper,) = citation["references"]
+    assert paper["doi"] in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_forms_for_issues_have_what_github_asks_for():
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    for path in forms:
+        form = yaml.safe_load(path.read_text("utf-8"))
+        if path.stem == "config":
+            continue
+        assert {"name", "description", "body"} <= set(form), path.name
+        fields = [part for part in form["body"] if part["type"] != "markdown"]
+        assert len({part["id"] for part in fields}) == len(fields) > 0
+        assert all(part["attributes"]["label"] for part in fields)
+        text = path.read_text("utf-8")
+        for name in re.findall(r"docs/[\w/-]+\.md|[A-Z]+\.md", text):
+            assert (ROOT / name).is_file(), f"{path.name}: {name}"
+    assert len(forms) >= 4

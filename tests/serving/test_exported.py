@@ -1,6 +1,7 @@
 """What `dlir-tf export` writes, on a server: the same files as with a model folder."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ from dlir_tf.images import Image, read_image, write_image
 from dlir_tf.models.folder import load_model
 from dlir_tf.phantoms import beating_heart
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "serving.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "serving.md"
+TUTORIAL = DOCS / "tutorials" / "serve-and-ask.md"
 CONFIG = {
     "ndim": 3,
     "spacing": [3.0, 3.5, None],
@@ -122,7 +125,11 @@ def test_the_server_sends_itself_a_request_of_each_signature(server):
 def page(desk, server, monkeypatch):
     """The page, with the places where the server of this test listens."""
     monkeypatch.chdir(desk)
-    text = PAGE.read_text(encoding="utf-8")
+    return about(server, PAGE)
+
+
+def about(server, page):
+    text = page.read_text(encoding="utf-8")
     text = text.replace("http://localhost:8501", server.rest)
     return text.replace("localhost:8500", server.grpc)
 
@@ -161,6 +168,21 @@ def test_the_commands_of_the_page_run(desk, page):
     assert '"AVAILABLE"' in answers[0]
     assert "moving_labels" in answers[1]
     assert "smallest_jacobian" in answers[2]
+
+
+@pytest.mark.slow
+def test_the_tutorial_asks_from_a_program_without_dlir_tf(desk, server, monkeypatch):
+    monkeypatch.chdir(desk)
+    text = about(server, TUTORIAL)
+    (line,) = "".join(fenced(text, "sh")).strip().splitlines()
+    run(shlex.split(line)[1:])
+    (example,) = fenced(text, "python")
+    assert not {"dlir_tf", "tensorflow", "grpc"} & set(re.findall(r"\w+", example))
+    (desk / "moved.nii.gz").unlink()
+    run_python(example)
+    # The server leaves no stage out.
+    expected, *_ = register(desk, "all", "--server", server.grpc, "--all-stages")
+    assert np.abs(load(desk / "moved.nii.gz") - expected).max() <= 1
 
 
 def run_python(code):
