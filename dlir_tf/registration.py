@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,11 @@ from dlir_tf.models.general import GeneralModel
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.models.world import build_transform
 from dlir_tf.pairs.knowledge import Knowledge, check_use
+from dlir_tf.pairs.large import (
+    at_lower_resolution,
+    mask_at_lower_resolution,
+    told_blocks,
+)
 from dlir_tf.pairs.preprocessing import fitting_masks, prepare_pair
 from dlir_tf.quality import Report
 from dlir_tf.quality.making import make_report
@@ -36,21 +42,31 @@ class Registration:
     Attributes:
         moved: The moving image on the fixed image's grid, in the moving dtype.
         transform: From points of the fixed image to points of the moving image.
-        displacement: The transform on the fixed grid, `(*fixed.shape, ndim)`,
-            float32, mm along the world axes (RAS+). Pass it to
-            `transform.resample` to move labels or further images at no cost.
         report: How it went, with a verdict.
         fill_value: What the moved image has where nothing of the moving image is.
         beyond_initial: What was found from the initial alignment on: a point goes
             through it first, and then through that, to where `transform` takes it.
+        computed: The displacement, if it was computed already; not of a picture that
+            was registered at a lower resolution.
     """
 
     moved: Image
     transform: Transform
-    displacement: np.ndarray
     report: Report
     fill_value: float
     beyond_initial: Transform
+    computed: np.ndarray | None = field(repr=False)
+
+    @cached_property
+    def displacement(self) -> np.ndarray:
+        """The transform on the fixed grid, mm along the world axes (RAS+).
+
+        `(*fixed.shape, ndim)`, float32. Pass it to `transform.resample` to move labels
+        or further images at no cost.
+        """
+        if self.computed is not None:
+            return self.computed
+        return self.transform.displacement(self.moved)
 
     @property
     def seconds(self) -> float:
@@ -89,6 +105,9 @@ def register(
     A 2-d model also takes 3-d images of one slice, at any angle; their planes must be
     parallel. The result is 3-d then: a transform of the world that takes the fixed
     slice to the moving one.
+
+    A 2-d image of more than four million pixels is registered at a lower resolution,
+    and moved at its own (see `dlir_tf.pairs.large`).
 
     Args:
         fixed: The image that stays; any grid, spacing and orientation.
@@ -165,9 +184,17 @@ def register(
     """
     start = time.perf_counter()
     outside = chosen_fill_value(fill_value, moving)
-    masks = fitting_masks((fixed_mask, moving_mask), (fixed, moving))
+    channels_outside = channel_fill_values(fill_value, moving)
+    masks = {
+        name: lowered
+        for name, mask in fitting_masks(
+            (fixed_mask, moving_mask), (fixed, moving)
+        ).items()
+        if (lowered := mask_at_lower_resolution(mask)) is not None
+    }
+    seen = at_lower_resolution(fixed), at_lower_resolution(moving)
     picked = pick(
-        (fixed, moving),
+        seen,
         (masks.get("fixed_mask"), masks.get("moving_mask")),
         model,
         config,
@@ -178,16 +205,18 @@ def register(
     )
     refined = picked.model is None or bool(refine)
     check_use(knowledge, stiffness, refined=refined)
-    on_choice(picked.choices)
+    choices = *told_blocks(fixed.grid, moving.grid), *picked.choices
+    on_choice(choices)
     result = _carry_out(
-        picked,
+        replace(picked, choices=choices),
         (fixed, moving),
+        seen,
         masks,
         refine=refine,
         knowledge=knowledge,
         stiffness=stiffness,
         outside=outside,
-        channels_outside=channel_fill_values(fill_value, moving),
+        channels_outside=channels_outside,
         do_no_harm=do_no_harm,
         on_progress=on_progress,
     )
@@ -198,6 +227,7 @@ def register(
 def _carry_out(
     picked: Picked,
     images: tuple[Image, Image],
+    seen: tuple[Image, Image],
     masks: dict[str, Image],
     *,
     refine: int | None,
@@ -208,8 +238,8 @@ def _carry_out(
     do_no_harm: bool,
     on_progress: OnProgress,
 ) -> Registration:
-    """Registers by what was picked."""
-    (fixed, moving), config, model = images, picked.config, picked.model
+    """Registers by what was picked, what is seen of the images, and moves the whole."""
+    (fixed, moving), config, model = seen, picked.config, picked.model
     pair = prepare_pair(
         fixed,
         moving,
@@ -229,10 +259,11 @@ def _carry_out(
     found = selection.parameters, config, numerics.bspline
     transform = build_transform(pair, *found)
     displacement = transform.displacement(fixed)
+    computed = displacement if fixed is images[0] else None
     moved = transform.resample(
-        moving,
-        fixed,
-        displacement=displacement,
+        images[1],
+        images[0],
+        displacement=computed,
         interpolation="nearest" if picked.moves_labels else "linear",
         fill_value=outside,
         channel_fill=channels_outside,
@@ -252,4 +283,4 @@ def _carry_out(
         wrong_units=wrong_units(fixed, moving, config.intensity),
     )
     beyond = build_transform(pair.without_initial(), *found)
-    return Registration(moved, transform, displacement, report, outside, beyond)
+    return Registration(moved, transform, report, outside, beyond, computed)

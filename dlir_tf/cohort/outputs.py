@@ -1,7 +1,7 @@
 """What is written of a registration: all of it, or nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from dlir_tf.images.formats import NIFTI_SUFFIXES
 from dlir_tf.images.pictures.writing import check_picture
 from dlir_tf.page import Landmarks, PageContents, write_page
 from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
+from dlir_tf.pairs.large import at_lower_resolution
 from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.pairs.slices import is_slice, slice_axis
 from dlir_tf.quality import write_report
@@ -158,7 +159,7 @@ class Outputs:
             moved_labels = result.transform.resample(
                 labels,
                 fixed,
-                displacement=result.displacement,
+                displacement=result.computed,
                 interpolation=interpolation,
             )
             writers[self.moved_labels] = partial(write_image, image=moved_labels)
@@ -267,6 +268,11 @@ def _write_transform(
 def _figure_writer(result: Registration, fixed: Image, moving: Image) -> Writer:
     from dlir_tf.figures.panels import registration_figure  # matplotlib takes long
 
+    if result.computed is None:  # a picture of more pixels than are drawn
+        fixed, moving = at_lower_resolution(fixed), at_lower_resolution(moving)
+        moved = result.transform.resample(moving, fixed)
+        field = result.transform.displacement(fixed)
+        result = replace(result, moved=moved, computed=field)
     return partial(
         registration_figure,
         fixed=fixed,

@@ -105,6 +105,8 @@ def load_pair(
         labels, mask = getattr(pair, f"{side}_labels"), getattr(pair, f"{side}_mask")
         if with_labels and labels is not None:
             found[f"{side}_labels"] = read_labels_of(labels, image, **believed)
+        if side == "fixed" and image.channels is not None:
+            found[side] = image.with_array(image.array)  # nothing is done with them
         if mask is not None:
             found[f"{side}_mask"] = read_mask_of(mask, image, **believed)
     if with_points and pair.fixed_points is not None and pair.moving_points is not None:

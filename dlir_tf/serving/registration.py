@@ -9,6 +9,7 @@ from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue
 from dlir_tf.images.missing import missing_voxels
 from dlir_tf.pairs.knowledge import Knowledge
+from dlir_tf.pairs.large import at_lower_resolution
 from dlir_tf.pairs.slices import in_plane
 from dlir_tf.registration import Registration, register
 from dlir_tf.serving.answer import ServedModel
@@ -62,7 +63,8 @@ def register_remotely(
                 "outside; register by the model itself, or replace them by a "
                 "background value"
             )
-    answer = server.ask(*in_plane(fixed, moving, server.ndim))
+    seen = at_lower_resolution(fixed), at_lower_resolution(moving)
+    answer = server.ask(*in_plane(*seen, server.ndim))
     result = register(
         fixed,
         moving,

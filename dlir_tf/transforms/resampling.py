@@ -61,7 +61,7 @@ def resample_at(
     channels = None
     if moving.channels is not None:
         count = moving.channels.shape[-1]
-        channels = np.empty((*grid.shape, count), moving.channels.dtype)
+        channels = _empty_like_picture((*grid.shape, count), moving.channels.dtype)
         values = [fill_value] * count if channel_fill is None else channel_fill
         parts += [
             (moving.channels[..., n], channels[..., n], value)
@@ -85,6 +85,14 @@ def resample_at(
 
     each_slab(grid, fill)
     return result, channels
+
+
+def _empty_like_picture(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Channels of a grid, in memory row after row, as files of pictures have them."""
+    *size, count = shape
+    return np.empty((*size[::-1], count), dtype).transpose(
+        *range(len(size))[::-1], len(size)
+    )
 
 
 def _check_fill_value(value: float, dtype: np.dtype) -> None:
