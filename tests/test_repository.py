@@ -296,3 +296,15 @@ def test_tensorflow_is_imported_only_when_needed(program):
         [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_every_page_of_the_docs_is_in_the_navigation_of_the_site():
+    """`nav` in mkdocs.yml says where on the site a page is to be found."""
+    _, text = (ROOT / "mkdocs.yml").read_text("utf-8").split("\nnav:\n")
+    nav = re.findall(r"^ +- (\S+\.md)$", text, re.MULTILINE)
+    docs = ROOT / "docs"
+    written = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    missing = written - set(nav)
+    assert missing == set(), "add these to `nav` in mkdocs.yml"
+    assert len(nav) == len(set(nav))
+    assert {page for page in nav if not page.startswith("project/")} == written
