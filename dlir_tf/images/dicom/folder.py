@@ -131,7 +131,7 @@ def _check_files(folder: Path) -> dict[str, tuple[str, str]]:
                 f"{folder}: a folder of DICOM files must hold plain files only, but "
                 f"{path.name} in it {wrong}; move it elsewhere"
             )
-        if wrong or not _begins_as_dicom(path):
+        if wrong or not begins_as_dicom(path):
             continue
         try:
             check_elements(path)
@@ -146,7 +146,7 @@ def _check_files(folder: Path) -> dict[str, tuple[str, str]]:
     return others
 
 
-def _begins_as_dicom(path: Path) -> bool:
+def begins_as_dicom(path: Path) -> bool:
     """By the mark that files have, or by the group that others begin with."""
     with path.open("rb") as stream:
         start = stream.read(132)
@@ -167,7 +167,7 @@ def _check_none_is_damaged(folder: Path, images: set[str], others: set[str]) -> 
             if _without_numbers(path.name) in alike and path.suffix:
                 damaged.append((path.name, "it's a folder"))
             continue
-        if _begins_as_dicom(path):
+        if begins_as_dicom(path):
             damaged.append((path.name, "it isn't an image"))
         elif _without_numbers(path.name) in alike:
             damaged.append((path.name, "it isn't a DICOM file"))

@@ -71,10 +71,13 @@ def read_frames_of(path: Path) -> tuple[list[Plane], list[Scale]]:
         shared = top.first(_SHARED)
         count = int(top.number(_FRAMES, 1))
         if shared is None and not groups:
+            what = "doesn't state where its slice lies"
+            if count > 1:
+                what = f"holds {count} frames that don't state where each lies"
             raise InputError(
-                f"{path}: holds {count} frames that don't state their places in the "
-                "patient, so they make no volume; give the slices of a series, or "
-                "convert the file with a program of the scanner's maker"
+                f"{path}: {what} in the patient, so it's of no volume (a photograph, "
+                "a projection, ultrasound?); give the slices of a series, or export it "
+                "as PNG or TIFF to register it as a picture"
             )
         if len(groups) != count:
             raise InputError(

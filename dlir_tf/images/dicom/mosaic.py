@@ -52,6 +52,14 @@ def read_mosaic(folder: Path, name: str, header: Any) -> list[Plane]:
             "(dcm2niix)",
             place=folder,
         )
+    if any(n % across for n in whole.size):
+        raise InputError(
+            f"{Path(name).name} is a mosaic of {count} slices, {across} in a row, "
+            "which can't be of one size in "
+            f"{whole.size[0]} x {whole.size[1]} pixels; take the series as the scanner "
+            "exports it",
+            place=folder,
+        )
     in_plane = whole.axes[:, :2] * whole.spacing
     first = whole.position + in_plane @ (np.subtract(whole.size, size) / 2)
     side = 1.0 if normal @ whole.axes[:, 2] > 0 else -1.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
-from dlir_tf.images.dicom.folder import only_series, read_header
+from dlir_tf.images.dicom.folder import begins_as_dicom, only_series, read_header
 from dlir_tf.images.dicom.frames import Scale, read_frames_of
 from dlir_tf.images.dicom.mosaic import read_mosaic
 from dlir_tf.images.dicom.objects import named_object, refusal, storage_of
@@ -24,6 +24,9 @@ from dlir_tf.images.frame import flip_affine
 from dlir_tf.images.grid import column_norms
 from dlir_tf.images.headers.dicom_elements import check_elements
 from dlir_tf.images.itk_files import quiet_itk, reason
+
+# Of files that are taken for DICOM without the mark.
+_SUFFIXES = ("", ".dcm", ".dicom", ".ima")
 
 
 def load_dicom_series(folder: Path, choice: str = "") -> Contents:
@@ -78,13 +81,15 @@ def load_dicom_file(path: Path) -> Contents:
 
 
 def is_dicom_file(path: Path) -> bool:
-    """Whether a file begins as DICOM files do."""
+    """Whether a file begins as DICOM files do; old ones do so without their mark."""
     try:
         with path.open("rb") as stream:
-            stream.seek(128)
-            return stream.read(4) == b"DICM"
+            start = stream.read(132)
     except OSError:
         return False  # what is wrong with the file, its reader will say
+    if start[128:] == b"DICM":
+        return True
+    return path.suffix.lower() in _SUFFIXES and begins_as_dicom(path)
 
 
 def _unreadable(place: Path, error: RuntimeError) -> InputError:

@@ -76,6 +76,19 @@ def test_what_is_no_image_is_refused_by_name(tmp_path, storage, said):
             read_image(given)
 
 
+def test_old_files_without_the_mark_are_known(tmp_path):
+    """A single one is refused as such; in a folder they are a series."""
+    folder = save_slices(tmp_path / "ct", FIRST)
+    for path in folder.iterdir():
+        raw = path.read_bytes()
+        start = raw.index(b"\x08\x00\x16\x00UI")
+        length = (0).to_bytes(4, "little")
+        path.write_bytes(b"\x08\0\0\0UL\x04\0" + length + raw[start:])
+    with pytest.raises(InputError, match="is a single DICOM file; give the folder"):
+        read_image(path)
+    np.testing.assert_array_equal(read_image(folder).array, FIRST)
+
+
 def test_what_is_no_image_does_no_harm_beside_images(tmp_path):
     folder = save_slices(tmp_path / "ct", FIRST)
     save(dataset(FIRST.astype(np.uint8), SEGMENTATION), folder / "seg.dcm")

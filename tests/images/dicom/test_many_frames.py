@@ -4,8 +4,12 @@ dcm2niix 1.0.20260724 gives the same voxels in the same places for all that is r
 here, to 2e-6 voxels, but for frames with scales of their own, of which it takes one.
 """
 
+import gzip
 import io
+import warnings
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -230,7 +234,7 @@ def without(made, name):
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (dataset(SERIES[..., 0]), "5 frames that don't state their places"),
+        (dataset(SERIES[..., 0]), "5 frames that don't state where each lies.*as PNG"),
         (
             without(enhanced(SERIES[..., 0]), "PlanePositionSequence"),
             "but frame 2 doesn't",
@@ -265,6 +269,49 @@ def test_a_count_of_frames_that_is_wrong(tmp_path):
         read_image(saved(tmp_path, made))
 
 
+def test_frames_in_files_of_their_own_are_a_series(tmp_path):
+    """Newer scanners write each slice, or each volume, as an enhanced file."""
+    for k in (2, 0, 3, 1):
+        made = enhanced(SERIES[..., 0], order=[(k, 0)])
+        save(made, tmp_path / f"{k}.dcm")
+    image = read_image(tmp_path)
+    np.testing.assert_array_equal(image.array, SERIES[:, :, :4, 0])
+    np.testing.assert_allclose(image.affine, affine(), atol=1e-4)
+    folder = tmp_path / "volumes"
+    folder.mkdir()
+    for t in (1, 2, 0):
+        made = enhanced(SERIES[..., t : t + 1])
+        made.InstanceNumber = 9 - t
+        save(made, folder / f"{t}.dcm")
+    with pytest.warns(UserWarning, match="3 volumes .* by instance number"):
+        frames = read_frames(folder)
+    np.testing.assert_array_equal(stacked(frames), SERIES[..., ::-1])
+
+
+@pytest.mark.parametrize("name", ["siemens_dwi_1000", "philips_mprage"])
+def test_files_of_scanners_lie_where_nibabel_lays_them(tmp_path, name):
+    """A mosaic and an enhanced file, with empty voxels, of nibabel's own tests."""
+    packed = Path(nib.__file__).parent / "nicom" / "tests" / "data" / f"{name}.dcm.gz"
+    if not packed.is_file():
+        pytest.skip("this nibabel comes without its files for tests")
+    path = tmp_path / f"{name}.dcm"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from nibabel.nicom.dicomwrappers import wrapper_from_file
+
+        judge = wrapper_from_file(path)
+    (image,) = read_frames(path)
+    assert image.shape == judge.image_shape[:3]
+    there = np.linalg.inv(np.diag([-1, -1, 1, 1]) @ judge.affine) @ image.affine
+    index = np.indices(image.shape).reshape(3, -1)[:, [0, -1]]
+    place = (there @ np.vstack([index, np.ones(index.shape[1])]))[:3]
+    nearest = np.rint(place).astype(int)
+    np.testing.assert_allclose(place, nearest, atol=2e-3)
+    assert nearest.min() == 0
+    np.testing.assert_array_equal(nearest.max(axis=1) + 1, image.shape)
+
+
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_mosaic_is_a_volume(tmp_path, side):
     """Its slices go on to the side that Siemens' own header says."""
@@ -285,6 +332,14 @@ def test_mosaics_make_a_series(tmp_path):
         frames = read_frames(tmp_path)
     np.testing.assert_array_equal(stacked(frames), SERIES)
     assert (frames.time_step, frames.time_unit) == (2000.0, "msec")
+
+
+def test_a_mosaic_that_was_cropped_is_refused(tmp_path):
+    made = mosaic(SERIES[..., 0], axes()[:, 2])
+    made.Columns, made.Rows = 35, 31
+    made.PixelData = bytes(2 * 35 * 31)
+    with pytest.raises(InputError, match="5 slices, 3 in a row, which can't be of one"):
+        read_image(saved(tmp_path, made))
 
 
 def test_a_mosaic_without_its_header_is_refused(tmp_path):
