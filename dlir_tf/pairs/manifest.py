@@ -10,6 +10,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files.csv_rows import rows_of
 from dlir_tf.files.plain import what_is_wrong
+from dlir_tf.pairs.on_disk import digest_of, is_there
 
 _PAIR_COLUMNS = ("fixed", "moving")
 _MASK_COLUMNS = ("fixed_mask", "moving_mask")
@@ -32,8 +33,8 @@ class Pair:
     """The files of one pair.
 
     Attributes:
-        fixed: Image file.
-        moving: Image file.
+        fixed: Image file, or folder of a DICOM series.
+        moving: Likewise.
         place: Manifest and line, for messages.
         fixed_labels: Label file, or none.
         moving_labels: Label file, or none.
@@ -113,7 +114,7 @@ def data_digest(
     for pair in pairs:
         for file in pair.files:
             if file not in digests:
-                digests[file] = _file_digest(file, pair.place)
+                digests[file] = digest_of(file, pair.place)
             total.update(digests[file])
         # Only masks are named: digests of pairs without any stay what they were.
         masks = [name for name in _MASK_COLUMNS if getattr(pair, name)]
@@ -136,7 +137,7 @@ def file_digests(pairs: Sequence[Pair], own: Callable[[int], range]) -> list[str
     """
     files = distinct_files(pairs)
     chosen = [list(files.items())[index] for index in own(len(files))]
-    return [_file_digest(file, place).hex() for file, place in chosen]
+    return [digest_of(file, place).hex() for file, place in chosen]
 
 
 def distinct_files(pairs: Iterable[Pair]) -> dict[Path, str]:
@@ -146,14 +147,6 @@ def distinct_files(pairs: Iterable[Pair]) -> dict[Path, str]:
         for file in pair.files:
             files.setdefault(file, pair.place)
     return files
-
-
-def _file_digest(file: Path, place: str) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError as error:
-        raise InputError(f"{place}: {file} can't be read: {error.strerror}") from error
 
 
 @dataclass(frozen=True)
@@ -243,7 +236,7 @@ def _missing_files(rows: list[_Row], required: tuple[str, ...]) -> Iterator[str]
         for name, file in row.files.items():
             if file is None and name in required:
                 yield f"{row.place}: the column {name!r} is empty"
-            elif file is not None and not file.is_file():
+            elif file is not None and not is_there(file):
                 yield (
                     f"{row.place}: no such file: {file} (paths are relative to the "
                     "folder of the manifest)"

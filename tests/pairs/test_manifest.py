@@ -231,6 +231,24 @@ def test_a_file_that_vanished_is_named_with_its_line(folder):
         data_digest(pairs)
 
 
+def test_folders_of_series_are_images_too(folder):
+    """Of several, one by `#`; the digest follows what is inside."""
+    for name in ("x", "y"):
+        (folder / "ct").mkdir(exist_ok=True)
+        (folder / "ct" / f"{name}.dcm").write_text(name)
+    chosen = write(folder, "fixed,moving\nct,ct#3\n")
+    pairs = read_manifest(chosen)
+    assert pairs[0].moving == folder / "ct#3"
+    digest = data_digest(pairs)
+    other = read_manifest(write(folder, "fixed,moving\nct,ct#4\n"))
+    assert data_digest(other) != digest
+    (folder / "ct" / "x.dcm").rename(folder / "ct" / "z.dcm")
+    assert data_digest(pairs) == digest
+    (folder / "ct" / "y.dcm").write_text("changed")
+    assert data_digest(pairs) != digest
+    assert "no such file" in problem(folder, "fixed,moving\nct,mr#4\n")
+
+
 def test_a_pipe_is_no_manifest(tmp_path):
     """It would be waited for, for ever."""
     os.mkfifo(tmp_path / "pairs.csv")
