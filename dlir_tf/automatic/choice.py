@@ -8,6 +8,7 @@ from dlir_tf.automatic.looks import PairLooks, looks_of_pair
 from dlir_tf.automatic.modality import Modality, choose_comparing
 from dlir_tf.automatic.settings import choose_settings
 from dlir_tf.automatic.starts import Start, find_start, find_start_by_context
+from dlir_tf.automatic.trial import TrialPair, fine_at_once_is_better
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image, mask_on_image
@@ -88,7 +89,12 @@ def choose_for_pair(
     comparing = choose_comparing(looks, coarse, start.transform, modality)
     if comparing.is_faint and not given:
         start = find_start_by_context(coarse, further)
-    settings = choose_settings(flat[0].grid, flat[1].grid, looks, start, comparing)
+    grids = flat[0].grid, flat[1].grid
+    settings = choose_settings(*grids, looks, start, comparing)
+    if ndim == 3:  # slices gain by coarse lattices, whatever they show
+        trial = TrialPair(*flat, masks)
+        if fine_at_once_is_better(trial, settings.config, start.transform):
+            settings = choose_settings(*grids, looks, start, comparing, at_once=True)
     return Choice(settings.config, start, looks, settings.reasons)
 
 

@@ -124,6 +124,24 @@ def choose_lattices(grid: GridChoice) -> list[dict[str, list[int]]]:
     return lattices
 
 
+def choose_lattices_at_once(grid: GridChoice) -> list[dict[str, list[int]]]:
+    """Chooses control point spacings for a pair that coarse lattices do harm.
+
+    The last two of those from coarse to fine, each of them twice. The first two see
+    images of half the resolution, for an eighth of the time.
+
+    Args:
+        grid: The working grid.
+
+    Returns:
+        `downsample` and `control_point_spacing` of every deformable stage.
+    """
+    *_, first, last = choose_lattices(grid)
+    halved = [1 if thick else 2 for thick in grid.is_thick]
+    first = first | {"downsample": halved}
+    return [first, first, last, last]
+
+
 def choose_affine(grid: GridChoice) -> dict[str, list[int]]:
     """Chooses at which resolution an affine part is found.
 

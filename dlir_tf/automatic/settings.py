@@ -9,6 +9,7 @@ from dlir_tf.automatic.grids import (
     choose_affine,
     choose_grid,
     choose_lattices,
+    choose_lattices_at_once,
 )
 from dlir_tf.automatic.looks import PairLooks
 from dlir_tf.automatic.modality import Comparing, Modality
@@ -21,6 +22,8 @@ _STEPS, _RATE = 50, 0.06
 # square. What little agrees in two images must not lead astray.
 _BENDING: dict[Modality, float] = {"same": 0.45, "different": 2.0}
 _BENDING_IF_FAINT = 16.0
+# Of the four lattices where there are no coarse ones, which the first two replace.
+_BENDING_AT_ONCE = (4.0, 4.0, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ def choose_settings(
     looks: PairLooks,
     start: Start,
     comparing: Comparing,
+    *,
+    at_once: bool = False,
 ) -> Settings:
     """Makes a config from a pair.
 
@@ -51,19 +56,27 @@ def choose_settings(
         looks: What they look like.
         start: Where the registration starts.
         comparing: How they are compared.
+        at_once: Whether coarse lattices are left out, as they do this pair harm.
     """
     grid = choose_grid(fixed, moving)
     bending = _BENDING[comparing.modality]
     lattices, linear = choose_lattices(grid), [choose_affine(grid)]
+    weights = [1.0] * len(lattices)
     if comparing.is_faint:
         bending, linear = _BENDING_IF_FAINT, []
         lattices = lattices[:-1] or lattices
-    bending = float(f"{bending * grid.fine**2:.3g}")
+    elif at_once:
+        lattices = choose_lattices_at_once(grid)
+        weights = [*_BENDING_AT_ONCE]
     stages: list[dict[str, Any]] = [
         *({"transform": "affine", **one} for one in linear),
         *(
-            {"transform": "bspline", "bending_energy": bending, **one}
-            for one in lattices
+            {
+                "transform": "bspline",
+                "bending_energy": float(f"{weight * bending * grid.fine**2:.3g}"),
+                **one,
+            }
+            for weight, one in zip(weights, lattices, strict=False)
         ),
     ]
     steps = _STEPS * len(stages)
@@ -87,7 +100,7 @@ def choose_settings(
         start.reason,
         comparing.reason,
         _told_grid(fixed, grid),
-        _told_lattices(grid, lattices, affine=bool(linear)),
+        _told_lattices(grid, lattices, affine=bool(linear), at_once=at_once),
         f"it is refined from coarse to fine in at most {steps} steps, as long as it "
         f"gains; all takes about {seconds:.0f} s",
     )
@@ -120,7 +133,11 @@ def _told_grid(fixed: Grid, grid: GridChoice) -> str:
 
 
 def _told_lattices(
-    grid: GridChoice, lattices: list[dict[str, list[int]]], *, affine: bool
+    grid: GridChoice,
+    lattices: list[dict[str, list[int]]],
+    *,
+    affine: bool,
+    at_once: bool,
 ) -> str:
     before = "after an affine part, " * affine
     first, last = (
@@ -138,6 +155,11 @@ def _told_lattices(
         )
         for lattice in (lattices[0], lattices[-1])
     )
+    if at_once:
+        return (
+            f"{before}there are lattices of control points of {first:.3g} and "
+            f"{last:.3g} mm, each twice: in a trial, coarser ones before them did harm"
+        )
     return (
         f"{before}{len(lattices)} lattices of control points go from "
         f"{first:.3g} mm, a quarter of the extent, to {last:.3g} mm"
