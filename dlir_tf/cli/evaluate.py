@@ -38,6 +38,12 @@ from dlir_tf.cli.refinement import refinement_options
     metavar="CSV",
     help="Where the numbers go, one row per pair.",
 )
+@click.option(
+    "--page",
+    type=FILE,
+    help="Write a page (.html) with a table of the pairs that sorts, filters and takes "
+    "marks, worst first, and how the measures are spread.",
+)
 def command(**options: Any) -> None:
     """Measure how well pairs of images are registered.
 

@@ -92,7 +92,7 @@ def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
         outcomes: From `dlir_tf.evaluation.evaluate`.
     """
     evaluations = [each for each in outcomes if isinstance(each, PairEvaluation)]
-    rows = [_row(outcome) for outcome in outcomes]
+    rows = [row_of(outcome) for outcome in outcomes]
     means = _columns(None)
     by_label = [name for label in _labels(evaluations) for name in _columns(label)]
     wanted = [*means, *_AFTER, "verdict", "problem", *by_label]
@@ -106,7 +106,8 @@ def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
         writer.writerows(rows)
 
 
-def _row(outcome: Outcome) -> dict[str, str]:
+def row_of(outcome: Outcome) -> dict[str, str]:
+    """A pair's row of the CSV file, without what there is nothing of."""
     row = {"fixed": str(outcome.pair.fixed), "moving": str(outcome.pair.moving)}
     if isinstance(outcome, PairFailure):
         return row | {"verdict": "ERROR", "problem": outcome.problem}

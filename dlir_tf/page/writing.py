@@ -50,14 +50,14 @@ def make_page(contents: PageContents, *, viewer: Viewer | None = None) -> str:
         for name, text in (built.texts if shown else {}).items()
     )
     roles = [role for role in ROLES if role in built.texts]
-    scripts = [viewer.code, *map(_part, _SCRIPTS)] if shown else []
+    scripts = [viewer.code, *map(part, _SCRIPTS)] if shown else []
     return fill(
-        _part("page.html"),
+        part("page.html"),
         {
             "title": escape(contents.title),
-            "style": _part("page.css"),
+            "style": part("page.css"),
             "verdict": verdict_html(contents.report),
-            "viewer": fill(_part("viewer.html"), {"panes": _panes(roles)})
+            "viewer": fill(part("viewer.html"), {"panes": _panes(roles)})
             if shown
             else "",
             "facts": facts_html(contents.report, built),
@@ -87,7 +87,8 @@ def as_script_data(data: Mapping[str, Any]) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """A part of pages, by the name of its file."""
     return (_VIEWER / name).read_text(encoding="utf-8")
 
 

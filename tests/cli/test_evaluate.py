@@ -90,6 +90,19 @@ def test_writes_a_row_per_pair_and_prints_means(pairs, model, tmp_path):
     assert "2 of 2 pairs" in result.stderr
 
 
+def test_a_page_shows_every_pair_of_the_table(pairs, model, tmp_path):
+    page = tmp_path / "numbers.html"
+    arguments = ["--pairs", pairs, "--model", model, "--page", page]
+    arguments += ["--output", tmp_path / "numbers.csv"]
+    result = CliRunner().invoke(group, ["evaluate", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1] == str(page)
+    html = page.read_text("utf-8")
+    assert html.count('data-verdict="WARN"') == 2
+    assert "line 2: moving_image.nii on fixed_image.nii" in html
+    assert "landmark error after" in html
+
+
 def test_default_output_is_evaluation_csv(pairs, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["evaluate", "--pairs", str(pairs), "--model", str(model)]

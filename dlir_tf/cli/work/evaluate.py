@@ -1,5 +1,7 @@
 """What `dlir-tf evaluate` does."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,14 +14,18 @@ from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.config import InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.evaluation.evaluate import (
+    Outcome,
     PairEvaluation,
     PairFailure,
     evaluate_each,
     find_faults,
 )
+from dlir_tf.evaluation.page import cohort_rows
 from dlir_tf.evaluation.report import summary_table, write_csv
-from dlir_tf.files import check_output
+from dlir_tf.files import check_output, write_together
 from dlir_tf.models.loading import check_model
+from dlir_tf.page.cohort import write_cohort_page
+from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
 from dlir_tf.pairs.manifest import read_manifest
 
 
@@ -30,11 +36,15 @@ def run(
     preset: str | None,
     initial_alignment: InitialAlignment | None,
     output: Path,
+    page: Path | None,
 ) -> None:
     """Registers all pairs and tells how well they are registered."""
     check_output(output, (".csv",))
+    if page is not None:
+        check_output(page, PAGE_SUFFIXES)
     listed = read_manifest(pairs)
-    check_distinct([pairs, *(file for pair in listed for file in pair.files)], [output])
+    written = [output, *([page] if page else [])]
+    check_distinct([pairs, *(file for pair in listed for file in pair.files)], written)
     config = chosen_preset(preset)
     chosen = config if model is None else check_model(model)
     if chosen is not None:
@@ -61,7 +71,12 @@ def run(
             initial_alignment=initial_alignment,
             faults=faults,
         )
-    write_csv(output, outcomes)
+    _write(output, page, outcomes, title=f"Evaluation of {pairs.name}")
+    _tell(outcomes, written)
+
+
+def _tell(outcomes: Sequence[Outcome], written: Sequence[Path]) -> None:
+    """Prints the means, and where all is; complains of pairs that have none."""
     failures = [each.problem for each in outcomes if isinstance(each, PairFailure)]
     evaluations = [each for each in outcomes if isinstance(each, PairEvaluation)]
     if not evaluations:
@@ -76,7 +91,23 @@ def run(
             else "what is compiled for the first pair counts."
         )
     )
-    click.echo(output)
+    for path in written:
+        click.echo(path)
     if failures:
-        told = f"{len(failures)} of {len(listed)} pairs couldn't be evaluated"
-        raise InputError("\n".join([f"{told}; the others are in {output}", *failures]))
+        told = f"{len(failures)} of {len(outcomes)} pairs couldn't be evaluated"
+        raise InputError(
+            "\n".join([f"{told}; the others are in {written[0]}", *failures])
+        )
+
+
+def _write(
+    output: Path, page: Path | None, outcomes: Sequence[Outcome], *, title: str
+) -> None:
+    """Writes the table, and the page beside it if it's asked for."""
+    writers: dict[Path, Callable[[Path], object]] = {
+        output: partial(write_csv, outcomes=outcomes)
+    }
+    if page is not None:
+        rows = cohort_rows(outcomes)
+        writers[page] = partial(write_cohort_page, rows=rows, title=title)
+    write_together(writers)

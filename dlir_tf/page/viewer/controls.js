@@ -125,10 +125,6 @@ function windowChanged(pane) {
 }
 
 async function draw(name) {
-  if (name === "cross") {
-    const on = drawn("cross");
-    for (const pane of Object.values(page.panes)) pane.nv.setCrosshairWidth(on ? OPTIONS.crosshairWidth : 0);
-  }
   if (name === "jacobian") {
     await showJacobian(drawn("jacobian"));
   }

@@ -73,8 +73,25 @@ function drawInk(pane) {
     if (drawn("grid") && pane.role !== "moving") drawGrid(pen, tile, scale);
     if (drawn("arrows") && pane.role !== "moving") drawArrows(pen, tile, scale);
     if (drawn("landmarks")) drawLandmarks(pen, pane, tile, scale);
+    if (drawn("cross")) drawCross(pen, tile, scale);
     pen.restore();
   }
+}
+
+/** The cross-hair, with a gap that shows the voxel itself. */
+function drawCross(pen, tile, scale) {
+  const [x, y] = tile.at(page.frac);
+  const gap = 7 * scale;
+  pen.lineWidth = 1.2 * scale;
+  pen.strokeStyle = "#3cc3ff";
+  pen.beginPath();
+  for (const [from, to] of [[tile.left, x - gap], [x + gap, tile.left + tile.width]]) {
+    if (to > from) { pen.moveTo(from, y); pen.lineTo(to, y); }
+  }
+  for (const [from, to] of [[tile.top, y - gap], [y + gap, tile.top + tile.height]]) {
+    if (to > from) { pen.moveTo(x, from); pen.lineTo(x, to); }
+  }
+  pen.stroke();
 }
 
 /** Nodes of the field in a plane, each with the place it goes to. */

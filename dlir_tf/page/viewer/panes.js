@@ -6,10 +6,7 @@ const COLOURS = ["gray", "red", "green", "blue", "warm", "cool", "hot", "winter"
 
 const OPTIONS = {
   backColor: [0, 0, 0, 1],
-  crosshairColor: [0.2, 0.75, 1, 0.9],
-  crosshairGap: 0,
-  crosshairWidth: 0.25,
-  crosshairWidthUnit: "percent",
+  crosshairWidth: 0, // drawn in ink instead, with a gap that shows the voxel
   fontColor: [0.75, 0.78, 0.82, 1],
   fontMinPx: 11,
   isRadiologicalConvention: true,
@@ -23,6 +20,20 @@ const OPTIONS = {
   multiplanarPadPixels: 4,
 };
 
+/**
+ * Leaves out the slopes of grey that niivue works out for shaded surfaces, in two passes
+ * over all voxels: planes don't need them, and a large image opens in half the time.
+ */
+function skipSlopes(nv) {
+  const idle = { uniforms: {}, use: (gl) => gl.enable(gl.RASTERIZER_DISCARD) };
+  nv.blurShader = nv.sobelFirstOrderShader = idle;
+  const refresh = nv.refreshLayers.bind(nv);
+  nv.refreshLayers = (volume, layer) => {
+    refresh(volume, layer);
+    nv.gl.disable(nv.gl.RASTERIZER_DISCARD);
+  };
+}
+
 async function openPane(figure) {
   const role = figure.dataset.role;
   const canvas = figure.querySelector(".gl canvas");
@@ -32,6 +43,8 @@ async function openPane(figure) {
     multiplanarLayout: niivue.MULTIPLANAR_TYPE.AUTO,
   });
   await nv.attachToCanvas(canvas, false);
+  skipSlopes(nv);
+  nv.opts.sliceType = sliceTypeOf(shownPlanes());
   canvas.tabIndex = -1; // the stage has the focus, and the keys
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", figure.querySelector("figcaption").textContent);
@@ -47,7 +60,6 @@ async function openPane(figure) {
   pane.volume.cal_min = low;
   pane.volume.cal_max = high;
   nv.addVolume(pane.volume);
-  nv.setSliceType(sliceTypeOf(shownPlanes()));
   return pane;
 }
 
