@@ -15,7 +15,8 @@ import numpy as np
 from dlir_tf.errors import InputError
 from dlir_tf.images.dicom.plane import Plane
 
-_SAME_PLACE = 1e-3  # mm
+# Of positions that are the same but for rounding: mm, and of the slice's thickness.
+_SAME_PLACE, _SHARE_OF_SLICE = 1e-3, 0.002
 # In this order. The volumes of the first have the same values in all places; times
 # may be other ones in each.
 _SAME_EVERYWHERE = (
@@ -66,6 +67,8 @@ def in_volumes(place: Path, planes: Sequence[Plane], voxels: np.ndarray) -> Volu
     key = _telling_apart(planes, groups, (*told, *_WEAK))
     if key is None:
         raise _mixed(place, groups, "files" if planes[0].frame < 0 else "frames")
+    if key in _WEAK:
+        _check_echoes(place, planes, groups)
     ordered = [sorted(g, key=lambda n: planes[n].keys[key]) for g in groups]
     warnings.warn(
         f"{place}: the series holds {len(ordered[0])} volumes of {len(groups)} "
@@ -82,7 +85,8 @@ def _by_place(planes: Sequence[Plane]) -> list[list[int]]:
     """The slices of each place, along the normal."""
     along = np.array([plane.position @ planes[0].axes[:, 2] for plane in planes])
     order = np.argsort(along, kind="stable")
-    starts = np.flatnonzero(np.diff(along[order]) > _SAME_PLACE) + 1
+    apart = max(_SAME_PLACE, _SHARE_OF_SLICE * planes[0].thickness)
+    starts = np.flatnonzero(np.diff(along[order]) > apart) + 1
     return [group.tolist() for group in np.split(order, starts)]
 
 
@@ -96,6 +100,19 @@ def _check_kinds(place: Path, planes: Sequence[Plane], groups: list[list[int]]) 
                 f"{', '.join(kinds)} (magnitude, phase, water, fat and the like) in "
                 "one place; separate them (dcm2niix does)"
             )
+
+
+def _check_echoes(
+    place: Path, planes: Sequence[Plane], groups: list[list[int]]
+) -> None:
+    """Echoes at several times have two orders, of which a 4-d image has one."""
+    echoes = {planes[n].keys.get("echo time", ()) for group in groups for n in group}
+    if len(echoes) > 1:
+        times = ", ".join(f"{echo[0]:g}" for echo in sorted(filter(None, echoes)))
+        raise InputError(
+            f"{place}: a series must hold volumes of one echo, or one volume of each, "
+            f"but holds several of {times} ms; separate them (dcm2niix does)"
+        )
 
 
 def _without_copies(

@@ -27,7 +27,8 @@ from dicom_files import (
     volume,
 )
 from PIL import Image as Picture
-from pydicom import dcmwrite
+from pydicom import dcmread, dcmwrite
+from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -206,6 +207,36 @@ def test_packed_voxels_are_unpacked(tmp_path, syntax, encode, dtype, within):
     image = read_image(folder)
     assert np.abs(image.array - voxels.astype(int)).max() <= within
     np.testing.assert_allclose(image.affine, affine(), atol=1e-4)
+
+
+@pytest.mark.parametrize("packed", ["RLE", "jp2klossless", "jpeg_ls_lossless"])
+def test_a_scanners_slice_is_unpacked(tmp_path, packed):
+    """A slice that comes with pydicom, packed by others, is as pydicom reads it."""
+    plain = get_testdata_file("MR_small.dcm", download=False)
+    path = get_testdata_file(f"MR_small_{packed}.dcm", download=False)
+    if plain is None or path is None:
+        pytest.skip("this pydicom comes without its files for tests")
+    (tmp_path / "slice.dcm").write_bytes(Path(path).read_bytes())
+    image = read_image(tmp_path)
+    expected = dcmread(plain).pixel_array
+    np.testing.assert_array_equal(image.array[..., 0], expected.T)
+
+
+def test_lossless_jpeg_is_unpacked(tmp_path):
+    """As most archives pack it; no other program here writes it than GDCM."""
+    plane = sitk.GetImageFromArray(np.ascontiguousarray(SERIES[:, :, :1, 0].T))
+    plane.SetMetaData("0008|0060", "CT")
+    plane.SetMetaData("0020|0032", "1\\2\\3")
+    plane.SetMetaData("0020|0037", "1\\0\\0\\0\\1\\0")
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.UseCompressionOn()
+    writer.SetCompressor("JPEG")
+    writer.SetFileName(str(tmp_path / "x.dcm"))
+    writer.Execute(plane)
+    syntax = dcmread(tmp_path / "x.dcm").file_meta.TransferSyntaxUID
+    assert syntax == "1.2.840.10008.1.2.4.70"
+    np.testing.assert_array_equal(read_image(tmp_path).array, SERIES[:, :, :1, 0])
 
 
 def test_implicit_elements_are_read_and_big_endian_ones_refused(tmp_path):

@@ -6,7 +6,16 @@ the same volumes at the same places.
 
 import numpy as np
 import pytest
-from dicom_files import affine, save_slices, volume
+from dicom_files import (
+    affine,
+    axes,
+    dataset,
+    place,
+    positions,
+    save,
+    save_slices,
+    volume,
+)
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import read_frames, read_image
@@ -137,6 +146,28 @@ def test_volumes_of_several_kinds_or_places_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match="images of one kind, but holds M, P"):
         read_frames(folder)
+
+
+def test_echoes_at_several_times_are_refused(tmp_path):
+    def say(k, t):
+        return {"EchoTime": str(5 + t % 2), "InstanceNumber": 3 * k + t}
+
+    with pytest.raises(InputError, match="holds several of 5, 6 ms; separate"):
+        read_frames(save_slices(tmp_path / "fmri", SERIES, say))
+
+
+def test_rounding_makes_no_places_of_their_own(tmp_path):
+    folder = tmp_path / "cine"
+    folder.mkdir()
+    for t in range(3):
+        for k in range(5):
+            made = dataset(SERIES[:, :, k, t], TriggerTime=str(t))
+            where = positions(5)[k] + 0.003 * (t - 1) * axes()[:, 2]
+            save(place(made, where), folder / f"{t}{k}.dcm")
+    with pytest.warns(UserWarning, match="3 volumes of 5 slices"):
+        frames = read_frames(folder)
+    for t, frame in enumerate(frames):
+        np.testing.assert_array_equal(frame.array, SERIES[..., t])
 
 
 def test_b_values_must_be_the_same_everywhere(tmp_path):
