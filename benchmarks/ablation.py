@@ -26,7 +26,8 @@ from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.models.folder_files import CHECKPOINT_FILE, PROVENANCE_FILE
-from dlir_tf.pairs.manifest import data_digest, read_manifest
+from dlir_tf.pairs.digests import data_digest
+from dlir_tf.pairs.manifest import read_manifest
 
 # What a process is started with.
 _PROGRAMS = {

@@ -27,7 +27,8 @@ from pages import put_into_page
 import dlir_tf
 from dlir_tf.config import load_config
 from dlir_tf.errors import InputError
-from dlir_tf.pairs.manifest import Pair, data_digest, read_manifest
+from dlir_tf.pairs.digests import data_digest
+from dlir_tf.pairs.manifest import Pair, read_manifest
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlir_tf import layers as layers
     from dlir_tf import losses as losses
+    from dlir_tf.cohort import PairResult as PairResult
+    from dlir_tf.cohort import register_pairs as register_pairs
     from dlir_tf.config import Config as Config
     from dlir_tf.config import load_config as load_config
     from dlir_tf.images import Image as Image
@@ -37,6 +39,7 @@ _HOMES = {
     "Image": "images",
     "LiteRTModel": "models.litert",
     "Model": "models.folder",
+    "PairResult": "cohort",
     "Registration": "registration",
     "Report": "quality",
     "Transform": "transforms",
@@ -48,6 +51,7 @@ _HOMES = {
     "read_transform": "transforms",
     "refine": "refinement",
     "register": "registration",
+    "register_pairs": "cohort",
     "train": "training",
     "write_image": "images",
     "write_report": "quality",

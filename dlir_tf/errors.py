@@ -73,6 +73,11 @@ class WriteError(InputError, OSError):
         return WriteError(str(place), self)
 
 
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or what a user may have of it, is full."""
+    return error.errno in _FULL
+
+
 def describe(error: OSError) -> str:
     """What to say of an error that the operating system raised, not by writing."""
     place = f"{error.filename}: " if error.filename else ""

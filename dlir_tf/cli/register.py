@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from dlir_tf.cli.cohort import check_many_pairs, check_one_pair, cohort_options
 from dlir_tf.cli.judgement import report_options
 from dlir_tf.cli.options import (
     FILE,
@@ -30,19 +31,22 @@ _GROUPS = {
     "start": ("initial_transform", "initial_alignment", "without_initial"),
 }
 
+_FILES_OF_A_PAIR = ("fixed_points", "moving_points", "fixed_labels")
+
 
 @click.command("register", cls=Command)
-@click.argument("fixed", type=FILE)
-@click.argument("moving", type=FILE)
+@click.argument("fixed", type=FILE, required=False)
+@click.argument("moving", type=FILE, required=False)
 @click.option(
     "--output",
-    "moved",
     type=FILE,
     required=True,
-    metavar="MOVED",
+    metavar="MOVED|FOLDER",
     help="The moving image on the fixed image's grid (.nii.gz, .nii, .mha, .mhd, "
-    ".nrrd, .nhdr; 2-d also .png, .tif, .jpg).",
+    ".nrrd, .nhdr; 2-d also .png, .tif, .jpg); with --pairs, the folder of all "
+    "results.",
 )
+@cohort_options
 @optional_model_option
 @refinement_options
 @knowledge_options
@@ -134,17 +138,35 @@ def command(**options: Any) -> None:
 
     Masks say what counts: the lung, say, which slides along ribs that would pull.
 
+    With --pairs, all pairs of a manifest are registered, and summary.csv in FOLDER has
+    a row for each. A pair that can't be registered doesn't stop the others; the exit
+    code is 1 then. The same command goes on after an interruption, and does again only
+    pairs whose files, settings or model have changed.
+
     With --server, both images are sent to a server that has the exported model; what
     is written is the same.
 
-    Example:
+    Examples:
     dlir-tf register fixed.nii.gz moving.nii.gz --output moved.nii.gz
-    --transform transform.h5 --inverse inverse.npz
+    --transform transform.h5 --inverse inverse.npz;
+    dlir-tf register --pairs pairs.csv --output registered
     """
-    from dlir_tf.cli.work.register import run
-
+    cohort, images = options.pop("cohort"), (options["fixed"], options["moving"])
     grouped = {
         group: {name: options.pop(name) for name in names}
         for group, names in _GROUPS.items()
     }
-    run(**(options | grouped))
+    if cohort["pairs"] is None:
+        check_one_pair(*images, cohort)
+        from dlir_tf.cli.work.register import run
+
+        run(moved=options.pop("output"), **(options | grouped))
+        return
+    known, masks = grouped.pop("known"), grouped.pop("masks")
+    files = {name: known.pop(name) for name in _FILES_OF_A_PAIR if name in known}
+    check_many_pairs(images[0], files | masks | {"labels": options["labels"]})
+    from dlir_tf.cli.work.cohort import run as run_all
+
+    for name in ("fixed", "moving", "labels"):
+        del options[name]
+    run_all(**cohort, **known, **(options | grouped))

@@ -130,21 +130,55 @@ def _ncc(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a.astype(np.float64), b.astype(np.float64))[0, 1])
 
 
+def label_overlaps(
+    labels: tuple[Image, Image],
+    transform: Transform,
+    displacement: np.ndarray | None = None,
+) -> dict[int, float]:
+    """Dice of every label that either image has, 0 for one that only one of them has.
+
+    Args:
+        labels: Of the fixed and of the moving image.
+        transform: From the world of the fixed image to that of the moving image.
+        displacement: What it says on the fixed grid, if it's at hand.
+    """
+    moved = _moved_labels(labels, transform, displacement)
+    return _overlaps(labels[0].array, moved, _label_values(labels))
+
+
+def _moved_labels(
+    labels: tuple[Image, Image], transform: Transform, displacement: np.ndarray | None
+) -> np.ndarray:
+    fixed, moving = labels
+    return transform.resample(
+        moving, fixed, displacement=displacement, interpolation="nearest"
+    ).array
+
+
+def _label_values(labels: tuple[Image, Image]) -> np.ndarray:
+    """All values in increasing order, 0 among them."""
+    fixed, moving = labels
+    return np.union1d(np.union1d(fixed.array, moving.array), [0])
+
+
+def _overlaps(
+    fixed: np.ndarray, moved: np.ndarray, values: np.ndarray
+) -> dict[int, float]:
+    scores = dice(fixed, moved, [int(value) for value in values if value != 0])
+    # NaN is a moving label that was moved out of the grid: no overlap either.
+    return {k: 0.0 if np.isnan(v) else v for k, v in scores.items()}
+
+
 def _compare_labels(
     loaded: LoadedPair, transform: Transform, displacement: np.ndarray
 ) -> tuple[dict[int, float], dict[int, SurfaceDistances]]:
     """Dice and surface distances of every label that either image has."""
     if loaded.labels is None:
         return {}, {}
-    fixed, moving = loaded.labels
-    moved = transform.resample(
-        moving, fixed, displacement=displacement, interpolation="nearest"
-    ).array
-    values = np.union1d(np.union1d(fixed.array, moving.array), [0])
-    labels = [int(value) for value in values if value != 0]
-    # NaN is a moving label that was moved out of the grid: no overlap either.
-    scores = dice(fixed.array, moved, labels)
-    overlaps = {k: 0.0 if np.isnan(v) else v for k, v in scores.items()}
+    fixed = loaded.labels[0]
+    moved = _moved_labels(loaded.labels, transform, displacement)
+    values = _label_values(loaded.labels)
+    overlaps = _overlaps(fixed.array, moved, values)
     # One search for all labels, then each in its box: far faster than whole masks.
     codes = [np.searchsorted(values, array) + 1 for array in (fixed.array, moved)]
     found = [ndimage.find_objects(code, len(values)) for code in codes]

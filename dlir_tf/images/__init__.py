@@ -7,8 +7,10 @@ happens in `flip_ras_lps` and nowhere else.
 from dlir_tf.images.companions import mask_on_image as mask_on_image
 from dlir_tf.images.companions import read_labels_of as read_labels_of
 from dlir_tf.images.companions import read_mask_of as read_mask_of
+from dlir_tf.images.dicom import chosen_series as chosen_series
 from dlir_tf.images.dicom import names_a_series as names_a_series
 from dlir_tf.images.dicom import series_chosen as series_chosen
+from dlir_tf.images.dicom import split_choice as split_choice
 from dlir_tf.images.displacement import read_displacement as read_displacement
 from dlir_tf.images.displacement import write_displacement as write_displacement
 from dlir_tf.images.formats import IMAGE_SUFFIXES as IMAGE_SUFFIXES
@@ -21,6 +23,7 @@ from dlir_tf.images.frames import read_frames as read_frames
 from dlir_tf.images.frames import write_frames as write_frames
 from dlir_tf.images.grid import Grid as Grid
 from dlir_tf.images.headers.beside import elsewhere_allowed as elsewhere_allowed
+from dlir_tf.images.headers.beside import is_elsewhere_allowed as is_elsewhere_allowed
 from dlir_tf.images.image import Image as Image
 from dlir_tf.images.image import grid_of as grid_of
 from dlir_tf.images.label_images import is_label_image as is_label_image

@@ -1,8 +1,7 @@
 """A manifest: the CSV file that lists pairs of images."""
 
 import csv
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -10,18 +9,20 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files.csv_rows import rows_of
 from dlir_tf.files.plain import what_is_wrong
-from dlir_tf.pairs.on_disk import digest_of, is_there
+from dlir_tf.pairs.on_disk import is_there
 
 _PAIR_COLUMNS = ("fixed", "moving")
-_MASK_COLUMNS = ("fixed_mask", "moving_mask")
+MASK_COLUMNS = ("fixed_mask", "moving_mask")
 _OPTIONAL_COLUMNS = (
     "fixed_labels",
     "moving_labels",
     "fixed_points",
     "moving_points",
-    *_MASK_COLUMNS,
+    *MASK_COLUMNS,
 )
 _IMAGE_COLUMNS = ("image", "labels", "points", "mask")
+# What a line is called, in either kind of manifest; no file.
+_ID = "id"
 
 # All pairs of 500 images. Every pair is read and checked before the work begins, which
 # takes hours for so many; listing them takes 2 s and 60 MB.
@@ -42,6 +43,7 @@ class Pair:
         moving_points: Landmark file, or none.
         fixed_mask: Mask file, or none: all voxels of the image count.
         moving_mask: Likewise.
+        id: What the pair is called, if the manifest says so; no other has the same.
     """
 
     fixed: Path
@@ -53,6 +55,7 @@ class Pair:
     moving_points: Path | None = None
     fixed_mask: Path | None = None
     moving_mask: Path | None = None
+    id: str | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -70,8 +73,9 @@ def read_manifest(path: Path) -> list[Pair]:
             `fixed_points` and `moving_points`, `fixed_mask`, `moving_mask`; or one
             image a line, in `image` and optionally `labels`, `points` and `mask`,
             which stands for all ordered pairs of these images. Labels and points
-            come for both images or neither, masks as they like. Paths are relative
-            to the manifest's folder. At most `MAX_PAIRS` pairs.
+            come for both images or neither, masks as they like. A column `id` says
+            what a line is called; of two images, `FIXED-MOVING` is the pair's. Paths
+            are relative to the manifest's folder. At most `MAX_PAIRS` pairs.
 
     Raises:
         InputError: If something is wrong with it; every faulty line is named.
@@ -81,81 +85,26 @@ def read_manifest(path: Path) -> list[Pair]:
     by_image = "image" in columns
     _check_number(path, len(rows), by_image)
     required = ("image",) if by_image else _PAIR_COLUMNS
-    problems = list(_missing_files(rows, required))
+    problems = [*_missing_files(rows, required), *_ids_at_fault(rows)]
     problems += _lonely_images(rows) if by_image else _one_sided_pairs(rows)
     if problems:
         raise InputError("\n".join(problems))
     if by_image:
         return list(_all_ordered_pairs(path, rows))
-    return [Pair(place=row.place, **row.files) for row in rows]  # type: ignore[arg-type]
-
-
-def data_digest(
-    pairs: Iterable[Pair], known: Mapping[Path, bytes] | None = None
-) -> str:
-    """Makes one number of what pairs hold; it tells whether a training's data changed.
-
-    It is the SHA-256 of the contents of all files, in the order of the pairs. What the
-    files are called doesn't count, nor where they lie. Which of them are masks does:
-    the same file as labels gives another number.
-
-    Args:
-        pairs: From `read_manifest`, say.
-        known: The digests of files that need not be read again, from `file_digests`.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        InputError: If a file can't be read.
-    """
-    total = hashlib.sha256()
-    digests = dict(known or {})
-    for pair in pairs:
-        for file in pair.files:
-            if file not in digests:
-                digests[file] = digest_of(file, pair.place)
-            total.update(digests[file])
-        # Only masks are named: digests of pairs without any stay what they were.
-        masks = [name for name in _MASK_COLUMNS if getattr(pair, name)]
-        total.update(",".join(masks).encode())
-    return total.hexdigest()
-
-
-def file_digests(pairs: Sequence[Pair], own: Callable[[int], range]) -> list[str]:
-    """Reads a part of the files of pairs; makes a number of each, for `data_digest`.
-
-    Args:
-        pairs: The pairs.
-        own: Takes how many files there are, tells which of `distinct_files` to read.
-
-    Returns:
-        64 hexadecimal digits for each of those.
-
-    Raises:
-        InputError: If a file can't be read.
-    """
-    files = distinct_files(pairs)
-    chosen = [list(files.items())[index] for index in own(len(files))]
-    return [digest_of(file, place).hex() for file, place in chosen]
-
-
-def distinct_files(pairs: Iterable[Pair]) -> dict[Path, str]:
-    """Returns the files of pairs, each once, and where it is first named."""
-    files: dict[Path, str] = {}
-    for pair in pairs:
-        for file in pair.files:
-            files.setdefault(file, pair.place)
-    return files
+    return [
+        Pair(place=row.place, id=row.id, **row.files)  # type: ignore[arg-type]
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A line of a manifest, with a path or none for each of its columns."""
+    """A line of a manifest, with a path or none for each of its columns of files."""
 
     line: int
     place: str
     files: dict[str, Path | None]
+    id: str | None
 
 
 def _read_rows(path: Path) -> tuple[list[str], list[_Row]]:
@@ -192,6 +141,7 @@ def _check_columns(path: Path, columns: list[str]) -> None:
                 f"fixed,moving (or image). Received: {','.join(columns) or 'nothing'}"
             )
     known = _IMAGE_COLUMNS if by_image else (*_PAIR_COLUMNS, *_OPTIONAL_COLUMNS)
+    known = (*known, _ID)
     for name in columns:
         if name not in known:
             raise InputError(
@@ -209,11 +159,10 @@ def _row(path: Path, line: int, columns: list[str], values: list[str]) -> _Row:
             "columns; a path with a comma in it needs quotes around it"
         )
     values = values + [""] * (len(columns) - len(values))
-    files = {
-        name: path.parent / value if value else None
-        for name, value in zip(columns, values, strict=True)
-    }
-    return _Row(line, f"{path}, line {line}", files)
+    cells = dict(zip(columns, values, strict=True))
+    name = cells.pop(_ID, None)
+    files = {key: path.parent / cell if cell else None for key, cell in cells.items()}
+    return _Row(line, f"{path}, line {line}", files, name)
 
 
 def _check_number(path: Path, num_rows: int, by_image: bool) -> None:
@@ -241,6 +190,20 @@ def _missing_files(rows: list[_Row], required: tuple[str, ...]) -> Iterator[str]
                     f"{row.place}: no such file: {file} (paths are relative to the "
                     "folder of the manifest)"
                 )
+
+
+def _ids_at_fault(rows: list[_Row]) -> Iterator[str]:
+    first: dict[str, _Row] = {}
+    for row in rows:
+        if row.id is None:
+            continue
+        if not row.id:
+            yield f"{row.place}: the column 'id' is empty; give every line a name"
+        elif (other := first.setdefault(row.id, row)) is not row:
+            yield (
+                f"{row.place}: has the id {row.id!r}, as line {other.line} has; give "
+                "every line a name of its own"
+            )
 
 
 def _one_sided_pairs(rows: list[_Row]) -> Iterator[str]:
@@ -279,5 +242,6 @@ def _all_ordered_pairs(path: Path, rows: list[_Row]) -> Iterator[Pair]:
             fixed=fixed.files["image"],  # type: ignore[arg-type]
             moving=moving.files["image"],  # type: ignore[arg-type]
             place=f"{path}, lines {fixed.line} and {moving.line}",
+            id=None if fixed.id is None else f"{fixed.id}-{moving.id}",
             **optional,
         )

@@ -16,8 +16,9 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import make_folder, remove_abandoned, replacing
 from dlir_tf.losses.label_maps import LABELS
 from dlir_tf.losses.masks import MASKS, check_mask
+from dlir_tf.pairs.digests import data_digest
 from dlir_tf.pairs.loading import for_each_pair, load_pair
-from dlir_tf.pairs.manifest import Pair, data_digest
+from dlir_tf.pairs.manifest import Pair
 from dlir_tf.training.sample import Sample, number_labels
 from dlir_tf.training.workers import Workers
 

@@ -14,7 +14,8 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.models.folder import Model, weights_digest
 from dlir_tf.models.folder_files import CHECKPOINT_FILE
-from dlir_tf.pairs.manifest import Pair, data_digest, distinct_files, file_digests
+from dlir_tf.pairs.digests import data_digest, distinct_files, file_digests
+from dlir_tf.pairs.manifest import Pair
 from dlir_tf.synthesis.atlases import arrays_digest
 from dlir_tf.training.checkpoint import (
     Checkpoint,

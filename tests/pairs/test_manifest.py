@@ -8,7 +8,8 @@ import pytest
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, write_image
-from dlir_tf.pairs.manifest import data_digest, read_manifest
+from dlir_tf.pairs.digests import data_digest
+from dlir_tf.pairs.manifest import read_manifest
 
 
 @pytest.fixture

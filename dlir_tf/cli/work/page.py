@@ -72,7 +72,9 @@ def _contents(
 ) -> PageContents:
     fixed, moving = found["fixed"], found["moving"]
     names = {name: found[name] for name in _OF_PAIR if name in found}
-    pair = load_pair(Pair(fixed, moving, f"{fixed} and {moving}", **names), **believed)
+    place = f"{fixed} and {moving}"
+    files = Pair(fixed, moving, place, **names)  # type: ignore[arg-type]
+    pair = load_pair(files, **believed)
     transform = read_chain(transforms, _tell) if transforms else None
     _check_ranks(pair, transform, transforms)
     moved = None

@@ -30,7 +30,7 @@ from dlir_tf.serving import register_remotely
 from dlir_tf.serving.failures import ServerError
 
 # What a server's model brings along.
-_OF_MODELS = ("model", "preset", "initial_alignment", "modality")
+OF_MODELS = ("model", "preset", "initial_alignment", "modality")
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
     **written: Path,
 ) -> None:
     """Registers two images and writes what is asked for."""
-    remote = chosen_server(server, local=_OF_MODELS)
+    remote = chosen_server(server, local=OF_MODELS)
     outputs = Outputs(**written)
     begun = Start(**start)
     begun.check(outputs, remote)
@@ -65,7 +65,7 @@ def run(
     if model is not None:
         check_model(model)
     place = f"{fixed} and {moving}"
-    files = Pair(fixed, moving, place, **told.files, **masks)
+    files = Pair(fixed, moving, place, **told.files, **masks)  # type: ignore[arg-type]
     pair = load_pair(files, **headers)
     outputs.check_moved(pair.fixed, pair.moving)
     if remote is None:

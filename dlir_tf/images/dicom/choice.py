@@ -24,6 +24,11 @@ def series_chosen(choice: str) -> Iterator[None]:
         _chosen.remove(choice)
 
 
+def chosen_series() -> str:
+    """What is chosen for all folders now; empty if nothing is."""
+    return _chosen[-1] if _chosen else ""
+
+
 def split_choice(path: Path) -> tuple[Path, str]:
     """The folder, and the series in it that is meant; empty if none was chosen.
 
@@ -34,7 +39,7 @@ def split_choice(path: Path) -> tuple[Path, str]:
         name, _, choice = path.name.rpartition("#")
         if name and choice and path.with_name(name).is_dir():
             return path.with_name(name), choice
-    return path, _chosen[-1] if _chosen else ""
+    return path, chosen_series()
 
 
 def names_a_series(path: Path) -> bool:

@@ -32,6 +32,11 @@ def elsewhere_allowed() -> Iterator[None]:
         _blocks.remove(block)
 
 
+def is_elsewhere_allowed() -> bool:
+    """Whether headers may name voxels in other folders now."""
+    return bool(_blocks)
+
+
 def file_beside(path: Path, key: str, name: str) -> Path:
     """The file of voxels that a header names.
 

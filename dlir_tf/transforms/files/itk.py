@@ -1,5 +1,6 @@
 """ITK's transform files: HDF5, text and Matlab, as ITK, ANTs and Slicer use them."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from dlir_tf.transforms.files.dense_form import grid_for, largest_error, simplif
 from dlir_tf.transforms.files.itk_conversion import from_itk, to_itk
 from dlir_tf.transforms.files.itk_integrity import HDF5_SUFFIXES, stored_types
 from dlir_tf.transforms.transform import Transform
+
+# ITK's HDF5 breaks if two threads use it.
+_one_at_a_time = threading.RLock()
 
 # What ITK's files hold exactly, and by which arrays.
 _ARRAYS: dict[type[Component], tuple[str, ...]] = {
@@ -41,7 +45,7 @@ def read_itk(path: Path) -> Transform:
     check_plain(path, "give the path of a transform's file")
     types = stored_types(path)
     try:
-        with quiet_itk():
+        with _one_at_a_time, quiet_itk():
             stored = sitk.ReadTransform(str(path))
     except (RuntimeError, TypeError, KeyError) as error:
         said = reason(error) if isinstance(error, RuntimeError) else "unknown type"
@@ -97,7 +101,7 @@ def save_itk(path: Path, transform: Transform, *, as_affine: bool = False) -> No
     """
     import SimpleITK as sitk
 
-    with replacing(path) as unfinished, itk_writing(unfinished):
+    with replacing(path) as unfinished, _one_at_a_time, itk_writing(unfinished):
         if path.suffix in HDF5_SUFFIXES:
             arrays = [getattr(c, n) for c in transform.components for n in _arrays(c)]
             reserve(unfinished, sum(8 * array.size for array in arrays) + 2**16)

@@ -1,0 +1,51 @@
+"""What tests of cohorts share: what is in folders, and what a model does with pairs."""
+
+import csv
+import json
+from pathlib import Path
+
+from shifting_model import load
+
+from dlir_tf.cohort import register_pairs
+from dlir_tf.transforms import read_transform
+
+
+def act(here, **acts):
+    """Says what the model does with pairs, as `shifting_model` tells."""
+    plain = {name.removeprefix("p"): what for name, what in acts.items()}
+    (here / "acts.json").write_text(json.dumps(plain))
+
+
+def registered(**options):
+    """Registers `in/pairs.csv` into `out`; returns the results by id."""
+    results = register_pairs("in/pairs.csv", "out", **({"load": load} | options))
+    return {result.id: result for result in results}
+
+
+def rows(here):
+    """The rows of the summary."""
+    with (here / "out" / "summary.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def contents(folder):
+    """All that is in a pair's folder, but how long it took and when."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix == ".json":
+            told = json.loads(path.read_text())
+            told.pop("seconds", None)
+            told.get("numbers", {}).pop("seconds", None)
+            told.get("files", {}).pop("report.json", None)
+            found[path.name] = told
+        elif path.suffix == ".h5":
+            found[path.name] = repr(read_transform(path).map_points([[1.5, 2.5]]))
+        else:
+            found[path.name] = path.read_bytes()
+    return found
+
+
+def undisturbed(names):
+    """What is in the pairs' folders if nothing gets in between."""
+    list(register_pairs("in/pairs.csv", "undisturbed", load=load))
+    return {name: contents(Path("undisturbed", name)) for name in names}
