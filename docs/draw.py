@@ -1,7 +1,7 @@
 """Draws the pictures of the documentation: `python docs/draw.py`, into `docs/assets`.
 
-Worlds and directions are drawings; the first registration is made by `dlir-tf register`
-on a generated heart.
+Worlds and directions are drawings; registrations are made by `dlir-tf register` of a
+generated heart.
 """
 
 import tempfile
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, FancyArrowPatch
 
 from dlir_tf.cli import main as dlir_tf
-from dlir_tf.images import write_image
+from dlir_tf.images import Image, write_image
 from dlir_tf.phantoms import beating_heart
 
 ASSETS = Path(__file__).parent / "assets"
@@ -29,7 +29,7 @@ def main() -> None:
     with mpl.rc_context(SVG):
         for name, draw in (("space", space), ("directions", directions)):
             save(draw(), ASSETS / f"{name}.svg")
-    first_registration(ASSETS / "first-registration.png")
+    registrations()
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -132,18 +132,35 @@ def frame(axes, across, up, title) -> None:
     axes.set_axis_off()
 
 
-def first_registration(path: Path) -> None:
-    """What `dlir-tf register --figure` draws of two phases of a heart."""
+def registrations() -> None:
+    """What `dlir-tf register --figure` draws of two phases of a heart.
+
+    In the second and third picture, the moving image's header is 48 mm off.
+    """
     heart = beating_heart(5, shape=(128, 120, 8), spacing=(1.6, 1.6, 9.0))
+    elsewhere = heart.moving.affine.copy()
+    elsewhere[:2, 3] += [38.0, -30.0]
+    strayed = Image(heart.moving.array, elsewhere)
+    by_preset = ["--preset", "cardiac-cine", "--initial-alignment"]
+    for name, moving, options in (
+        ("first-registration", heart.moving, []),
+        ("wrong-start", strayed, [*by_preset, "header"]),
+        ("right-start", strayed, [*by_preset, "search"]),
+    ):
+        register(heart.fixed, moving, options, ASSETS / f"{name}.png")
+
+
+def register(fixed: Image, moving: Image, options: list[str], path: Path) -> None:
+    """Draws one registration, in as few bytes as look the same."""
     with tempfile.TemporaryDirectory() as made:
         files = {name: str(Path(made) / f"{name}.nii.gz") for name in ("f", "m", "out")}
-        write_image(files["f"], heart.fixed)
-        write_image(files["m"], heart.moving)
-        words = [files["f"], files["m"], "--output", files["out"]]
+        write_image(files["f"], fixed)
+        write_image(files["m"], moving)
+        words = [files["f"], files["m"], *options, "--output", files["out"]]
         dlir_tf(["register", *words, "--figure", str(path)])
     with PIL.Image.open(path) as picture:
-        fewer = picture.convert("RGB").quantize(96)
-    fewer.save(path, optimize=True)
+        small = picture.convert("RGB").resize((900, 713), PIL.Image.Resampling.LANCZOS)
+    small.quantize(96).save(path, optimize=True)
 
 
 if __name__ == "__main__":
