@@ -245,7 +245,7 @@ def page_contents(result: Registration, pair: LoadedPair, title: str) -> PageCon
         title=title,
         transform=result.transform,
         moved=result.moved,
-        displacement=result.displacement,
+        displacement=result.computed,
         fixed_labels=pair.fixed_labels,
         moving_labels=pair.moving_labels,
         landmarks=None if pair.points is None else Landmarks(*pair.points),
