@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import meshes
 import numpy as np
 import pytest
 import yaml
@@ -128,6 +129,7 @@ def desk(tmp_path_factory):
     (folder / "hearts" / "config.yaml").write_text(TINY)
     pair = "fixed,moving\n../fixed.nii.gz,../moving.nii.gz\n"
     (folder / "hearts" / "pairs.csv").write_text(pair)
+    (folder / "liver.ply").write_bytes(meshes.ply())
     for number, name in ((3, "fixed"), (5, "moving")):
         series = {"SeriesInstanceUID": f"1.2.{number}", "SeriesNumber": number}
         save_slices(
