@@ -1,0 +1,74 @@
+"""Rigid and similarity models on a server: the same transform as in a model folder."""
+
+import os
+
+import numpy as np
+import pytest
+from model_process import served
+from random_models import affine, write_random_model
+
+from dlir_tf.export import savedmodel
+from dlir_tf.export.parity import Parity
+from dlir_tf.images import Image
+from dlir_tf.models.folder import load_model
+from dlir_tf.phantoms import beating_heart
+from dlir_tf.registration import register
+from dlir_tf.serving import Server, register_remotely
+
+KINDS = ("rigid", "similarity")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    for seed, kind in enumerate(KINDS):
+        config = {
+            "ndim": 3,
+            "spacing": 4.0,
+            "initial_alignment": "mass",
+            "stages": [affine([2, 2, 2], [2, 2, 2], transform=kind)],
+        }
+        rng = np.random.default_rng(seed)
+        write_random_model(folder / kind, config, rng, 0.3, provenance={"seed": seed})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folders, tmp_path_factory):
+    """Serves both exports, whose check in a fresh process is tested elsewhere."""
+    if os.environ.get("DLIR_TF_SERVING"):
+        pytest.skip("the server that DLIR_TF_SERVING names has other models")
+    agreeing = Parity(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, timings=(), peak_mb=0.0)
+
+    def write(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(savedmodel, "check_parity", lambda *_: agreeing)
+            for kind in KINDS:
+                model = load_model(folders / kind)
+                savedmodel.export_savedmodel(model, folder, name=kind)
+
+    with served(write, tmp_path_factory.mktemp("exported")) as server:
+        yield server
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_server_and_model_folder_find_the_same_pose(folders, server, kind):
+    heart = beating_heart(3, shape=(31, 28, 9), spacing=(4.1, 3.7, 7.5))
+    # As single precision holds them, because that's what a server gets.
+    pair = [
+        Image(image.array, image.affine.astype(np.float32).astype(np.float64))
+        for image in (heart.fixed, heart.moving)
+    ]
+    # A random model does harm, and is asked to.
+    model = load_model(folders / kind)
+    expected = register(*pair, model=model, do_no_harm=False)
+    remote = Server(server.grpc, model_name=kind)
+    found = register_remotely(*pair, server=remote, do_no_harm=False)
+    linear = found.transform.affine_part[:3, :3]
+    size = np.cbrt(np.linalg.det(linear))
+    np.testing.assert_allclose(linear @ linear.T, size**2 * np.eye(3), atol=1e-5)
+    assert (abs(size - 1) < 1e-5) == (kind == "rigid")
+    corners = pair[0].grid.corners
+    there, here = (result.transform.map_points(corners) for result in (found, expected))
+    assert np.linalg.norm(here - corners, axis=1).max() > 1.0
+    np.testing.assert_allclose(there, here, atol=1e-2)
