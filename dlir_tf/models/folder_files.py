@@ -16,6 +16,7 @@ WEIGHTS_FILE = "model.weights.h5"
 LAST_WEIGHTS_FILE = "last.weights.h5"
 PROVENANCE_FILE = "provenance.json"
 LOG_FILE = "training.csv"
+PAGE_FILE = "training.html"
 CHECKPOINT_FILE = "checkpoint.npz"
 FORMAT_VERSION = 1
 

@@ -1,13 +1,16 @@
 """What is written down during training: a CSV file and TensorBoard events."""
 
 import csv
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import disk_errors, replacing
+from dlir_tf.training.events import write_histogram, write_pictures
 
 COLUMNS = (
     "phase",
@@ -91,6 +94,28 @@ class TrainingLog:
                 # As tf.summary.scalar does, which needs tensorboard installed.
                 tensor = tf.constant(value, tf.float32)
                 tf.summary.write(f"{phase}/{name}", tensor, step, metadata)
+            self._events.flush()
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """What was written so far, as it stands in the file."""
+        return self._rows
+
+    def show(
+        self,
+        phase: str,
+        step: int,
+        pictures: Mapping[str, bytes],
+        histograms: Iterable[tuple[str, np.ndarray, np.ndarray, float]],
+    ) -> None:
+        """Writes pictures, PNG files, and histograms to the event files."""
+        if self._events is None:
+            return
+        named = {f"{phase}/{name}": png for name, png in pictures.items()}
+        with disk_errors(self._events_folder), self._events.as_default():
+            write_pictures(named, step)
+            for title, counts, edges, _ in histograms:
+                write_histogram(f"{phase}/{title}", counts, edges, step)
             self._events.flush()
 
     def close(self) -> None:

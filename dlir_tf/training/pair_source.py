@@ -2,16 +2,19 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from dlir_tf.config import Config
+from dlir_tf.pairs.manifest import Pair
 from dlir_tf.training.patches import batch_size_in_voxels
 from dlir_tf.training.phases import Phase
 from dlir_tf.training.pipeline import training_batches
+from dlir_tf.training.sights import Sights
 from dlir_tf.training.step import make_train_step
 from dlir_tf.training.store import PairStore
 from dlir_tf.training.validation import Validator
@@ -46,7 +49,9 @@ class PairSource:
         self._workers = workers
         self._strategy = workers.strategy
         self.num_pairs = len(store)
-        self.num_validation_pairs = len(validation)
+        self.validation_names: Sequence[str] = [
+            _title(pair) for pair in validation.pairs
+        ]
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Within it, networks and optimizers are made."""
@@ -94,10 +99,10 @@ class PairSource:
 
     def validator(
         self, network: keras.Model, phase: Phase
-    ) -> Callable[[], dict[str, float]]:
+    ) -> Callable[[Sights], dict[str, float]]:
         """Returns a function that judges the network by the validation pairs."""
         if not len(self._validation):
-            return dict
+            return lambda sights: {}
         return Validator(
             network, self._config, phase.num_stages, self._validation, self._workers
         )
@@ -106,3 +111,9 @@ class PairSource:
         """Removes from the disk what was cached there."""
         self._store.discard()
         self._validation.discard()
+
+
+def _title(pair: Pair) -> str:
+    """What a pair is called on a page; files of different pairs may have one name."""
+    place = Path(pair.place).name  # of the manifest, and the line in it
+    return f"{pair.moving.name} to {pair.fixed.name} ({place})"

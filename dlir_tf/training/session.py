@@ -32,6 +32,8 @@ from dlir_tf.training.optimizer import make_optimizer, precision
 from dlir_tf.training.phases import Phase
 from dlir_tf.training.recipe import Recipe
 from dlir_tf.training.reporter import Reporter
+from dlir_tf.training.show import Show
+from dlir_tf.training.sights import Sights
 from dlir_tf.training.source import Source
 from dlir_tf.training.workers import Workers
 
@@ -59,6 +61,7 @@ class Session:
     ) -> None:
         self._workers = workers or Workers()
         self._log: TrainingLog | None = None
+        self._sights = Sights(len(source.validation_names), self._workers)
         self._recipe = recipe
         self._config = recipe.config
         self._output = output
@@ -87,6 +90,9 @@ class Session:
         names = [phase.name for phase in self._recipe.phases]
         progress = self._state.progress
         self._log.keep_until(names, progress.phase, progress.step)
+        self._show = Show(
+            self._output, self._log, self._recipe.phases, self._source.validation_names
+        )
 
     def _check_shapes(self, weights: Arrays) -> None:
         """Refuses a checkpoint whose arrays aren't of this network and its phase."""
@@ -113,11 +119,12 @@ class Session:
         network.set_weights(self._state.weights)
         provenance = self._recipe.provenance(
             self._source.num_pairs,
-            self._source.num_validation_pairs,
+            len(self._source.validation_names),
             self._state.progress.seconds,
         )
         model = make_model(self._config, network, provenance)
         if self._log is not None:
+            self._show.finish()
             save_model(self._output, model)
             (self._output / CHECKPOINT_FILE).unlink(missing_ok=True)
             self._log.close()
@@ -144,11 +151,15 @@ class Session:
             losses.add(step, descend())
             if step % config.training.validate_every and step != phase.steps:
                 continue
-            row = {**losses.take_means(), "learning_rate": learning_rate, **validate()}
+            sights = self._sights.anew()
+            row = {**losses.take_means(), "learning_rate": learning_rate}
+            row |= validate(sights)
             row["seconds"] = time.perf_counter() - started
             self._state = self._state_after(phase, step, row, optimizer)
             if self._log is not None:
                 self._log.write(phase.name, step, row)
+                is_best = self._state.progress.best_step == step
+                self._show.validated(index, step, sights, is_best=is_best)
             self._reporter.logged(phase.name, step, row)
             if self._log is not None:
                 save_checkpoint(self._output / CHECKPOINT_FILE, self._state)

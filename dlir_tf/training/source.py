@@ -1,12 +1,13 @@
 """Where a training's steps come from."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import keras
 
 from dlir_tf.training.phases import Phase
+from dlir_tf.training.sights import Sights
 
 
 class Source(Protocol):
@@ -14,11 +15,11 @@ class Source(Protocol):
 
     Attributes:
         num_pairs: How many are given to train on.
-        num_validation_pairs: How many there are to validate by.
+        validation_names: What the pairs are called that it validates by.
     """
 
     num_pairs: int
-    num_validation_pairs: int
+    validation_names: Sequence[str]
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Within it, networks and optimizers are made."""
@@ -38,8 +39,11 @@ class Source(Protocol):
 
     def validator(
         self, network: keras.Model, phase: Phase
-    ) -> Callable[[], dict[str, float]]:
-        """Returns a function that judges the network; its answer may be empty."""
+    ) -> Callable[[Sights], dict[str, float]]:
+        """Returns a function that judges the network; its answer may be empty.
+
+        It fills what it's called with by what there is to see.
+        """
 
     def close(self) -> None:
         """Leaves nothing behind."""

@@ -19,6 +19,7 @@ from dlir_tf.synthesis.pairs import synthetic_pairs
 from dlir_tf.training.descent import INPUTS, make_descent
 from dlir_tf.training.optimizer import trainable_variables
 from dlir_tf.training.phases import Phase
+from dlir_tf.training.sights import Sights
 
 # What tells the pairs of a validation from those of every training.
 _VALIDATION = 0x56414C
@@ -74,7 +75,9 @@ class SyntheticSource:
         self._settings = config.training.synthesis
         self._seed = seed
         self._atlases = [ops.convert_to_tensor(atlas, "int32") for atlas in atlases]
-        self.num_validation_pairs = self._settings.validation_pairs
+        self.validation_names: Sequence[str] = [
+            f"synthetic pair {n + 1}" for n in range(self._settings.validation_pairs)
+        ]
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Within it, networks and optimizers are made."""
@@ -108,7 +111,7 @@ class SyntheticSource:
 
     def validator(
         self, network: keras.Model, phase: Phase
-    ) -> Callable[[], dict[str, float]]:
+    ) -> Callable[[Sights], dict[str, float]]:
         """Returns a function that judges the network by pairs that never change."""
         config, supervision = self._config, self._config.training.supervision
         model = partial_model(network, config, phase.num_stages)
@@ -125,9 +128,10 @@ class SyntheticSource:
 
             return compiled_graph(evaluate)
 
-        def validate() -> dict[str, float]:
+        def validate(sights: Sights) -> dict[str, float]:
+            del sights  # there are no images that anyone knows
             rows = []
-            for number in range(self.num_validation_pairs):
+            for number in range(len(self.validation_names)):
                 draw = self._draw((_VALIDATION, number))
                 if draw.size not in compiled:
                     compiled[draw.size] = evaluator(draw)

@@ -13,6 +13,7 @@ from dlir_tf.models.model import partial_model
 from dlir_tf.models.objective import Objective
 from dlir_tf.training.pipeline import pad_sample
 from dlir_tf.training.sample import Sample
+from dlir_tf.training.sights import Sights
 from dlir_tf.training.store import PairStore
 from dlir_tf.training.workers import Workers
 
@@ -49,22 +50,30 @@ class Validator:
             inputs = {name: batch[name] for name in ("fixed", "moving", "spacing")}
             outputs = model(inputs, training=False)
             losses = objective(batch, {**outputs, "fixed": batch["fixed"]})
-            return losses, outputs["ddf"], warp_labels(labels, outputs["ddf"])
+            moved_labels = warp_labels(labels, outputs["ddf"])
+            return losses, outputs["ddf"], outputs["moved"], moved_labels
 
         self._evaluate = evaluate
 
-    def __call__(self) -> dict[str, float]:
-        """Returns the means over all pairs, as the log names them."""
+    def __call__(self, sights: Sights | None = None) -> dict[str, float]:
+        """Returns the means over all pairs, as the log names them.
+
+        Args:
+            sights: Is filled with what there is to see.
+        """
         own = self._workers.own(len(self._store))
-        rows = self._workers.collect([self._evaluate_pair(index) for index in own])
+        mine = [self._evaluate_pair(index, sights) for index in own]
+        rows = self._workers.collect(mine)
+        if sights is not None:
+            sights.gather()
         # Not every pair has labels.
         names = {name: None for row in rows for name in row}
         means = {name: np.mean([r[name] for r in rows if name in r]) for name in names}
         return {f"validation_{name}": float(mean) for name, mean in means.items()}
 
-    def _evaluate_pair(self, index: int) -> dict[str, float]:
+    def _evaluate_pair(self, index: int, sights: Sights | None) -> dict[str, float]:
         sample = self._store.load(index)
-        losses, ddf, moved = self._evaluate(
+        losses, ddf, moved, moved_labels = self._evaluate(
             pad_sample(sample, self._size, self._store.most_points),
             self._padded_labels(sample),
         )
@@ -76,11 +85,14 @@ class Validator:
             "folded_percent": folded_percent(jacobian),
         }
         if sample.fixed_labels is not None:
-            moved_labels = moved.numpy()[inside][..., 0]
-            overlaps = list(dice(sample.fixed_labels, moved_labels).values())
+            carried = moved_labels.numpy()[inside][..., 0]
+            overlaps = list(dice(sample.fixed_labels, carried).values())
             if overlaps:
                 row["dice"] = float(np.mean(overlaps))
                 row["loss"] += self._label_weight * (1.0 - row["dice"])
+        if sights is not None:
+            image = moved.numpy()[inside][..., 0]
+            sights.see(index, sample, image, ddf.numpy()[inside], jacobian, row)
         return row
 
     def _padded_labels(self, sample: Sample) -> Any:

@@ -50,6 +50,7 @@ def test_the_known_motion_is_recovered(make_pairs, make_config, tmp_path):
         "provenance.json",
         "tensorboard",
         "training.csv",
+        "training.html",
     ]
     provenance = json.loads((output / "provenance.json").read_text())
     assert provenance["seed"] == 4
@@ -127,7 +128,7 @@ def test_the_best_weights_of_a_stage_are_kept(
         def __init__(self, network, *arguments):
             self._network, self._losses = network, iter([3.0, 1.0, 2.0])
 
-        def __call__(self):
+        def __call__(self, sights):
             for weight in self._network.weights:
                 weight.assign_add(weight * 0 + 1)
             seen.append([np.array(weight) for weight in self._network.weights])
