@@ -19,6 +19,8 @@ from dlir_tf.transforms import Transform
 # What a page may weigh, beside its code, and what a browser opens within seconds.
 MAX_TEXT = 21_000_000
 MAX_VOXELS = 8_000_000
+# Of that, what images may take; the rest is for labels and the Jacobian.
+_SHARE_OF_GREYS = 0.9
 # Up to so many voxels, 16 bits a voxel cost nothing that counts.
 _DEEP_VOXELS = 2_000_000
 
@@ -50,23 +52,33 @@ def build(contents: PageContents, max_text: int = MAX_TEXT) -> Built:
         contents: The pair, and what became of it.
         max_text: How many characters all volumes together may have.
     """
+    before, note = contents.before()
     max_voxels = float(MAX_VOXELS)
     while True:
         shrinking = shrinking_to(contents.fixed.grid, max_voxels)
-        built = _built(contents, shrinking)
-        size = sum(len(text) for text in built.texts.values())
-        voxels = shrinking.coarse_size
-        if size <= max_text or voxels == 1:
-            return built
-        max_voxels = voxels * min(0.9, 0.95 * max_text / size)
+        greys = _greys(contents, shrinking, before)
+        volumes = _volumes(greys, layout_of(shrinking.coarse))
+        size = sum(len(volume.text) for volume in volumes.values())
+        if size <= _SHARE_OF_GREYS * max_text or shrinking.coarse_size == 1:
+            built = _built(contents, shrinking, before, note, greys, volumes)
+            size = sum(len(text) for text in built.texts.values())
+            if size <= max_text or shrinking.coarse_size == 1:
+                return built
+        gain = min(0.9, 0.95 * _SHARE_OF_GREYS * max_text / size)
+        max_voxels = shrinking.coarse_size * gain
 
 
-def _built(contents: PageContents, shrinking: Shrinking) -> Built:
+def _built(
+    contents: PageContents,
+    shrinking: Shrinking,
+    before: Transform,
+    note: str | None,
+    greys: Mapping[str, np.ndarray],
+    volumes: Mapping[str, Volume],
+) -> Built:
+    """Everything, once the images are packed."""
     shown = shrinking.coarse
     layout = layout_of(shown)
-    before, note = contents.before()
-    greys = _greys(contents, shrinking, before)
-    volumes = _volumes(greys, layout)
     texts = {role: volume.text for role, volume in volumes.items()}
     data: dict[str, Any] = {
         "volumes": {
@@ -78,24 +90,21 @@ def _built(contents: PageContents, shrinking: Shrinking) -> Built:
         "voxel": _own_voxels(contents.fixed, layout),
         "flat": [axis for axis in range(3) if layout.shape[axis] == 1],
     }  # fmt: skip
-    measured: dict[str, Any] = {}
+    measured: dict[str, Any] = {"similarity": _similarities(greys)}
     if contents.transform is not None:
         data["field"] = coarse_field(contents.transform, before, shown)
         field = contents.transform, contents.displacement
         texts["jacobian"] = jacobian_text(shrinking, *field)
     labels = _labels(contents, shrinking, before)
     if labels:
-        names = sorted(set().union(*(np.unique(array) for array in labels.values())))
-        data["labels"] = [int(name) for name in names]
-        stored = np.uint8 if len(names) <= 256 else np.uint16
-        for role, array in labels.items():
-            codes = np.searchsorted(names, array).astype(stored)
-            texts[f"{role}_labels"] = pack(layout.lay(codes), layout.affine)
+        codes = _coded(labels)
+        data["labels"] = codes.names
+        for role, array in codes.arrays.items():
+            texts[f"{role}_labels"] = pack(layout.lay(array), layout.affine)
         measured["dice"] = _overlaps(labels)
     if contents.landmarks is not None:
         after = contents.transform
         data["landmarks"] = landmark_rows(contents.landmarks, before, after)
-    measured["similarity"] = _similarities(greys)
     notes = (*contents.notes, *filter(None, [note]), _resolution(shrinking, volumes))
     return Built(texts, data, notes, measured)
 
@@ -168,6 +177,27 @@ def _labels(
                     labels, shrinking.coarse, interpolation="nearest"
                 ).array
     return found
+
+
+@dataclass(frozen=True)
+class _Codes:
+    """Labels by their places in a list of all that occur, the background first."""
+
+    names: list[int]
+    arrays: dict[str, np.ndarray]
+
+
+def _coded(labels: Mapping[str, np.ndarray]) -> _Codes:
+    found = set().union(*(np.unique(array).tolist() for array in labels.values()))
+    names = np.array(sorted(found | {0}, key=lambda name: (name != 0, name)))
+    order = np.argsort(names)
+    stored = np.uint8 if len(names) <= 256 else np.uint16
+    places = {
+        role: np.searchsorted(names, array, sorter=order)
+        for role, array in labels.items()
+    }
+    arrays = {role: order[place].astype(stored) for role, place in places.items()}
+    return _Codes([int(name) for name in names], arrays)
 
 
 def _overlaps(labels: Mapping[str, np.ndarray]) -> dict[str, dict[int, float]]:

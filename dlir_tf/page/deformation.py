@@ -13,6 +13,8 @@ from dlir_tf.transforms import Transform
 
 # Lines of the drawn grid, or arrows, along the longer side; more would be a thicket.
 _NUM_LINES = 32
+# Of a field, that are looked at together; a large one is never copied as a whole.
+_ROWS = 16
 # A step of the stored Jacobian: 127 of them are 1, no change of volume.
 JACOBIAN_STEP = 1 / 127
 
@@ -85,17 +87,28 @@ def jacobian_text(
         displacement: On the fixed grid, mm, if it's at hand: then a shown voxel is a
             fold if one of those that it stands for is.
     """
-    grid = shrinking.grid
-    if displacement is not None:
-        to_steps = grid.inverse[:-1, :-1].astype(np.float32)
-        fine = jacobian_determinant(displacement.astype(np.float32) @ to_steps.T)
-        folds = shrinking.any(fine <= 0)
-        values = shrinking.mean(fine)
-    else:
-        values = transform.jacobian_determinant(shrinking.coarse)
+    if displacement is None:
+        shown = shrinking.coarse
+        values = _determinant(transform.displacement(shown), shown)
         folds = values <= 0
+    else:
+        fine = _determinant(displacement, shrinking.grid)
+        values, folds = shrinking.mean(fine), shrinking.any(fine <= 0)
     steps = np.clip(np.rint(values / JACOBIAN_STEP), 1, 255)
     stored = np.where(folds, 0, steps).astype(np.uint8)
     layout = layout_of(shrinking.coarse)
     window = (0.0, 255 * JACOBIAN_STEP)
     return pack(layout.lay(stored), layout.affine, slope=JACOBIAN_STEP, window=window)
+
+
+def _determinant(displacement: np.ndarray, grid: Grid) -> np.ndarray:
+    """Of a field on its grid, mm, by differences, as it is measured in a report."""
+    to_steps = grid.inverse[:-1, :-1].astype(np.float32)
+    result = np.empty(grid.shape, np.float32)
+    for start in range(0, len(result), _ROWS):
+        # A row more on either side, for the differences.
+        first, stop = max(start - 1, 0), min(start + _ROWS, len(result))
+        block = displacement[first : stop + 1].astype(np.float32) @ to_steps.T
+        inner = slice(start - first, stop - first)
+        result[start:stop] = jacobian_determinant(block)[inner]
+    return result

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from made_pages import HOSTILE, flat_page, oblique_page
 
-from dlir_tf.images import Image
+from dlir_tf.images import Grid, Image
+from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.page import PageContents, building, write_page
+from dlir_tf.page.deformation import jacobian_text
+from dlir_tf.page.shrinking import Shrinking
 from dlir_tf.page.vendor import FOLDER, ORIGIN, STORED, read_viewer
 from dlir_tf.page.writing import as_script_data, fill, make_page
+from dlir_tf.transforms import DenseField, Transform
 
 
 def data_of(html):
@@ -109,3 +113,30 @@ def test_displacements_are_those_of_the_transform_in_shown_voxels():
     moves = (stored * field["scale"]).T @ grid[:3, :3].T
     expected = made.contents.transform.components[0].matrix[:3, 3]
     np.testing.assert_allclose(moves, np.broadcast_to(expected, moves.shape), atol=2e-3)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_jacobian_is_that_of_the_field_and_shows_single_folds(whole, rng):
+    """Also where a shown voxel stands for several, and a field has many rows."""
+    grid = Grid((40, 9, 8), np.diag([-1.0, 2.0, 1.5, 1]))
+    field = rng.normal(0, 0.2, (*grid.shape, 3)).astype(np.float32)
+    field[17, 4, 4, 0] = 9.0
+    steps = jacobian_determinant(field @ grid.inverse[:3, :3].T.astype(np.float32))
+    shrinking = Shrinking(grid, (1, 1, 1) if whole else (3, 2, 2))
+    text = jacobian_text(shrinking, Transform((DenseField(field, grid.affine),)), field)
+    raw = gzip.decompress(base64.b64decode(text))
+    shown = np.frombuffer(raw[352:], np.uint8)
+    stored = shown.reshape(shrinking.coarse.shape, order="F")[::-1]
+    folds = shrinking.any(steps <= 0)
+    assert np.array_equal(stored == 0, folds)
+    assert 0 < folds.sum() < folds.size
+    expected = np.clip(shrinking.mean(steps), 1 / 127, 255 / 127)
+    apart = np.abs(stored / 127 - expected)[~folds]
+    assert apart.max() < 0.6 / 127
+
+
+def test_labels_are_coded_with_the_background_first():
+    made = oblique_page()
+    built = building.build(made.contents)
+    assert built.data["labels"][0] == 0
+    assert sorted(built.data["labels"]) == [0, 1, 2, 7, 14]
