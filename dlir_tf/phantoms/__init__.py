@@ -3,6 +3,8 @@
 For demos, tests and training.
 """
 
+from dlir_tf.phantoms.beat import Heartbeat as Heartbeat
+from dlir_tf.phantoms.beat import heartbeat as heartbeat
 from dlir_tf.phantoms.breathing import BreathingPair as BreathingPair
 from dlir_tf.phantoms.breathing import breathe as breathe
 from dlir_tf.phantoms.breathing import breathing_pair as breathing_pair
@@ -17,12 +19,14 @@ from dlir_tf.phantoms.heart import beating_heart as beating_heart
 
 __all__ = [
     "BreathingPair",
+    "Heartbeat",
     "Phantom",
     "Thorax",
     "beating_heart",
     "breathe",
     "breathing_pair",
     "chest_ct",
+    "heartbeat",
     "write_breathing_pairs",
     "write_phantoms",
 ]

@@ -90,10 +90,10 @@ def beating_heart(
     thorax = Thorax.random(rng, heart)
 
     diastole = scanner.to_heart(scanner.voxel_centres())
-    systole = _in_blocks(motion.inverse, diastole)
+    systole = in_blocks(motion.inverse, diastole)
     return Phantom(
-        fixed=scanner.acquire(rng, _in_blocks(thorax, diastole)),
-        moving=scanner.acquire(rng, _in_blocks(thorax, systole)),
+        fixed=scanner.acquire(rng, in_blocks(thorax, diastole)),
+        moving=scanner.acquire(rng, in_blocks(thorax, systole)),
         fixed_labels=scanner.image(heart.labels(diastole)),
         moving_labels=scanner.image(heart.labels(systole)),
         scanner=scanner,
@@ -101,7 +101,7 @@ def beating_heart(
     )
 
 
-def _in_blocks(function: Callable[[Array], Array], points: Array) -> Array:
+def in_blocks(function: Callable[[Array], Array], points: Array) -> Array:
     """Calls a pointwise function on pieces that stay in the processor's cache."""
     blocks = np.array_split(points, len(points) // 8192 + 1)
     return np.concatenate([function(block) for block in blocks])
