@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dlir_tf.refinement import refine as refine
     from dlir_tf.registration import Registration as Registration
     from dlir_tf.registration import register as register
+    from dlir_tf.series import Tracking as Tracking
+    from dlir_tf.series import track as track
     from dlir_tf.training import train as train
     from dlir_tf.transforms import Transform as Transform
     from dlir_tf.transforms import read_transform as read_transform
@@ -42,6 +44,7 @@ _HOMES = {
     "PairResult": "cohort",
     "Registration": "registration",
     "Report": "quality",
+    "Tracking": "series",
     "Transform": "transforms",
     "build_model": "models.model",
     "load_config": "config",
@@ -52,6 +55,7 @@ _HOMES = {
     "refine": "refinement",
     "register": "registration",
     "register_pairs": "cohort",
+    "track": "series",
     "train": "training",
     "write_image": "images",
     "write_report": "quality",

@@ -17,8 +17,8 @@ from dicom_files import save_slices, volume
 from dlir_tf import __version__
 from dlir_tf.cli import main
 from dlir_tf.config.reading import parse_config
-from dlir_tf.images import Image, write_image
-from dlir_tf.phantoms import beating_heart, chest_ct
+from dlir_tf.images import Image, write_frames, write_image
+from dlir_tf.phantoms import beating_heart, chest_ct, heartbeat
 from dlir_tf.training.session import Session
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,6 +116,9 @@ def desk(tmp_path_factory):
         for part, image in zip(("", "_lung"), small_chest(1), strict=True):
             moved = image.with_array(np.roll(image.array, shift, axis=2))
             write_image(folder / f"{name}{part}.nii.gz", moved)
+    beat = heartbeat(5, 3, shape=(64, 60, 4), spacing=(2.5, 2.6, 9.0))
+    write_frames(folder / "cine.nii.gz", beat.frames, time_step=0.3, time_unit="sec")
+    write_image(folder / "end_diastole.nii.gz", beat.labels[0])
     for name, image in (("section1", heart.fixed), ("section2", heart.moving)):
         grey = np.clip(image.array[:, :, 2] * 0.2, 0, 255).astype(np.uint8)
         colours = np.stack([grey, 255 - grey, grey // 2], axis=-1)

@@ -44,6 +44,7 @@ LEVELS = {
     "refinement": 5,
     "registration": 6,
     "evaluation": 7,
+    "series": 7,
     "export": 7,
     "serving": 7,
     "training": 7,

@@ -21,6 +21,7 @@ COMMANDS = {
     "breathe": "Make pairs of breathing lungs to train on, from CTs of chests.",
     "train": "Train a model on pairs of images, without ground truth.",
     "register": "Register a moving image to a fixed one.",
+    "track": "Register all frames of a series, and follow labels through them.",
     "transform": "Carry images, labels or landmarks through a transform.",
     "page": "Make a page to look at a registration, in any browser.",
     "convert": "Compose transforms, and write them in another form.",

@@ -1,0 +1,181 @@
+"""Registering one frame to the reference, from rest or from its neighbour's answer."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dlir_tf.automatic.finding import OnProgress, chosen_numerics, find_parameters
+from dlir_tf.automatic.picking import Picked
+from dlir_tf.config import Config
+from dlir_tf.images import Image
+from dlir_tf.metrics.similarity import most_alike
+from dlir_tf.models.world import build_transform
+from dlir_tf.numerics import Numerics
+from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.working_pair import WorkingPair
+from dlir_tf.quality.comparison import Comparison
+from dlir_tf.quality.selection import is_worse, select_stages
+from dlir_tf.series.lattice import common_lattice, on_lattice
+from dlir_tf.transforms import Affine, BSpline, Transform
+
+REST, AGAIN = "rest", "its own answer"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found for a frame.
+
+    Attributes:
+        transform: From points of the reference to points of the frame, mm: one spline
+            on the lattice of all frames, or a matrix.
+        similarity_before: Of the frame and the reference as they are.
+        similarity_after: Of both through the transform.
+        start: Where it was started from: "rest", "its own answer" or "frame 3".
+    """
+
+    transform: Transform
+    similarity_before: float
+    similarity_after: float
+    start: str
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A frame as it's seen through a transform, and how alike it is then."""
+
+    pair: WorkingPair
+    transform: Transform
+    similarity: float
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class FrameRegistrar:
+    """Registers frames to one image, by one model or config.
+
+    Attributes:
+        fixed: The image that all are registered to.
+        picked: What registers them.
+        refine: The steps of a refinement, as in `dlir_tf.register`.
+        mask: Which voxels of the fixed image count, on its grid; `None` for all.
+        do_no_harm: As in `dlir_tf.register`.
+    """
+
+    fixed: Image
+    picked: Picked
+    refine: int | None = None
+    mask: Image | None = None
+    do_no_harm: bool = True
+
+    def register(
+        self,
+        frame: Image,
+        on_progress: OnProgress,
+        neighbour: tuple[str, Transform] | None = None,
+    ) -> Answer:
+        """Registers a frame.
+
+        It is registered from rest. If its neighbour's answer, as it stands, makes it
+        more alike than that, it's registered once more from there. A model in one shot
+        looks a second time in any case, from what it said first: hearts at their
+        smallest are out of reach of one look (docs/series.md has the numbers).
+
+        Args:
+            frame: On the fixed image's grid.
+            on_progress: Told of a refinement's steps.
+            neighbour: What the neighbouring frame is called, and its answer.
+        """
+        rest = self._see(frame, None, REST)
+        best = self._found(frame, rest, REST, on_progress)
+        near = best
+        if neighbour is not None:
+            name, transform = neighbour
+            near = self._more_alike(self._see(frame, transform, name), best)
+        if not self._is_refined:
+            name = AGAIN if near is best else near.name
+            again = self._found(frame, near, name, on_progress)
+            kind = self.judging.similarity.kind
+            worse = is_worse(kind, again.similarity, rest.similarity)
+            best = near if worse else again
+        elif near is not best:
+            again = self._found(frame, near, near.name, on_progress)
+            best = self._more_alike(again, near)
+        return Answer(best.transform, rest.similarity, best.similarity, best.name)
+
+    def alike(self, frame: Image, transform: Transform) -> float:
+        """How alike the frame is to the fixed image through a transform."""
+        return self._see(frame, transform, "").similarity
+
+    def own(self, answer: Answer) -> Answer:
+        """An answer from a file as it would have been found: with its class of splines.
+
+        Args:
+            answer: Perhaps read again.
+        """
+        (part,) = answer.transform.components
+        kind = self.numerics.bspline
+        if not isinstance(part, BSpline) or isinstance(part, kind):
+            return answer
+        spline = kind(part.control_points, part.lattice)
+        return replace(answer, transform=Transform((spline,)))
+
+    @property
+    def numerics(self) -> Numerics:
+        """What warps images."""
+        return chosen_numerics(self.picked.model)
+
+    @property
+    def _is_refined(self) -> bool:
+        return self.picked.model is None or bool(self.refine)
+
+    @property
+    def judging(self) -> Config:
+        """By whose similarity answers are compared."""
+        config = self.picked.config
+        return config.while_refining if self._is_refined else config
+
+    def _pair(self, frame: Image, start: Transform | None) -> WorkingPair:
+        model = self.picked.model
+        return prepare_pair(
+            self.fixed,
+            frame,
+            self.picked.config,
+            fixed_mask=self.mask,
+            initial_transform=start,
+            shape=None if model is None else model.shape,
+        )
+
+    def _see(self, frame: Image, transform: Transform | None, name: str) -> _Seen:
+        """The frame through a transform, interpolated once whatever led there."""
+        pair = self._pair(frame, transform)
+        comparison = Comparison(pair, self.judging, self.numerics)
+        similarity = comparison.judge(comparison.start()).similarity
+        return _Seen(pair, transform or pair.initial, similarity, name)
+
+    def _found(
+        self, frame: Image, start: _Seen, name: str, on_progress: OnProgress
+    ) -> _Seen:
+        """What is found from where the frame was laid."""
+        config, model, pair = self.picked.config, self.picked.model, start.pair
+        parameters, _ = find_parameters(pair, config, model, self.refine, on_progress)
+        numerics = self.numerics
+        selection = select_stages(
+            pair,
+            parameters,
+            self.judging,
+            do_no_harm=self.do_no_harm,
+            numerics=numerics,
+        )
+        found = build_transform(pair, selection.parameters, config, numerics.bspline)
+        lattice = common_lattice(pair.grid, config)
+        transform = on_lattice(found, lattice, numerics.bspline)
+        if lattice is None:
+            transform = Transform((Affine(found.affine_part),))
+        return self._see(frame, transform, name)
+
+    def _more_alike(self, trial: _Seen, first: _Seen) -> _Seen:
+        """The one by which the frame is more alike; what is NaN is less than all."""
+        best = most_alike(self.judging.similarity.kind)
+        if np.isnan(first.similarity):
+            return first if np.isnan(trial.similarity) else trial
+        return trial if best - trial.similarity < best - first.similarity else first
