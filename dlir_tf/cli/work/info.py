@@ -29,6 +29,7 @@ from dlir_tf.models.names import (
     one_folder,
     shipped_names,
 )
+from dlir_tf.pairs.large import at_lower_resolution
 from dlir_tf.pairs.loading import load_pair
 from dlir_tf.pairs.manifest import Pair
 
@@ -96,7 +97,7 @@ def _chosen_for(fixed: Path, moving: Path) -> str:
     place = f"{fixed} and {moving}"
     pair = load_pair(Pair(fixed, moving, place))
     try:
-        choice = choose_for_pair(pair.fixed, pair.moving)
+        choice = choose_for_pair(*map(at_lower_resolution, (pair.fixed, pair.moving)))
     except InputError as error:  # it knows images, not their files
         raise error.within(place) from error
     lines = textwrap.wrap(f"Chosen for {fixed.name} and {moving.name}:", 86)
