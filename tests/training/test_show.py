@@ -30,7 +30,8 @@ def trained(tmp_path_factory):
 def seen(trained, make_config, make_pairs):
     """A trained model's folder."""
     if not trained.exists():
-        config = make_config("bspline", augmentation={"rotation_degrees": 0})
+        augmentation = {"rotation_degrees": 0, "scale": 0, "translation": 0}
+        config = make_config("bspline", augmentation=augmentation)
         pairs = make_pairs(4, labels=True)
         train(config, pairs, trained, validation=pairs[1:], seed=3)
     return trained
