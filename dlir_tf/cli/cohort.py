@@ -53,9 +53,16 @@ _OPTIONS = (
         help="With --pairs: of every fixed image's landmarks, carried into the moving "
         "image's world.  [default: mapped_points.csv, or as their file ends]",
     ),
+    click.option(
+        "--thumbnail",
+        type=FILE,
+        metavar="NAME",
+        help="With --pairs: of every pair's small picture, which index.html shows.  "
+        "[default: thumbnail.png]",
+    ),
 )
 
-_NAMES = ("pairs", "jobs", "go_by", "moved", "moved_mask", "mapped_points")
+_NAMES = ("pairs", "jobs", "go_by", "moved", "moved_mask", "mapped_points", "thumbnail")
 
 
 def cohort_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -48,6 +48,7 @@ class Outputs:
         figure: The picture.
         report: How it went.
         page: All of it to be looked at.
+        thumbnail: A small picture of it, for a table of many pairs.
     """
 
     moved: Path
@@ -59,6 +60,7 @@ class Outputs:
     figure: Path | None
     report: Path | None
     page: Path | None = None
+    thumbnail: Path | None = None
 
     def check(self, inputs: tuple[Path | None, ...]) -> None:
         """Refuses what can't be written, before any work is done.
@@ -76,7 +78,7 @@ class Outputs:
             WRITABLE_SUFFIXES: (self.jacobian,),
             NIFTI_SUFFIXES: (self.displacement,),
             TRANSFORM_SUFFIXES: (self.transform, self.inverse),
-            (".png",): (self.figure,),
+            (".png",): (self.figure, self.thumbnail),
             (".json",): (self.report,),
             PAGE_SUFFIXES: (self.page,),
         }
@@ -182,6 +184,8 @@ class Outputs:
         if self.page is not None:
             contents = page_contents(result, pair, title)
             writers[self.page] = partial(write_page, contents=contents)
+        if self.thumbnail is not None:
+            writers[self.thumbnail] = _thumbnail_writer(result, fixed)
         return writers, notes
 
     def _transform_writers(
@@ -263,6 +267,12 @@ def _write_transform(
             f"{path}: such a file can't hold the transform exactly; it is up to "
             f"{error:.2g} mm off"
         )
+
+
+def _thumbnail_writer(result: Registration, fixed: Image) -> Writer:
+    from dlir_tf.page.thumbnail import write_thumbnail  # matplotlib takes long
+
+    return partial(write_thumbnail, fixed=fixed, moved=result.moved)
 
 
 def _figure_writer(result: Registration, fixed: Image, moving: Image) -> Writer:

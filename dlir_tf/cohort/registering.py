@@ -1,19 +1,19 @@
 """`register_pairs`: all pairs of a manifest, registered and written into one folder."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dlir_tf.cohort.index import write_tables
 from dlir_tf.cohort.names import folder_names, pair_ids
 from dlir_tf.cohort.processes import registered_by_processes
 from dlir_tf.cohort.record import looks_done
 from dlir_tf.cohort.registrar import Registrar
 from dlir_tf.cohort.result import PairResult, Task, failed
 from dlir_tf.cohort.settings import Settings
-from dlir_tf.cohort.summary import write_summary
 from dlir_tf.cohort.threads import registered_here
 from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
@@ -39,7 +39,8 @@ def register_pairs(
 
     Called again, it goes on: a pair whose folder is whole, and whose files, settings
     and model are what they were, isn't registered again. A pair that can't be
-    registered doesn't stop the others. `summary.csv` in `output` has a row per pair.
+    registered doesn't stop the others. `summary.csv` in `output` has a row per pair,
+    and `index.html` is that table to look at.
 
     Args:
         pairs: A manifest, as for training and evaluation, with a column `id` if you
@@ -77,7 +78,7 @@ def register_pairs(
     ...         f"{folder}/pairs.csv", f"{folder}/out", config="rigid", refine=2
     ...     ):
     ...         print(result.id, sorted(path.name for path in result.folder.iterdir()))
-    heart ['moved.nii.gz', 'pair.json', 'report.json', 'transform.h5']
+    heart ['moved.nii.gz', 'pair.json', 'report.json', 'thumbnail.png', 'transform.h5']
     """
     if isinstance(config, str | Path):
         config = load_config(config)
@@ -138,7 +139,8 @@ def register_tasks(
     make_folder(output)
     settings.outputs(output).check(())
     with _alone(output):
-        yield from _summarized(tasks, output, _results(tasks, settings, engine))
+        results = _results(tasks, settings, engine)
+        yield from _summarized(tasks, output, results, settings.files)
 
 
 def _results(
@@ -160,9 +162,12 @@ def _results(
 
 
 def _summarized(
-    tasks: Sequence[Task], output: Path, results: Iterator[PairResult]
+    tasks: Sequence[Task],
+    output: Path,
+    results: Iterator[PairResult],
+    files: Mapping[str, str],
 ) -> Iterator[PairResult]:
-    """The same results; the summary is written now and then, and at the end."""
+    """The same results; the tables are written now and then, and at the end."""
     known: dict[int, PairResult] = {}
     written = time.monotonic()
     try:
@@ -170,14 +175,14 @@ def _summarized(
             known[result.index] = result
             yield result
             if time.monotonic() - written > _SECONDS:
-                write_summary(output, tasks, known)
+                write_tables(output, tasks, known, files)
                 written = time.monotonic()
     except BaseException:
         if known:
             with _whatever_the_disk_says():
-                write_summary(output, tasks, known)
+                write_tables(output, tasks, known, files)
         raise
-    write_summary(output, tasks, known)
+    write_tables(output, tasks, known, files)
 
 
 @contextmanager

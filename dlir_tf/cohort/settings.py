@@ -31,6 +31,7 @@ USUAL_FILES = {
     "moved": "moved.nii.gz",
     "transform": "transform.h5",
     "report": "report.json",
+    "thumbnail": "thumbnail.png",
     "moved_labels": "moved_labels.nii.gz",
     "moved_mask": "moved_mask.nii.gz",
     "mapped_points": "mapped_points",

@@ -13,7 +13,13 @@ from dlir_tf.cohort import register_pairs
 from dlir_tf.errors import InputError
 from dlir_tf.images import read_image, read_labels, read_points, write_image
 
-FILES = {"moved.nii.gz", "pair.json", "report.json", "transform.h5"}
+FILES = {
+    "moved.nii.gz",
+    "pair.json",
+    "report.json",
+    "thumbnail.png",
+    "transform.h5",
+}
 EXTRAS = {"moved_labels.nii.gz", "moved_mask.nii.gz", "mapped_points.csv"}
 
 
@@ -23,6 +29,7 @@ def test_every_pair_has_a_folder_and_a_row(here):
     assert (here / "loads").read_text().count("\n") == 1
     assert {r.verdict for r in results.values()} == {"PASS"}
     assert {p.name for p in (here / "out").iterdir()} == {
+        "index.html",
         "p0",
         "p1",
         "p2",
@@ -98,6 +105,16 @@ def test_other_settings_are_noticed_and_old_files_go(here):
     assert results["p1"].again == "other settings (fill value)"
 
 
+def test_every_pair_has_a_page_if_one_is_named(here):
+    write_pairs(here / "in", 1, extras=True)
+    files = {"moved": "moved.nii.gz", "page": "look.html"}
+    registered(files=files)
+    assert 'href="p0/look.html"' in (here / "out" / "index.html").read_text("utf-8")
+    html = (here / "out" / "p0" / "look.html").read_text("utf-8")
+    assert "<h1>p0</h1>" in html
+    assert 'id="volume-moved_labels"' in html
+
+
 def test_pairs_that_fail_have_their_sentence_and_are_tried_again(here):
     write_pairs(here / "in", 4)
     act(here, p2="fail")
@@ -109,10 +126,17 @@ def test_pairs_that_fail_have_their_sentence_and_are_tried_again(here):
     assert "the sky has fallen" in results["p2"].problem
     assert [row["problem"] for row in rows(here)][2] == results["p2"].problem
     assert sorted(p.name for p in (here / "out").iterdir()) == [
+        "index.html",
         "p0",
         "p3",
         "summary.csv",
     ]
+    index = (here / "out" / "index.html").read_text("utf-8")
+    assert index.index('data-id="p2"') < index.index('data-id="p0"')  # worst first
+    assert "the sky has fallen" in index
+    assert 'src="p3/thumbnail.png"' in index
+    assert "p2/thumbnail.png" not in index
+    assert "page.html" not in index
     act(here)
     results = registered()
     assert [r.is_new for _, r in sorted(results.items())] == [False, True, True, False]
