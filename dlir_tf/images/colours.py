@@ -37,7 +37,12 @@ def with_channels_last(contents: Contents) -> np.ndarray | None:
 
 
 def one_number(
-    path: Path, channels: np.ndarray, channel: int | None, *, needed: bool = True
+    path: Path,
+    channels: np.ndarray,
+    channel: int | None,
+    *,
+    are_colours: bool = True,
+    needed: bool = True,
 ) -> np.ndarray:
     """What of several channels is looked at, by the rule of this module.
 
@@ -45,6 +50,7 @@ def one_number(
         path: The file, for messages.
         channels: `(*shape, num_channels)`.
         channel: The one to take, counted from 1; or `None`.
+        are_colours: Whether three or four channels can be colours.
         needed: Whether it is looked at at all. If not, the first channel does where
             none is chosen; vectors are refused all the same.
 
@@ -68,9 +74,9 @@ def one_number(
             f"numbers each of type {channels.dtype} (vectors, say); choose one of them "
             "with register's --channel (channel in Python), or convert the file"
         )
-    if count in (3, 4):
+    if count in (3, 4) and are_colours:
         return luminance(channels)
-    if count > 2 and needed:
+    if needed and (count > 2 or not are_colours):
         raise InputError(
             f"{path}: has {count} channels, which are no colours; choose the one to "
             "register by with --channel (channel in Python)"

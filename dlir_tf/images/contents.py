@@ -27,6 +27,7 @@ class Contents:
             for a fourth axis that isn't time.
         nrrd: The NRRD header, if it is a NRRD file.
         segments: What a segmentation of 3D Slicer says of its segments.
+        are_colours: Whether three or four channels of whole numbers are colours.
     """
 
     array: np.ndarray
@@ -38,6 +39,7 @@ class Contents:
     time_unit: str = "unknown"
     nrrd: NrrdHeader | None = None
     segments: Mapping[str, str] = field(default_factory=dict)
+    are_colours: bool = True
 
 
 def check_numbers(path: Path, contents: Contents) -> None:

@@ -192,7 +192,9 @@ def of_one_number(
     channels = with_channels_last(contents)
     if channels is None or channels.ndim not in (3, 4) or not channels.size:
         return contents, None
-    array = one_number(path, channels, channel, needed=needed)
+    array = one_number(
+        path, channels, channel, are_colours=contents.are_colours, needed=needed
+    )
     return replace(contents, array=array, num_components=1), channels
 
 

@@ -19,7 +19,11 @@ from dlir_tf.images.formats import PICTURE_SUFFIXES, suffix_of
 from dlir_tf.images.frame import flip_affine
 from dlir_tf.images.grid import in_space
 from dlir_tf.images.itk_files import quiet_itk
-from dlir_tf.images.pictures.resolution import spacing_of
+from dlir_tf.images.pictures.ome import SUFFIXES, read_ome
+from dlir_tf.images.pictures.resolution import spacing_of, unstated
+
+# Pixels by rows, a pixel's width and height in mm, and whether channels are colours.
+Found = tuple[np.ndarray, tuple[float, float], bool]
 
 # By Pillow's names: black and white, grey with and without transparency, a palette,
 # colours, and grey values of 16 and 32 bits.
@@ -51,11 +55,7 @@ def load_picture(path: Path) -> Contents:
         InputError: If the file is damaged, of another format or of a kind that isn't
             read: several pages, CMYK and the like, or more than memory holds.
     """
-    with _opened(path) as picture:
-        _check_size(path, picture)
-        _check_kind(path, picture)
-        array = _pixels(path, picture)
-        spacing = spacing_of(path, picture)
+    array, spacing, are_colours = _ome(path) or _plain(path)
     num_channels = 1 if array.ndim == 2 else array.shape[2]
     matrix = in_space(flip_affine(np.diag([*spacing, 1.0])))
     return Contents(
@@ -63,19 +63,40 @@ def load_picture(path: Path) -> Contents:
         matrix,
         np.array([*spacing, 1.0]),
         num_components=num_channels,
+        are_colours=are_colours,
     )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Pillow's picture; what is wrong with it, it raises in many ways."""
-    try:
+def _plain(path: Path) -> Found:
+    """What Pillow finds."""
+    with _told(path):
         # Not by PIL.Image.open, which refuses by a number of pixels, not by memory.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tags that nobody here reads
             opened = _plugin(path)(path)
         with opened as picture:
-            yield picture
+            _check_size(path, picture)
+            _check_kind(path, picture)
+            return _pixels(path, picture), spacing_of(path, picture), True
+
+
+def _ome(path: Path) -> Found | None:
+    """What tifffile finds, if it's an OME-TIFF."""
+    if not suffix_of(path, SUFFIXES):
+        return None
+    with _told(path):
+        found = read_ome(path, free_memory())
+    if found is None:
+        return None
+    array, spacing, are_colours = found
+    return array, spacing or unstated(path), are_colours
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Says in one way what is wrong with a file, which is raised in many."""
+    try:
+        yield
     except (InputError, MemoryError):
         raise
     except Exception as error:

@@ -33,9 +33,14 @@ def spacing_of(path: Path, picture: Any) -> tuple[float, float]:
     per_mm = _STATED[picture.format](path, picture)
     if per_mm is not None and np.isfinite(per_mm).all() and min(per_mm) > 0:
         return 1 / per_mm[0], 1 / per_mm[1]
+    return unstated(path)
+
+
+def unstated(path: Path) -> tuple[float, float]:
+    """The size of a pixel that is taken where a file states none, with a word."""
     warnings.warn(
         f"{path}: states no resolution; its pixels were taken for 1 mm wide and high",
-        stacklevel=7,
+        stacklevel=8,
     )
     return 1.0, 1.0
 
