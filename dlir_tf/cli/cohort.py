@@ -27,6 +27,18 @@ _OPTIONS = (
         help="With --pairs: how many processes share the work.  [default: 1]",
     ),
     click.option(
+        "--scheduler",
+        metavar="ADDRESS|FILE",
+        help="With --pairs: have the workers of a Dask cluster do the work; its "
+        "scheduler's address, tcp://HOST:PORT, or the file that it wrote it to.",
+    ),
+    click.option(
+        "--workers-timeout",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="How long workers of that cluster are waited for.  [default: 300]",
+    ),
+    click.option(
         "--go-by",
         type=click.Choice(["labels", "points"]),
         multiple=True,
@@ -62,7 +74,10 @@ _OPTIONS = (
     ),
 )
 
-_NAMES = ("pairs", "jobs", "go_by", "moved", "moved_mask", "mapped_points", "thumbnail")
+_NAMES = (
+    *("pairs", "jobs", "scheduler", "workers_timeout", "go_by"),
+    *("moved", "moved_mask", "mapped_points", "thumbnail"),
+)
 
 
 def cohort_options(command: Callable[..., Any]) -> Callable[..., Any]:

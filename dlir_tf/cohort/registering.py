@@ -20,6 +20,8 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import check_folder, locked, make_folder
 from dlir_tf.pairs.manifest import Pair, read_manifest
 
+# How long workers of a cluster are waited for.
+WORKERS_TIMEOUT = 300.0
 # Between two times that the summary is written.
 _SECONDS = 10.0
 
@@ -33,6 +35,8 @@ def register_pairs(
     model: str | Path | None = None,
     config: Config | str | Path | None = None,
     jobs: int = 1,
+    scheduler: str | None = None,
+    workers_timeout: float = WORKERS_TIMEOUT,
     **settings: Any,
 ) -> Iterator[PairResult]:
     r"""Registers all pairs of a manifest, and writes a folder for each.
@@ -52,6 +56,9 @@ def register_pairs(
         config: Instead of a model, from `dlir_tf.load_config`, or what that takes.
         jobs: How many processes share the work on this machine. With more than one, a
             program of your own needs the usual `if __name__ == "__main__":`.
+        scheduler: Of a Dask cluster that does the work instead: its address, or the
+            file that it wrote it to.
+        workers_timeout: How long workers of that are waited for, in seconds.
         settings: The rest of what `dlir_tf.cohort.Settings` has.
 
     Yields:
@@ -86,7 +93,7 @@ def register_pairs(
         pairs = read_manifest(Path(pairs))
     prepared = Settings(model=model, config=config, **settings).prepared()
     tasks = make_tasks(pairs, Path(output))
-    engine = chosen_engine(jobs)
+    engine = chosen_engine(jobs, scheduler, workers_timeout)
     return register_tasks(tasks, Path(output), prepared, engine)
 
 
@@ -105,17 +112,34 @@ def make_tasks(pairs: Sequence[Pair], output: Path) -> list[Task]:
     ]
 
 
-def chosen_engine(jobs: int = 1) -> Engine:
-    """What does the work: this process, or several ones.
+def chosen_engine(
+    jobs: int = 1,
+    scheduler: str | None = None,
+    workers_timeout: float = WORKERS_TIMEOUT,
+) -> Engine:
+    """What does the work: this process, several ones, or a cluster.
 
     Args:
         jobs: How many processes.
+        scheduler: Of the cluster.
+        workers_timeout: How long its workers are waited for, in seconds.
 
     Raises:
-        InputError: If there can't be so many.
+        InputError: If there can't be so many, or both are asked for.
     """
     if jobs < 1:
         raise InputError(f"jobs: must be at least 1. Received: {jobs}")
+    if scheduler is not None and jobs != 1:
+        raise InputError(
+            "--jobs and --scheduler exclude each other: a cluster has the workers that "
+            "were started for it; leave one of them out"
+        )
+    if scheduler is not None:
+        from dlir_tf.cohort.cluster import registered_by_cluster
+
+        return partial(
+            registered_by_cluster, address=scheduler, patience=workers_timeout
+        )
     if jobs > 1:
         return partial(registered_by_processes, jobs=jobs)
     return lambda tasks, settings: registered_here(tasks, Registrar(settings))

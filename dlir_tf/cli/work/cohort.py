@@ -17,7 +17,12 @@ from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cli.work.register import OF_MODELS
 from dlir_tf.cli.work.start import Start
-from dlir_tf.cohort.registering import chosen_engine, make_tasks, register_tasks
+from dlir_tf.cohort.registering import (
+    WORKERS_TIMEOUT,
+    chosen_engine,
+    make_tasks,
+    register_tasks,
+)
 from dlir_tf.cohort.result import PairResult
 from dlir_tf.cohort.settings import USUAL_FILES, Known, Settings
 from dlir_tf.cohort.summary import SUMMARY
@@ -63,6 +68,8 @@ def run(
     all_stages: bool,
     strict: bool,
     jobs: int | None,
+    scheduler: str | None,
+    workers_timeout: float | None,
     **written: Path | None,
 ) -> None:
     """Registers all pairs and tells what came of them."""
@@ -94,7 +101,10 @@ def run(
     listed = read_manifest(pairs)
     _check_known(settings, listed)
     settings = settings.prepared()
-    engine = chosen_engine(jobs or 1)
+    if workers_timeout is not None and scheduler is None:
+        raise InputError("--workers-timeout: is for --scheduler, which isn't given")
+    patience = WORKERS_TIMEOUT if workers_timeout is None else workers_timeout
+    engine = chosen_engine(jobs or 1, scheduler, patience)
     tasks = make_tasks(listed, output)
     results = _shown(register_tasks(tasks, output, settings, engine), len(tasks))
     _tell(output, results, strict=strict)
