@@ -142,7 +142,9 @@ def _heads(names: Sequence[str], pictures: bool) -> str:
             '<th scope="col" aria-sort="none"><button type="button" class="sort" '
             f'data-column="{column}">{escape(name)}</button></th>'
         )
-    return "".join([*heads, '<th scope="col">Why</th>'])
+        if column == 1:
+            heads.append('<th scope="col">Why</th>')
+    return "".join(heads)
 
 
 def _row(row: CohortRow, names: Sequence[str], pictures: bool) -> str:
@@ -165,13 +167,13 @@ def _row(row: CohortRow, names: Sequence[str], pictures: bool) -> str:
         f'<td class="verdict {escape(row.verdict.lower())}" data-value="{rank}">'
         f"{escape(row.verdict)}</td>"
     )
+    cells.append(f'<td class="why">{escape("; ".join(row.reasons))}</td>')
     for number in names:
         value = row.numbers.get(number)
         exact = "" if value is None else f"{float(value):.9g}"
         shown = "" if value is None else f"{float(value):.4g}"
         label = f'data-name="{escape(_told(number))}"'
         cells.append(f'<td data-value="{exact}" {label}>{shown}</td>')
-    cells.append(f'<td class="why">{escape("; ".join(row.reasons))}</td>')
     verdict = escape(row.verdict)
     return f'<tr data-id="{name}" data-verdict="{verdict}">{"".join(cells)}</tr>'
 

@@ -100,7 +100,8 @@ def _stages(report: Mapping[str, Any]) -> str:
     stages = report.get("stages") or ()
     if not stages:
         return ""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    told: list[str] = []
     previous = report.get("similarity_before")
     for stage in stages:
         similarity = stage.get("similarity")
@@ -119,11 +120,13 @@ def _stages(report: Mapping[str, Any]) -> str:
                 _number(similarity, 3),
                 gain,
                 _number(stage.get("smallest_jacobian"), 2),
-                "; ".join(about),
             )
         )
-    heads = ("Stage", "Similarity", "Gain", "Smallest Jacobian", "")
-    return _table(heads, rows, "What each stage brought") + _refinement(report)
+        if about:
+            told.append(f"Stage {stage.get('number')}: {'; '.join(about)}.")
+    heads = ("Stage", "Similarity", "Gain", "Smallest Jacobian")
+    table = _table(heads, rows, "What each stage brought")
+    return table + _list(told) + _refinement(report)
 
 
 def _refinement(report: Mapping[str, Any]) -> str:

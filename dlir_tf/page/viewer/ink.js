@@ -158,11 +158,15 @@ const hueOf = (code) => LABEL_HUES[(code - 1) % LABEL_HUES.length];
 
 /** Borders of labels: of the fixed image full lines, of the other one broken ones. */
 function drawOutlines(pen, pane, tile, scale) {
+  const shape = page.data.grid.shape;
+  const small = Math.min(tile.width / shape[tile.right], tile.height / shape[tile.up]) < 8 * scale;
   for (const role of new Set(["fixed", pane.role])) {
     const codes = page.labels[role];
     if (!codes) continue;
-    pen.setLineDash(role === "fixed" ? [] : [4 * scale, 3 * scale]);
-    for (const [code, path] of bordersIn(codes, tile)) {
+    // Dashes begin anew at every voxel: where these are small, some are left out.
+    const broken = role !== "fixed";
+    pen.setLineDash(broken && !small ? [4 * scale, 3 * scale] : []);
+    for (const [code, path] of bordersIn(codes, tile, broken && small)) {
       pen.lineWidth = 3.2 * scale;
       pen.strokeStyle = "rgb(0 0 0 / 55%)";
       pen.stroke(path);
@@ -174,7 +178,7 @@ function drawOutlines(pen, pane, tile, scale) {
   pen.setLineDash([]);
 }
 
-function bordersIn(codes, tile) {
+function bordersIn(codes, tile, withGaps) {
   const shape = page.data.grid.shape, strides = [1, shape[0], shape[0] * shape[1]];
   const voxel = voxelAt(page.frac).map((v, a) => Math.max(0, Math.min(shape[a] - 1, Math.round(v))));
   const { right, up, normal } = tile;
@@ -196,6 +200,7 @@ function bordersIn(codes, tile) {
   };
   for (let j = 0; j <= shape[up]; j++) {
     for (let i = 0; i <= shape[right]; i++) {
+      if (withGaps && (2 * i + j) % 5 > 2) continue;
       const here = codeAt(i, j), left = codeAt(i - 1, j), below = codeAt(i, j - 1);
       if (here !== left) for (const code of [here, left]) add(code, corner(i, j), corner(i, j + 1));
       if (here !== below) for (const code of [here, below]) add(code, corner(i, j), corner(i + 1, j));
