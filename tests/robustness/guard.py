@@ -27,7 +27,9 @@ _POINTS = np.array([[1.0, 2.0, 3.0], [-20.0, 15.0, 75.0]])
 
 
 def _seen(image):
+    channels = b"" if image.channels is None else image.channels.tobytes()
     return [
+        channels,
         image.array.shape,
         str(image.array.dtype),
         image.array.tobytes(),

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import meshes
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
+import tifffile
+from PIL import Image as Pillow
 
 from dlir_tf.config import load_config
 from dlir_tf.images import Image, write_displacement, write_frames, write_image
@@ -132,6 +135,27 @@ def _mosaic(path):
     dicom_files.save(dicom_files.mosaic(voxels, dicom_files.axes()[:, 2]), path)
 
 
+def _picture(path, dtype, channels):
+    rng = np.random.default_rng(8)
+    array = rng.integers(0, np.iinfo(dtype).max, (19, 17, channels)).astype(dtype)
+    several = array if channels > 1 else None
+    place = np.diag([-0.5, -0.25, 1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # JPEG changes values
+        write_image(path, Image(array[..., 0], place, channels=several))
+
+
+def _palette(path):
+    _picture(path, np.uint8, 3)
+    Pillow.open(path).quantize(16).save(path, dpi=(50, 50))
+
+
+def _stains(path):
+    array = np.random.default_rng(9).integers(0, 60_000, (5, 17, 19)).astype(np.uint16)
+    place = {"axes": "CYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(path, array, metadata=place, compression="zlib")
+
+
 MARKUPS = """{"markups": [{"type": "Fiducial", "coordinateSystem": "LPS",
  "coordinateUnits": "mm", "controlPoints": [
  {"id": "1", "label": "F-1", "position": [1.0, 2.0, 3.5], "positionStatus": "defined"},
@@ -167,6 +191,16 @@ _WRITERS: list[tuple[str, str, Callable[[Path], None]]] = [
     ("time.nii", "frames", _series),
     ("time.nrrd", "frames", lambda p: write_frames(p, [_image()] * 3, time_step=2.0)),
     ("plane.mha", "image", lambda p: write_image(p, _plane())),
+    ("grey.png", "image", lambda p: _picture(p, np.uint8, 1)),
+    ("colours.png", "image", lambda p: _picture(p, np.uint8, 3)),
+    ("wide.png", "image", lambda p: _picture(p, np.uint16, 4)),
+    ("palette.png", "image", _palette),
+    ("grey.tif", "image", lambda p: _picture(p, np.uint16, 1)),
+    ("colours.tif", "image", lambda p: _picture(p, np.uint8, 3)),
+    ("wide.tif", "image", lambda p: _picture(p, np.uint16, 3)),
+    ("photo.jpg", "image", lambda p: _picture(p, np.uint8, 3)),
+    ("stains.ome.tif", "frames", _stains),
+    ("colours.nii.gz", "image", lambda p: _picture(p, np.uint8, 3)),
     ("field.nii", "transform", _field),
     ("field.nii.gz", "transform", _field),
     ("field.nrrd", "transform", _field),
