@@ -146,9 +146,11 @@ def command(**options: Any) -> None:
     With --server, both images are sent to a server that has the exported model; what
     is written is the same.
 
-    Examples:
+    Example:
     dlir-tf register fixed.nii.gz moving.nii.gz --output moved.nii.gz
-    --transform transform.h5 --inverse inverse.npz;
+    --transform transform.h5 --inverse inverse.npz
+
+    Of many pairs:
     dlir-tf register --pairs pairs.csv --output registered
     """
     cohort, images = options.pop("cohort"), (options["fixed"], options["moving"])
@@ -158,15 +160,14 @@ def command(**options: Any) -> None:
     }
     if cohort["pairs"] is None:
         check_one_pair(*images, cohort)
-        from dlir_tf.cli.work.register import run
+    from dlir_tf.cli.work.register import run, run_all
 
+    if cohort["pairs"] is None:
         run(moved=options.pop("output"), **(options | grouped))
         return
     known, masks = grouped.pop("known"), grouped.pop("masks")
     files = {name: known.pop(name) for name in _FILES_OF_A_PAIR if name in known}
     check_many_pairs(images[0], files | masks | {"labels": options["labels"]})
-    from dlir_tf.cli.work.cohort import run as run_all
-
     for name in ("fixed", "moving", "labels"):
         del options[name]
     run_all(**cohort, **known, **(options | grouped))

@@ -50,6 +50,9 @@ _OPTIONS = (
 )
 
 
+# What a server's model brings along.
+OF_MODELS = ("model", "preset", "initial_alignment", "modality")
+
 _NAMES = ("server", "model_name", "timeout", "ca_file", "token_file", "insecure")
 
 

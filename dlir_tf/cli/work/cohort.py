@@ -12,10 +12,9 @@ import click
 from dlir_tf.automatic import Modality
 from dlir_tf.cli.judgement import FAILED_VERDICT
 from dlir_tf.cli.refinement import chosen_preset
-from dlir_tf.cli.server import chosen_server
+from dlir_tf.cli.server import OF_MODELS, chosen_server
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
-from dlir_tf.cli.work.register import OF_MODELS
 from dlir_tf.cli.work.start import Start
 from dlir_tf.cohort.registering import (
     WORKERS_TIMEOUT,
@@ -49,7 +48,7 @@ def load(model: str | Path | None) -> Predictor | GeneralModel | None:
     return None
 
 
-def run(
+def run_all(
     pairs: Path,
     output: Path,
     model: str | Path | None,

@@ -10,7 +10,8 @@ import click
 from dlir_tf.automatic import Modality
 from dlir_tf.cli.judgement import tell
 from dlir_tf.cli.refinement import chosen_preset
-from dlir_tf.cli.server import chosen_server
+from dlir_tf.cli.server import OF_MODELS, chosen_server
+from dlir_tf.cli.work.cohort import run_all as run_all
 from dlir_tf.cli.work.known import Told, tell_distance
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
@@ -28,9 +29,6 @@ from dlir_tf.pairs.slices import rank_of_pair
 from dlir_tf.registration import Registration, register
 from dlir_tf.serving import register_remotely
 from dlir_tf.serving.failures import ServerError
-
-# What a server's model brings along.
-OF_MODELS = ("model", "preset", "initial_alignment", "modality")
 
 
 def run(
