@@ -10,7 +10,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import check_output, write_together
 from dlir_tf.images import IMAGE_SUFFIXES, WRITABLE_SUFFIXES, Image, write_image
 from dlir_tf.images.formats import NIFTI_SUFFIXES
-from dlir_tf.images.pictures.writing import check_picture
+from dlir_tf.images.writing import check_can_hold
 from dlir_tf.page import Landmarks, PageContents, write_page
 from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
 from dlir_tf.pairs.large import at_lower_resolution
@@ -92,15 +92,14 @@ class Outputs:
         self._check_distinct(inputs)
 
     def check_moved(self, fixed: Image, moving: Image) -> None:
-        """Refuses names of pictures for what no picture holds, once it's read.
+        """Refuses names of files that can't hold the moved image, once it's read.
 
         Raises:
-            InputError: If the moved image is no 2-d one, or has too many channels.
+            InputError: If it's no 2-d one for a picture, or has too many channels.
         """
-        channels = 1 if moving.channels is None else moving.channels.shape[-1]
-        check_picture(self.moved, fixed.shape, channels)
+        check_can_hold(self.moved, fixed.shape, moving.channels)
         if self.moved_labels is not None:
-            check_picture(self.moved_labels, fixed.shape)
+            check_can_hold(self.moved_labels, fixed.shape)
 
     def write(
         self,

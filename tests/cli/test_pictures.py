@@ -175,6 +175,11 @@ def test_what_a_picture_cannot_hold_is_refused_before_any_work(here, capsys):
     error = capsys.readouterr().err
     assert "out/v.png: a picture holds 2-d images" in error
     assert "Chosen by" not in error
+    pair = ("register", "fixed.tif", "moving.tif", "--output", "out/wide.nii.gz")
+    assert ended(*pair) == 1
+    error = capsys.readouterr().err
+    assert "out/wide.nii.gz: NIfTI holds 3 or 4 colours of type uint8" in error
+    assert "Chosen by" not in error
     labels = ("--interpolation", "label", "--output", "out/l.png")
     carry = ("transform", "moving.png", "--transform", "out/t.h5", *labels)
     assert ended(*carry) == 1
