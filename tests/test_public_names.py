@@ -1,11 +1,15 @@
 """The names that `import dlir_tf` promises, each imported when it is first used."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import dlir_tf
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_every_public_name_is_there_and_listed():
@@ -28,3 +32,12 @@ def test_layers_and_losses_need_no_import_of_their_own():
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.stdout == "Warp ncc\n", done.stderr
+
+
+def test_the_reference_on_the_site_has_all_of_them():
+    page = ROOT / "docs" / "reference" / "python.md"
+    described = re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE)
+    named = {path.rpartition(".")[2] for path in described}
+    whole = {"__version__", "layers", "losses"}
+    missing = set(dlir_tf.__all__) - whole - named
+    assert missing == set(), f"add these to {page.name}"
