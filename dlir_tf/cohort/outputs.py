@@ -251,7 +251,7 @@ def page_contents(result: Registration, pair: LoadedPair, title: str) -> PageCon
         displacement=result.computed,
         fixed_labels=pair.fixed_labels,
         moving_labels=pair.moving_labels,
-        landmarks=None if pair.points is None else Landmarks(*pair.points),
+        landmarks=pair.points and Landmarks(*pair.points, pair.point_names),
         report=result.report.to_dict(),
     )
 

@@ -29,6 +29,7 @@ from dlir_tf.images.image import grid_of as grid_of
 from dlir_tf.images.label_images import is_label_image as is_label_image
 from dlir_tf.images.orientation import OrientationSource as OrientationSource
 from dlir_tf.images.orientation import OrientationWarning as OrientationWarning
+from dlir_tf.images.points import read_point_names as read_point_names
 from dlir_tf.images.points import read_points as read_points
 from dlir_tf.images.reading import read_image as read_image
 from dlir_tf.images.reading import read_labels as read_labels

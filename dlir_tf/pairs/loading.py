@@ -19,6 +19,7 @@ from dlir_tf.images import (
     read_image,
     read_labels_of,
     read_mask_of,
+    read_point_names,
     read_points,
 )
 from dlir_tf.pairs.manifest import Pair
@@ -37,6 +38,8 @@ class LoadedPair:
         moving_labels: Likewise, of the moving image.
         points: Landmarks of both images, `(num_points, ndim)`, world RAS+ mm,
             corresponding by their order; or none.
+        point_names: What the landmarks of the fixed image are called; none if their
+            file doesn't say.
         fixed_mask: Which voxels of the fixed image count in the similarity, bool, on
             its grid; `None` for all.
         moving_mask: Likewise, of the moving image.
@@ -49,6 +52,7 @@ class LoadedPair:
     points: tuple[np.ndarray, np.ndarray] | None = None
     fixed_mask: Image | None = None
     moving_mask: Image | None = None
+    point_names: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[Image, Image] | None:
@@ -112,6 +116,7 @@ def load_pair(
     if with_points and pair.fixed_points is not None and pair.moving_points is not None:
         files = pair.fixed_points, pair.moving_points
         found["points"] = _read_landmarks(*files, found["fixed"], found["moving"])
+        found["point_names"] = read_point_names(pair.fixed_points)
     return LoadedPair(**found)
 
 

@@ -85,3 +85,14 @@ def test_images_of_two_ranks_are_refused(here, capsys):
 def test_two_files_of_one_name_are_refused(shifted, capsys):
     save(shifted / "fixed.nii", np.zeros((3, 3, 3)), scanner_affine())
     assert "holds both fixed.nii" in refused(capsys, shifted, "page", ".")
+
+
+def test_landmarks_have_the_names_of_their_file(shifted):
+    header = "x,y,z,Label\n"
+    rows = ["-30.5,14,75,<apex>", "-33,10,80,base"]
+    (shifted / "fixed_points.csv").write_text(header + "\n".join(rows))
+    (shifted / "moving_points.csv").write_text("x,y,z\n-28,13,75\n-31,9,81\n")
+    main(["page", "."])
+    html = text_of(shifted / "page.html")
+    assert "&lt;apex&gt;</button>" in html
+    assert ">base</button>" in html

@@ -94,7 +94,7 @@ def _contents(
         moved=moved,
         fixed_labels=pair.fixed_labels,
         moving_labels=pair.moving_labels,
-        landmarks=None if pair.points is None else Landmarks(*pair.points),
+        landmarks=pair.points and Landmarks(*pair.points, pair.point_names),
         report=_report(found["report"]) if "report" in found else None,
         notes=tuple(notes),
     )

@@ -48,7 +48,7 @@ class MarkupPoints:
     def write(self, path: Path, points: npt.NDArray[np.float64]) -> None:
         """Writes the same file with other points, `(num_points, 3)`, RAS+ mm."""
         document = copy.deepcopy(self.document)
-        placed = _placed_points(document)
+        placed = placed_points(document)
         for (lps, control_point), point in zip(placed, points, strict=True):
             position = flip_ras_lps(point) if lps else point
             control_point["position"] = (position + 0.0).tolist()  # never -0.0
@@ -75,7 +75,7 @@ def read_markup_points(path: Path) -> MarkupPoints:
         ) from error
     _check_document(path, document)
     points = []
-    for lps, control_point in _placed_points(document):
+    for lps, control_point in placed_points(document):
         point = _parse(path, control_point)
         points.append(flip_ras_lps(point) if lps else point)
     if not points:
@@ -118,7 +118,7 @@ def _unit(markup: dict[str, Any]) -> Any:
     return unit[0] if isinstance(unit, list) and unit else unit
 
 
-def _placed_points(document: dict[str, Any]) -> Iterator[tuple[bool, dict[str, Any]]]:
+def placed_points(document: dict[str, Any]) -> Iterator[tuple[bool, dict[str, Any]]]:
     """The control points that have a position, each with whether that is LPS+."""
     for markup in document["markups"]:
         lps = markup.get("coordinateSystem", "LPS") == "LPS"
