@@ -162,10 +162,15 @@ def test_a_swipe_shows_fixed_left_and_the_other_right_of_its_line(page):
     voxel = tuple(page.voxels[2])
     go_to(page, voxel)
     page.visit.press("3")
-    for amount, role in ((1, "moved"), (99, "fixed")):
-        slide(page, amount)
-        expected = grey(page, role, page.arrays[role][voxel])
-        assert np.abs(seen(page, "fixed") - expected).max() <= SOME
+    shares = page.visit.run(
+        "return page.panes.fixed.tiles.map((t) =>"
+        " (t.at(page.frac)[0] - t.left) / t.width)"
+    )
+    for plane, share in enumerate(shares):
+        for beside, role in ((-0.05, "moved"), (0.05, "fixed")):
+            slide(page, round(100 * (share + beside)))
+            expected = grey(page, role, page.arrays[role][voxel])
+            assert np.abs(seen(page, "fixed")[plane] - expected).max() <= SOME
 
 
 def test_a_checkerboard_shows_both(page):
@@ -220,6 +225,16 @@ def test_a_click_on_a_landmark_goes_there(page):
 def test_keys_move_the_cross_hair_by_voxels(page):
     go_to(page, page.voxels[0])
     start = np.array(page.visit.run("return voxelAt(page.frac).map(Math.round)"))
+    axial = (
+        "const tile = page.panes.fixed.tiles.find((one) => one.normal === 2);"
+        "return tile.at(page.frac)"
+    )
+    before = page.visit.run(axial)
+    page.visit.press("ArrowRight")
+    after = page.visit.run(axial)
+    assert after[0] > before[0] + 1
+    assert after[1] == pytest.approx(before[1])
+    page.visit.press("ArrowLeft")
     for key, step in (("ArrowRight", [-1, 0, 0]), ("ArrowUp", [0, 1, 0]),
                       ("PageDown", [0, 0, -1])):  # fmt: skip
         page.visit.press(key)
