@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dlir_tf.files import check_output, replacing
 
@@ -37,6 +38,8 @@ def curve_figure(
     axes.grid(alpha=0.3)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.legend(frameon=False, ncols=2)
+    if times is None:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.legend(loc="outside lower center", frameon=False, ncols=3)
     with replacing(path) as unfinished:
         figure.savefig(unfinished, dpi=120)

@@ -50,10 +50,9 @@ def check_new(folder: Path) -> None:
         InputError: If there is, or it can't be written.
     """
     check_folder(folder)
-    if not folder.is_dir():
-        return
-    names = sorted(e.name for e in folder.iterdir() if not is_draft(e))
-    others = [name for name in names if name not in (UNFINISHED, ".lock")]
+    if not folder.is_dir() or (folder / UNFINISHED / _RUN).is_file():
+        return  # what else is there then, the interrupted run has written
+    others = sorted(e.name for e in folder.iterdir() if not is_draft(e))
     if others:
         raise InputError(
             f"{folder}: must be a new or an empty folder, or that of a run that was "

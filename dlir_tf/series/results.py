@@ -82,12 +82,17 @@ def write_results(
         told = _displacements(moved, moved[known.frame])
         writers[folder / "displacements.csv"] = partial(_write_csv, *told)
     writers[folder / "series.json"] = partial(_write_json, _told(tracking, known))
-    shown = list(writers)
-    single = _of_frames(folder, tracking, known, moved, transform_suffix, tell)
+    errors: list[float] = []
+    single = _of_frames(folder, tracking, known, moved, transform_suffix, errors)
     for path in single:
         make_folder(path.parent)
     write_together(single | writers)
-    return shown
+    if max(errors) > 0:
+        tell(
+            f"{folder}: files that end with {transform_suffix} can't hold all "
+            f"transforms exactly; they are up to {max(errors):.2g} mm off"
+        )
+    return list(writers)
 
 
 def _of_labels(
@@ -147,9 +152,12 @@ def _of_frames(
     known: Known,
     moved: np.ndarray | None,
     suffix: str,
-    tell: Callable[[str], None],
+    errors: list[float],
 ) -> dict[Path, Writer]:
-    """The files of single frames: transforms, their inverses, landmarks."""
+    """The files of single frames: transforms, their inverses, landmarks.
+
+    How far off a file is, in mm, is added to the errors when it's written.
+    """
     writers: dict[Path, Writer] = {}
     width = len(str(len(tracking.frames) - 1))
     grid = tracking.reference
@@ -159,7 +167,7 @@ def _of_frames(
         for kind, one in both.items():
             path = folder / kind / f"{name}{suffix}"
             writers[path] = partial(
-                _write_transform, path=path, transform=one, grid=grid, tell=tell
+                _write_transform, transform=one, grid=grid, errors=errors
             )
         if known.points is not None and moved is not None:
             file, end = known.points
@@ -214,18 +222,9 @@ def _write_series(frames: Frames, draft: Path) -> None:
 
 
 def _write_transform(
-    draft: Path,
-    path: Path,
-    transform: Transform,
-    grid: Image,
-    tell: Callable[[str], None],
+    draft: Path, transform: Transform, grid: Image, errors: list[float]
 ) -> None:
-    error = write_transform(draft, transform, reference=grid)
-    if error > 0:
-        tell(
-            f"{path}: such a file can't hold the transform exactly; it is up to "
-            f"{error:.2g} mm off"
-        )
+    errors.append(write_transform(draft, transform, reference=grid))
 
 
 def _write_csv(

@@ -1,16 +1,18 @@
 """`dlir-tf track`: what comes into its folder, and what it refuses."""
 
 import csv
+import errno
 import json
 
 import numpy as np
 import pytest
 
 from dlir_tf.cli import main
+from dlir_tf.errors import WriteError
 from dlir_tf.images import Image, read_frames, write_frames, write_image
 from dlir_tf.images.grid import in_space
 from dlir_tf.phantoms import heartbeat
-from dlir_tf.series import way
+from dlir_tf.series import results, way
 from dlir_tf.transforms import read_transform
 
 PRESET = """
@@ -149,6 +151,23 @@ def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
     for name in ("frames.csv", "transforms/frame_2.npz", "corrected.nii.gz"):
         both = (tmp_path / folder / name for folder in ("straight", "out"))
         assert len({path.read_bytes() for path in both}) == 1, name
+
+
+def test_what_was_found_outlasts_a_disk_that_is_full(
+    beat, tmp_path, monkeypatch, capsys
+):
+    def full(writers):
+        (tmp_path / "out" / "frames.csv").write_text("half")
+        raise WriteError("out/frames.csv", OSError(errno.ENOSPC, "No space left"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_together", full)
+        assert run("cine.nii.gz", *BY_PRESET) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    monkeypatch.delattr(way.FrameRegistrar, "register")
+    assert not run("cine.nii.gz", *BY_PRESET)
+    assert len(rows(tmp_path / "out" / "frames.csv")) == 4
+    assert not (tmp_path / "out" / "unfinished").exists()
 
 
 @pytest.mark.parametrize(
