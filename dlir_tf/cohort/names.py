@@ -5,7 +5,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dlir_tf.pairs.manifest import Pair
@@ -37,7 +37,7 @@ def pair_ids(pairs: Sequence[Pair]) -> list[str]:
     """
     names = [pair.id or _by_files(pair, 1) for pair in pairs]
     for depth in range(2, _DEEPEST + 1):
-        counts = Counter(map(str.casefold, names))
+        counts = _claims(pairs, names, str.casefold)
         names = [
             _by_files(pair, depth)
             if pair.id is None and counts[name.casefold()] > 1
@@ -57,7 +57,7 @@ def folder_names(pairs: Sequence[Pair], ids: Sequence[str]) -> list[str]:
         pairs: Of one manifest.
         ids: From `pair_ids`.
     """
-    counts = Counter(map(_folded, ids))
+    counts = _claims(pairs, ids, _folded)
     names: list[str] = []
     for pair, given in zip(pairs, ids, strict=True):
         name = _safe(given)
@@ -65,6 +65,17 @@ def folder_names(pairs: Sequence[Pair], ids: Sequence[str]) -> list[str]:
             name = f"{name}-{_digits(given, pair)}"
         names.append(name)
     return _numbered(names)
+
+
+def _claims(
+    pairs: Sequence[Pair], names: Sequence[str], fold: Callable[[str], str]
+) -> Counter[str]:
+    """How many pairs want a name; the same pair, listed twice, counts once."""
+    wanted = {
+        (fold(name), name, pair.fixed, pair.moving)
+        for pair, name in zip(pairs, names, strict=True)
+    }
+    return Counter(one[0] for one in wanted)
 
 
 def _by_files(pair: Pair, depth: int) -> str:

@@ -62,5 +62,7 @@ def test_files_that_are_called_alike_are_told_apart_by_their_folders():
 
 
 def test_the_same_pair_twice_has_two_folders():
-    made = names(pair(), pair())
+    assert names(pair(), pair()) == ["m_to_f", "m_to_f-2"]
+    made = names(pair(name="a"), pair("g.nii.gz", name="a"))
     assert len(set(made)) == 2
+    assert "a" not in made

@@ -15,6 +15,7 @@ from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.component import Component
 from dlir_tf.transforms.dense_field import DenseField
 from dlir_tf.transforms.files.dense_form import grid_for, largest_error, simplified
+from dlir_tf.transforms.files.hdf5_times import remove_times
 from dlir_tf.transforms.files.itk_conversion import from_itk, to_itk
 from dlir_tf.transforms.files.itk_integrity import HDF5_SUFFIXES, stored_types
 from dlir_tf.transforms.transform import Transform
@@ -107,6 +108,8 @@ def save_itk(path: Path, transform: Transform, *, as_affine: bool = False) -> No
             reserve(unfinished, sum(8 * array.size for array in arrays) + 2**16)
         stored = to_itk(transform, as_affine=as_affine)
         sitk.WriteTransform(stored, str(unfinished))
+        if path.suffix in HDF5_SUFFIXES:
+            remove_times(unfinished)
         if not _is_same(unfinished, transform):
             raise incomplete(unfinished)
 
