@@ -9,6 +9,7 @@ from dlir_tf.cli.options import (
     FILE,
     Command,
     allow_elsewhere_option,
+    channel_option,
     initial_alignment_option,
     optional_model_option,
 )
@@ -29,6 +30,7 @@ from dlir_tf.cli.refinement import refinement_options
 @optional_model_option
 @refinement_options
 @initial_alignment_option
+@channel_option
 @allow_elsewhere_option
 @click.option(
     "--output",

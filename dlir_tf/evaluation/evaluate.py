@@ -89,6 +89,7 @@ def find_faults(
     pairs: Sequence[Pair],
     config: Config | ConfigByRank | None,
     on_progress: Callable[[int], None] = lambda done: None,
+    channel: int | None = None,
 ) -> dict[int, str]:
     """Tells which pairs can't be read or don't suit the model.
 
@@ -98,13 +99,14 @@ def find_faults(
         pairs: The files.
         config: As for `check_pairs`.
         on_progress: Called with the number of pairs checked.
+        channel: Of images with several, as in `dlir_tf.read_image`.
 
     Returns:
         For the index of every faulty pair, what is wrong with it and where.
     """
 
     def check(index: int) -> None:
-        loaded = load_pair(pairs[index])
+        loaded = load_pair(pairs[index], channel=channel)
         grids = loaded.fixed.grid, loaded.moving.grid
         if config is None:
             check_ranks(*grids)
@@ -169,6 +171,7 @@ def evaluate_each(
     config: Config | None = None,
     refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,
+    channel: int | None = None,
     faults: Mapping[int, str] = MappingProxyType({}),
 ) -> list[Outcome]:
     """Registers and measures the pairs; one that can't be doesn't stop the others.
@@ -183,6 +186,7 @@ def evaluate_each(
         config: Likewise.
         refine: Likewise.
         initial_alignment: Likewise.
+        channel: Of images with several, as in `dlir_tf.read_image`.
         faults: Of pairs that are known not to work, from `find_faults`.
 
     Returns:
@@ -194,7 +198,9 @@ def evaluate_each(
         if index in faults:
             return PairFailure(pair, faults[index])
         try:
-            return evaluate_pair(pair, model, config, refine, initial_alignment)
+            return evaluate_pair(
+                pair, model, config, refine, initial_alignment, channel
+            )
         except InputError as error:
             return PairFailure(pair, str(error))
         except MemoryError:
@@ -215,6 +221,7 @@ def evaluate_pair(
     config: Config | None = None,
     refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,
+    channel: int | None = None,
 ) -> PairEvaluation:
     """Registers a pair, as `dlir_tf.register` does, and measures the result.
 
@@ -224,6 +231,7 @@ def evaluate_pair(
         config: Instead of a model.
         refine: The steps of a refinement.
         initial_alignment: Instead of what the config says.
+        channel: Of images with several, as in `dlir_tf.read_image`.
 
     Returns:
         What was measured before and after the registration.
@@ -232,7 +240,7 @@ def evaluate_pair(
         InputError: If the pair is faulty or doesn't suit the model.
     """
     with located(pair):
-        loaded = load_pair(pair)
+        loaded = load_pair(pair, channel=channel)
         result = register(
             loaded.fixed,
             loaded.moving,

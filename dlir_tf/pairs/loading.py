@@ -22,6 +22,7 @@ from dlir_tf.images import (
     read_point_names,
     read_points,
 )
+from dlir_tf.pairs.large import at_lower_resolution, mask_at_lower_resolution
 from dlir_tf.pairs.manifest import Pair
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.pairs.working_pair import WorkingPair
@@ -64,11 +65,11 @@ class LoadedPair:
     def on_working_grid(self, config: Config) -> WorkingPair:
         """Brings images and masks to their working grid; see `prepare_pair`."""
         return prepare_pair(
-            self.fixed,
-            self.moving,
+            at_lower_resolution(self.fixed),
+            at_lower_resolution(self.moving),
             config,
-            fixed_mask=self.fixed_mask,
-            moving_mask=self.moving_mask,
+            fixed_mask=mask_at_lower_resolution(self.fixed_mask),
+            moving_mask=mask_at_lower_resolution(self.moving_mask),
         )
 
 

@@ -159,12 +159,19 @@ def test_grey_pictures_and_pairs_of_formats(here, capsys):
 
 
 def test_pairs_of_pictures_are_evaluated(here):
+    """By their luminance, or by a channel."""
     (here / "pairs.csv").write_text("fixed,moving\nfixed.png,moving.png\n")
     chosen = ("--preset", "quick.yaml", "--refine", "20", "--output", "out/e.csv")
-    assert ended("evaluate", "--pairs", "pairs.csv", *chosen) == 0
-    with open("out/e.csv", newline="") as stream:
-        (row,) = csv.DictReader(stream)
-    assert float(row["ncc_after"]) > max(0.95, float(row["ncc_before"]))
+    before = []
+    for channel in ((), ("--channel", "3")):
+        assert ended("evaluate", "--pairs", "pairs.csv", *chosen, *channel) == 0
+        with open("out/e.csv", newline="") as stream:
+            (row,) = csv.DictReader(stream)
+        assert float(row["ncc_after"]) > max(0.95, float(row["ncc_before"]))
+        before.append(float(row["ncc_before"]))
+    blue = [as_itk(f"{name}.png")[..., 2].ravel() for name in ("fixed", "moving")]
+    assert before[1] == pytest.approx(np.corrcoef(*blue)[0, 1], abs=1e-5)
+    assert abs(before[0] - before[1]) > 1e-4
 
 
 def test_what_a_picture_cannot_hold_is_refused_before_any_work(here, capsys):

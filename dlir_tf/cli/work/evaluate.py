@@ -35,6 +35,7 @@ def run(
     refine: int | None,
     preset: str | None,
     initial_alignment: InitialAlignment | None,
+    channel: int | None,
     output: Path,
     page: Path | None,
 ) -> None:
@@ -49,7 +50,7 @@ def run(
     chosen = config if model is None else check_model(model)
     if chosen is not None:
         chosen = chosen.with_alignment(initial_alignment)
-    faults = find_faults(listed, chosen)
+    faults = find_faults(listed, chosen, channel=channel)
     if len(faults) == len(listed):
         raise InputError("\n".join(faults.values()))
 
@@ -69,6 +70,7 @@ def run(
             config=config,
             refine=refine,
             initial_alignment=initial_alignment,
+            channel=channel,
             faults=faults,
         )
     _write(output, page, outcomes, title=f"Evaluation of {pairs.name}")
