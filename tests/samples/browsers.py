@@ -38,7 +38,11 @@ def open_browser(width=1000, height=800):
         options.add_argument(argument)
     logs = {"browser": "ALL", "performance": "ALL"}
     options.set_capability("goog:loggingPrefs", logs)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    failed = pytest.importorskip("selenium.common").WebDriverException
+    try:
+        browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    except failed as error:
+        pytest.skip(f"{chromium} doesn't start: {error.msg}")
     browser.set_page_load_timeout(PATIENCE)
     browser.set_script_timeout(PATIENCE)
     try:
