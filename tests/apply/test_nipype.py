@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.apply import nipype
+from dlir_tf.cli.cohort import cohort_options
 from dlir_tf.cli.register import command as register
 from dlir_tf.cli.transform import command as transform
 from dlir_tf.images import Image, read_image, write_image
@@ -23,7 +24,7 @@ COMMANDS = {
 # A server is no part of a pipeline that is to give the same tomorrow.
 LEFT_OUT = {
     *("--server", "--model-name", "--timeout", "--ca-file", "--token-file"),
-    *("--insecure", "--help", "--jobs"),
+    *("--insecure", "--help"),
 }
 HAS_NIPYPE = importlib.util.find_spec("nipype") is not None
 needs_nipype = pytest.mark.skipif(
@@ -32,18 +33,24 @@ needs_nipype = pytest.mark.skipif(
 )
 
 
+def of_cohorts():
+    """The options of many pairs: in nipype, those are many nodes."""
+
+    @cohort_options
+    def command():
+        pass
+
+    return {opt for each in command.__click_params__ for opt in each.opts}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_inputs_are_the_options_of_the_command(name):
     command, inputs = COMMANDS[name]
     options = {opt: each for each in command.params for opt in each.opts}
     given = {each.option for each in inputs if each.option is not None}
     assert given <= set(options)
-    of_one_pair = {
-        opt
-        for opt, each in options.items()
-        if opt.startswith("--") and "--pairs" not in f"{opt} {each.help}"
-    }
-    assert of_one_pair - given <= LEFT_OUT
+    left_out = {opt for opt in options if opt.startswith("--")} - given
+    assert left_out <= LEFT_OUT | of_cohorts()
     arguments = [each for each in inputs if each.place is not None]
     assert len(arguments) == sum(
         p.param_type_name == "argument" for p in command.params
