@@ -16,6 +16,7 @@ from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality.comparison import Comparison
 from dlir_tf.quality.selection import is_worse, select_stages
 from dlir_tf.series.lattice import common_lattice, on_lattice
+from dlir_tf.series.smoothing import motion_of
 from dlir_tf.transforms import Affine, BSpline, Transform
 
 REST, AGAIN = "rest", "its own answer"
@@ -91,7 +92,9 @@ class FrameRegistrar:
         if neighbour is not None:
             name, transform = neighbour
             near = self._more_alike(self._see(frame, transform, name), best)
-        if not self._is_refined:
+        if near is best and not np.any(motion_of(best.transform)):
+            pass  # nothing was found, and a second look would find that again
+        elif not self._is_refined:
             name = AGAIN if near is best else near.name
             again = self._found(frame, near, name, on_progress)
             kind = self.judging.similarity.kind
