@@ -1,0 +1,46 @@
+"""How often a model in one shot looks at a frame, and from where."""
+
+import numpy as np
+from scipy import ndimage
+from shifting_model import SHAPE, ShiftingModel
+
+from dlir_tf.images import Frames, Image
+from dlir_tf.series import track
+
+
+class CountingModel(ShiftingModel):
+    """Moves every image by a voxel, and counts how often it was asked."""
+
+    looks = 0
+
+    def predict(self, pair):
+        self.looks += 1
+        return super().predict(pair)
+
+
+def test_a_second_look_and_the_neighbour_lead_where_one_look_does_not(rng):
+    """By a voxel a look: one reaches frame 1, two frame 2, the neighbour leads on."""
+    spots = np.zeros((SHAPE[0], SHAPE[1]))
+    spots[6:12, 6:16] = rng.uniform(0.3, 1.0, (6, 10))
+    spots = ndimage.gaussian_filter(spots, 1.0)
+    arrays = [np.roll(spots, n, axis=0) for n in range(6)]
+    frames = Frames(tuple(Image(array, np.eye(3)) for array in arrays))
+    model = CountingModel()
+    tracking = track(frames, model=model)
+    found = tracking.points_in_frames(np.array([[9.0, 9.0]]), 0)[:, 0, 0] - 9
+    assert np.allclose(found, range(6), atol=1e-6)
+    starts = [outcome.start for outcome in tracking.outcomes]
+    assert starts == ["", "its own answer", "its own answer"] + [
+        f"frame {n}" for n in (2, 3, 4)
+    ]
+    assert model.looks == 2 * 5
+
+
+def test_a_look_that_finds_nothing_is_enough(rng):
+    """The second frame is the first: moving it by a voxel does harm."""
+    array = ndimage.gaussian_filter(rng.uniform(size=SHAPE), 1.5)
+    array = (array - array.min()) / (array.max() - array.min())
+    model = CountingModel()
+    tracking = track(Frames((Image(array, np.eye(3)),) * 2), model=model)
+    assert np.array_equal(tracking.corrected[1].array, array)
+    assert model.looks == 1
