@@ -1,7 +1,7 @@
 """The pairs of a cohort, registered by the workers of a Dask cluster.
 
 A worker loads the model once. What was in hand of one that died is tried elsewhere by
-Dask itself; a pair that several have died of is tried once more at the end, alone.
+Dask itself; a pair that several have died of is tried again at the end, alone.
 
 Only some pairs more than the workers can take are on their way at a time, so scheduler
 and client need no more memory for many pairs than for few.
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _TO_CONNECT, _BETWEEN_LOOKS = 20.0, 1.0
 # How often what a worker has said of a pair may be lost on its way.
 _MOST_LOSSES = 5
+# How often a pair that workers have died of is tried alone.
+_MOST_ALONE = 2
 # Pairs on their way for each that a worker has in hand, and how many at least.
 _PER_PLACE, _AT_LEAST = 2, 8
 
@@ -111,7 +113,7 @@ class _Cluster:
         self._watch = Watch(client, address, settings, patience)
         self._under_way: dict[Future[Any], Task] = {}
         self._suspects: deque[Task] = deque()
-        self._alone: set[int] = set()
+        self._alone: Counter[int] = Counter()
         self._lost: Counter[int] = Counter()
         self._numbers = itertools.count()
         self._back: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -188,18 +190,19 @@ class _Cluster:
         return bool(self._client.status == "running")
 
     def _died_of(self, task: Task) -> PairResult | None:
-        """Puts a pair that workers died of off until no other is under way; but once.
+        """Puts a pair that workers died of off until no other is under way.
 
-        Dask can't tell which of the pairs that a worker had was to blame.
+        Dask can't tell which of the pairs that a worker had was to blame, and what one
+        had stolen from another may have it die a moment later.
         """
-        if task.index in self._alone:
+        if self._alone[task.index] == _MOST_ALONE:
             return failed(
                 task,
                 f"{task.pair.place}: every worker died that registered it, also when "
                 "there was nothing else to do; is there too little memory for this "
                 "pair?",
             )
-        self._alone.add(task.index)
+        self._alone[task.index] += 1
         self._suspects.append(task)
         return None
 
