@@ -154,7 +154,8 @@ def test_the_figure_of_a_slice_shows_its_plane():
         Image(np.zeros(np.insert((9, 8), axis, 1)), np.eye(4)) for axis in range(3)
     ]
     images.append(Image(np.zeros((9, 8, 7)), np.eye(4)))
-    result = SimpleNamespace(moved=images[0], displacement=np.zeros(3))
+    field = np.zeros(3)
+    result = SimpleNamespace(moved=images[0], computed=field, displacement=field)
     axes = [
         _figure_writer(result, image, image).keywords["slice_axis"] for image in images
     ]
