@@ -1,6 +1,5 @@
 """What `dlir-tf export` writes, on a server: the same files as with a model folder."""
 
-import os
 import re
 import shlex
 import shutil
@@ -10,14 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_process import served
 from random_models import affine, spline, write_random_model
+from served_exports import served_exports
 
 from dlir_tf.cli import main
-from dlir_tf.export import savedmodel
-from dlir_tf.export.parity import Parity
 from dlir_tf.images import Image, read_image, write_image
-from dlir_tf.models.folder import load_model
 from dlir_tf.phantoms import beating_heart
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -58,17 +54,8 @@ def desk(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(desk, tmp_path_factory):
-    """Serves the exported model, whose check in a fresh process is tested elsewhere."""
-    if os.environ.get("DLIR_TF_SERVING"):
-        pytest.skip("the server that DLIR_TF_SERVING names has other models")
-    agreeing = Parity(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, timings=(), peak_mb=0.0)
-
-    def write(folder):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(savedmodel, "check_parity", lambda *_: agreeing)
-            savedmodel.export_savedmodel(load_model(desk / "model"), folder)
-
-    with served(write, tmp_path_factory.mktemp("exported")) as server:
+    models = {"dlir": desk / "model"}
+    with served_exports(models, tmp_path_factory.mktemp("exported")) as server:
         yield server
 
 

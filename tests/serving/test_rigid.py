@@ -1,14 +1,10 @@
 """Rigid and similarity models on a server: the same transform as in a model folder."""
 
-import os
-
 import numpy as np
 import pytest
-from model_process import served
 from random_models import affine, write_random_model
+from served_exports import served_exports
 
-from dlir_tf.export import savedmodel
-from dlir_tf.export.parity import Parity
 from dlir_tf.images import Image
 from dlir_tf.models.folder import load_model
 from dlir_tf.phantoms import beating_heart
@@ -35,19 +31,8 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(folders, tmp_path_factory):
-    """Serves both exports, whose check in a fresh process is tested elsewhere."""
-    if os.environ.get("DLIR_TF_SERVING"):
-        pytest.skip("the server that DLIR_TF_SERVING names has other models")
-    agreeing = Parity(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, timings=(), peak_mb=0.0)
-
-    def write(folder):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(savedmodel, "check_parity", lambda *_: agreeing)
-            for kind in KINDS:
-                model = load_model(folders / kind)
-                savedmodel.export_savedmodel(model, folder, name=kind)
-
-    with served(write, tmp_path_factory.mktemp("exported")) as server:
+    models = {kind: folders / kind for kind in KINDS}
+    with served_exports(models, tmp_path_factory.mktemp("exported")) as server:
         yield server
 
 
