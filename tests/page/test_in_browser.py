@@ -1,5 +1,7 @@
 """A page in a real browser: what is seen is what NumPy has at that voxel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from browsers import Visit, open_browser
@@ -287,4 +289,19 @@ def test_a_plane_shows_its_pixels_labels_and_folds(browser, tmp_path):
     red, green, blue = seen(made, "fixed")[0]
     assert min(red, blue) > green + 60  # magenta
     assert read(made)["Jacobian"] == "fold"
+    assert visit.complaints() == []
+
+
+@pytest.mark.parametrize(("number", "drawn"), [(20, True), (21, False)])
+def test_so_many_labels_that_they_hide_the_image_begin_without_outlines(
+    number, drawn, browser, tmp_path
+):
+    made = flat_page()
+    labels = np.arange(made.contents.fixed.array.size) % (number + 1)
+    labels = labels.reshape(made.contents.fixed.shape).astype(np.uint8)
+    both = made.contents.fixed.with_array(labels)
+    contents = replace(made.contents, fixed_labels=both, moving_labels=both)
+    write_page(tmp_path / "many.html", contents)
+    visit = Visit(browser, tmp_path / "many.html").ready()
+    assert visit.run("return document.getElementById('draw-labels').checked") == drawn
     assert visit.complaints() == []

@@ -1,6 +1,8 @@
 "use strict";
 // Opens the images, then everything that goes with them.
 
+const MOST_OUTLINED = 21; // the background among them
+
 async function start() {
   const figures = Array.from(document.querySelectorAll(".pane"));
   page.roles = figures.map((figure) => figure.dataset.role);
@@ -14,6 +16,8 @@ async function start() {
   }
   const jacobian = volumeText("jacobian");
   if (jacobian) page.jacobian = await numbersOf(jacobian);
+  // So many outlines would hide what they are of; a tick brings them back.
+  if ((page.data.labels || []).length > MOST_OUTLINED) document.getElementById("draw-labels").checked = false;
   makeControls();
   for (const pane of await Promise.all(figures.map(openPane))) page.panes[pane.role] = pane;
   linkPanes();
