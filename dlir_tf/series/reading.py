@@ -57,7 +57,10 @@ def read_series(
             )
         _check_grid(path, one[0], paths[0], series[0][0])
     first = series[0][0]
-    images = [Image(one[0].array, first.affine, first.header) for one in series]
+    images = [
+        Image(one[0].array, first.affine, first.header, one[0].channels)
+        for one in series
+    ]
     frames = replace(series[0], images=tuple(images))
     check_series(frames, f"{name} and others")
     return frames

@@ -1,5 +1,6 @@
 """Tracking what moves through a series: every frame registered to a reference."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -151,6 +152,7 @@ def track(
     array([12., 13., 14., 15.])
     """
     check_series(frames)
+    _tell_of_colours(frames)
     number = chosen_reference(reference, len(frames))
     layout = Layout.of(frames[0].grid)
     flat = [layout.flatten(frame) for frame in frames]
@@ -178,18 +180,26 @@ def track(
     way = Way(flat, number, periodic, smooth, notes or Notes(), on_progress, on_frame)
     registrar, answers, transforms = way.go(registrar, outside)
     corrected, outcomes = _seen_through(transforms, answers, flat, registrar, outside)
+    restored = tuple(layout.restore(image, frames[0]) for image in corrected)
     return Tracking(
         frames,
         layout.restore(registrar.fixed, frames[0]),
         number,
         tuple(map(layout.to_world, transforms)),
-        replace(
-            frames,
-            images=tuple(layout.restore(image, frames[0]) for image in corrected),
-        ),
+        replace(frames, images=restored),
         tuple(outcomes),
         picked.choices,
     )
+
+
+def _tell_of_colours(frames: Frames) -> None:
+    if any(frame.channels is not None for frame in frames.images):
+        warnings.warn(
+            "the frames are in colours; they are registered by their grey values, and "
+            "the corrected series has these alone (dlir-tf transform moves all "
+            "channels of a frame)",
+            stacklevel=3,
+        )
 
 
 def _seen_through(

@@ -1,5 +1,7 @@
 """Tracking, on a heartbeat whose motion is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,17 @@ def test_what_cannot_be_is_refused(change, told, beat, config):
     frames = Frames(beat.frames.images[: change.pop("frames", 6)])
     with pytest.raises(InputError, match=told):
         track(frames, config=config, **change)
+
+
+def test_colours_become_grey_and_that_is_said(beat, config):
+    coloured = [
+        Image(frame.array, frame.affine, None, np.stack([frame.array] * 3, axis=-1))
+        for frame in beat.frames.images[:2]
+    ]
+    frames = replace(beat.frames, images=tuple(coloured))
+    with pytest.warns(UserWarning, match="in colours; .* grey values"):
+        found = track(frames, config=config, refine=2)
+    assert found.corrected[1].shape == coloured[1].shape
 
 
 def test_a_frame_without_contrast_is_refused(beat, config):
