@@ -16,7 +16,7 @@ from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality.comparison import Comparison
 from dlir_tf.quality.selection import is_worse, select_stages
 from dlir_tf.series.lattice import common_lattice, on_lattice
-from dlir_tf.series.smoothing import motion_of
+from dlir_tf.series.smoothing import at_rest, motion_of
 from dlir_tf.transforms import Affine, BSpline, Transform
 
 REST, AGAIN = "rest", "its own answer"
@@ -79,7 +79,9 @@ class FrameRegistrar:
         It is registered from rest. If its neighbour's answer, as it stands, makes it
         more alike than that, it's registered once more from there. A model in one shot
         looks a second time in any case, from what it said first: hearts at their
-        smallest are out of reach of one look (docs/series.md has the numbers).
+        smallest are out of reach of one look (docs/series.md has the numbers). If all
+        that leaves it less alike than it is at rest, it stays there, unless harm is
+        allowed: what is selected stage by stage loses a little on its one lattice.
 
         Args:
             frame: On the fixed image's grid.
@@ -97,12 +99,12 @@ class FrameRegistrar:
         elif not self._is_refined:
             name = AGAIN if near is best else near.name
             again = self._found(frame, near, name, on_progress)
-            kind = self.judging.similarity.kind
-            worse = is_worse(kind, again.similarity, rest.similarity)
-            best = near if worse else again
+            best = near if self._is_worse(again, rest) else again
         elif near is not best:
             again = self._found(frame, near, near.name, on_progress)
             best = self._more_alike(again, near)
+        if self.do_no_harm and self._is_worse(best, rest):
+            best = replace(rest, transform=at_rest(best.transform))
         return Answer(best.transform, rest.similarity, best.similarity, best.name)
 
     def alike(self, frame: Image, transform: Transform) -> float:
@@ -175,6 +177,10 @@ class FrameRegistrar:
         if lattice is None:
             transform = Transform((Affine(found.affine_part),))
         return self._see(frame, transform, name)
+
+    def _is_worse(self, trial: _Seen, than: _Seen) -> bool:
+        kind = self.judging.similarity.kind
+        return is_worse(kind, trial.similarity, than.similarity)
 
     def _more_alike(self, trial: _Seen, first: _Seen) -> _Seen:
         """The one by which the frame is more alike; what is NaN is less than all."""

@@ -116,3 +116,8 @@ def with_motion(transform: Transform, motion: np.ndarray) -> Transform:
     if isinstance(part, BSpline):
         return Transform((replace(part, control_points=motion),))
     return Transform((Affine(motion + np.eye(transform.ndim + 1)),))
+
+
+def at_rest(transform: Transform) -> Transform:
+    """One of the same form that moves nothing."""
+    return with_motion(transform, np.zeros_like(motion_of(transform)))

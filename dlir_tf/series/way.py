@@ -3,18 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from dlir_tf.automatic.finding import OnProgress
 from dlir_tf.images import Image
 from dlir_tf.series.frame import Answer, FrameRegistrar
 from dlir_tf.series.notes import Notes
 from dlir_tf.series.order import mean_image, with_neighbours
 from dlir_tf.series.smoothing import (
-    motion_of,
+    at_rest,
     smooth_in_time,
     smoothing_matrix,
-    with_motion,
 )
 from dlir_tf.transforms import Transform
 
@@ -103,7 +100,6 @@ class Way:
 
 def _at_rest(registrar: FrameRegistrar, other: Answer) -> Answer:
     """The reference's own answer: it moves nothing, in the form of the others."""
-    motion = np.zeros_like(motion_of(other.transform))
-    still = with_motion(other.transform, motion)
+    still = at_rest(other.transform)
     alike = registrar.alike(registrar.fixed, still)
     return Answer(still, alike, alike, "")

@@ -5,6 +5,7 @@ from scipy import ndimage
 from shifting_model import SHAPE, ShiftingModel
 
 from dlir_tf.images import Frames, Image
+from dlir_tf.quality.selection import select_stages
 from dlir_tf.series import track
 
 
@@ -44,3 +45,21 @@ def test_a_look_that_finds_nothing_is_enough(rng):
     tracking = track(Frames((Image(array, np.eye(3)),) * 2), model=model)
     assert np.array_equal(tracking.corrected[1].array, array)
     assert model.looks == 1
+
+
+def test_a_frame_stays_at_rest_if_what_was_found_does_harm(rng, monkeypatch):
+    """However that came about; with harm allowed, it's moved."""
+
+    def select_all(*given, do_no_harm, **others):
+        return select_stages(*given, do_no_harm=False, **others)
+
+    monkeypatch.setattr("dlir_tf.series.frame.select_stages", select_all)
+    array = ndimage.gaussian_filter(rng.uniform(size=SHAPE), 1.5)
+    array = (array - array.min()) / (array.max() - array.min())
+    frames = Frames((Image(array, np.eye(3)),) * 2)
+    tracking = track(frames, model=ShiftingModel())
+    assert np.array_equal(tracking.corrected[1].array, array)
+    assert [outcome.start for outcome in tracking.outcomes] == ["", "rest"]
+    assert not any(outcome.failure for outcome in tracking.outcomes)
+    moved = track(frames, model=ShiftingModel(), do_no_harm=False)
+    assert "less alike" in moved.outcomes[1].failure
