@@ -43,8 +43,8 @@ def load_with_nibabel(path: Path) -> Contents:
         said = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(
             f"{path}: can't be read as an image ({said}); it's damaged, incomplete or "
-            "in a format other than NIfTI, MetaImage, NRRD, Analyze, MGH or a DICOM "
-            "folder, so copy or convert it again"
+            "in a format other than NIfTI, MetaImage, NRRD, Analyze, MGH, PNG, TIFF, "
+            "JPEG or a DICOM folder, so copy or convert it again"
         ) from error
     header = source.header
     if not isinstance(header, nib.Nifti1Header):
