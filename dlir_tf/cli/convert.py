@@ -21,9 +21,12 @@ from dlir_tf.cli.options import FILE, Command, header_options
 )
 @click.option(
     "--form",
-    type=click.Choice(["afni", "elastix", "flirt", "lta", "niftyreg", "spm"]),
+    type=click.Choice(
+        ["afni", "elastix", "flirt", "lta", "niftyreg", "niftyreg-disp", "spm"]
+    ),
     help="Whose file it is, where its name doesn't say so: FSL's FLIRT (.mat, .txt), "
-    "NiftyReg's matrix (.txt), elastix' parameters (.txt), SPM's deformation (.nii).",
+    "NiftyReg's matrix (.txt), its deformation or, by niftyreg-disp, its displacement "
+    "field (.nii, .nii.gz), elastix' parameters (.txt), SPM's deformation (.nii).",
 )
 @click.option(
     "--reference",

@@ -198,6 +198,7 @@ def save_nifti(
     *,
     intent: str = "none",
     called: str = "",
+    kind: int = 0,
     time: tuple[float, str] | None = None,
 ) -> None:
     """Saves a NIfTI file.
@@ -209,6 +210,7 @@ def save_nifti(
         header: Whose description, unit of time and codes to take over; or none.
         intent: What the voxels mean, by NIfTI's name for it.
         called: The name of the intent, by which programs know their own files.
+        kind: The intent's first parameter, by which NiftyReg tells its fields apart.
         time: Step and unit of the fourth axis, if that is time.
 
     Raises:
@@ -219,7 +221,7 @@ def save_nifti(
     image_class: Any = nib.Nifti2Image if wide else nib.Nifti1Image
     image = image_class(array, affine, dtype=array.dtype)
     _fill_header(image.header, affine, header, intent)
-    image.header["intent_name"] = called
+    image.header["intent_name"], image.header["intent_p1"] = called, kind
     if time is not None:
         image.header["pixdim"][4] = time[0]
         image.header.set_xyzt_units("mm", time[1])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid
@@ -75,6 +76,40 @@ def dense_form(
         field = Transform(tuple(components) or nothing).displacement(grid)
     affine = grid.affine.astype(np.float32)
     return DenseField(field.astype(np.float32, copy=False), affine)
+
+
+def vectors_form(
+    path: Path, transform: Transform, reference: Grid | None, *, positions: bool
+) -> tuple[npt.NDArray[np.float32], Grid, float]:
+    """One field for a transform, in RAS+ mm, as SPM and NiftyReg store theirs.
+
+    Args:
+        path: The file to be written, for the message.
+        transform: What to write. A single `DenseField` keeps its own grid.
+        reference: The grid.
+        positions: Whether each vector says where its voxel goes, instead of how far.
+
+    Returns:
+        The vectors, `(*shape, ndim)`; their grid; and the largest error in mm, by
+        `largest_error`, with the rounding of positions.
+
+    Raises:
+        InputError: If a grid is needed and there is none, or its axes aren't
+            perpendicular.
+    """
+    components = [simplified(component) for component in transform.components]
+    field = dense_form(path, components, reference)
+    grid, vectors = field.grid, field.displacement
+    if grid.is_sheared:
+        raise InputError(
+            "a deformation must lie on perpendicular axes to be read again, but the "
+            "grid is sheared; give it on the grid of another image",
+            place=path,
+        )
+    if positions:
+        vectors = (grid.points() + vectors).astype(np.float32)
+        field = DenseField(vectors - grid.points(), field.affine)
+    return vectors, grid, largest_error(transform, Transform((field,)), grid)
 
 
 def without_single_axes(field: DenseField) -> DenseField:

@@ -18,6 +18,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files.plain import check_plain
 from dlir_tf.images import Grid, Image, grid_of
+from dlir_tf.images.formats import NIFTI_SUFFIXES
 from dlir_tf.transforms.files.ants import (
     AFFINE,
     WARP,
@@ -26,7 +27,7 @@ from dlir_tf.transforms.files.ants import (
     write_ants,
 )
 from dlir_tf.transforms.files.elastix import is_elastix, read_elastix
-from dlir_tf.transforms.files.field import NIFTI_SUFFIXES, read_field, write_field
+from dlir_tf.transforms.files.field import read_field, write_field
 from dlir_tf.transforms.files.foreign import foreign_advice
 from dlir_tf.transforms.files.forms import form_of
 from dlir_tf.transforms.files.itk import read_itk, write_itk
@@ -109,7 +110,7 @@ def write_transform(
             image where the form is about two images.
         moving: The moving image, or its grid, for such forms.
         form: Whose form it is, where the name doesn't say so: `"afni"`, `"elastix"`,
-            `"flirt"`, `"lta"`, `"niftyreg"` or `"spm"`.
+            `"flirt"`, `"lta"`, `"niftyreg"`, `"niftyreg-disp"` or `"spm"`.
 
     Returns:
         The largest error in mm that what was written makes against `transform`: 0.0

@@ -5,6 +5,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, write_displacement
 from dlir_tf.images.displacement import StoredField, read_stored_field
+from dlir_tf.images.formats import NIFTI_SUFFIXES
 from dlir_tf.images.itk_files import write_with_itk
 from dlir_tf.transforms.bspline import BSpline
 from dlir_tf.transforms.dense_field import DenseField
@@ -16,8 +17,6 @@ from dlir_tf.transforms.files.dense_form import (
 )
 from dlir_tf.transforms.files.itk_conversion import field_to_itk
 from dlir_tf.transforms.transform import Transform
-
-NIFTI_SUFFIXES = (".nii.gz", ".nii")
 
 
 def read_field(path: Path) -> Transform:

@@ -6,7 +6,9 @@
 | `afni` | `.aff12.1D`, always AFNI's | |
 | `elastix` | `.txt`; always `TransformParameters.*.txt` | the fixed one |
 | `flirt` | `.mat` or `.txt` | both images |
-| `niftyreg` | `.txt` | |
+| `niftyreg` | `.txt`: a matrix | |
+| `niftyreg` | `.nii` or `.nii.gz`: a deformation field | the fixed one |
+| `niftyreg-disp` | `.nii` or `.nii.gz`: a displacement field | the fixed one |
 | `spm` | `.nii` | the fixed one |
 
 Nothing in the name of a text or of an image says whose the others are, so they are
@@ -19,13 +21,17 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid
+from dlir_tf.images.formats import NIFTI_SUFFIXES
 from dlir_tf.transforms.files.elastix_writing import write_elastix
 from dlir_tf.transforms.files.matrices import AFNI, FREESURFER
 from dlir_tf.transforms.files.matrix_writing import (
     write_afni,
     write_flirt,
     write_lta,
+)
+from dlir_tf.transforms.files.niftyreg import (
     write_niftyreg,
+    write_niftyreg_displacement,
 )
 from dlir_tf.transforms.files.spm import write_spm
 from dlir_tf.transforms.transform import Transform
@@ -52,7 +58,8 @@ FORMS = {
     "elastix": Form((".txt",), write_elastix),
     "flirt": Form((".mat", ".txt"), write_flirt),
     "lta": Form((FREESURFER,), write_lta),
-    "niftyreg": Form((".txt",), write_niftyreg),
+    "niftyreg": Form((".txt", *NIFTI_SUFFIXES), write_niftyreg),
+    "niftyreg-disp": Form(NIFTI_SUFFIXES, write_niftyreg_displacement),
     "spm": Form((".nii",), write_spm),
 }
 

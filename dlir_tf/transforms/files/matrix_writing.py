@@ -104,16 +104,12 @@ def write_flirt(
     return _write(path, "\n".join(map(_row, np.linalg.inv(back))) + "\n")
 
 
-def write_niftyreg(
-    path: Path, transform: Transform, fixed: Grid | None, moving: Grid | None
-) -> float:
+def write_niftyreg_matrix(path: Path, transform: Transform) -> float:
     """Writes what `reg_resample -trans` takes for a matrix.
 
     Args:
         path: The file.
         transform: Of affine components alone, 3-d.
-        fixed: Isn't needed.
-        moving: Isn't needed.
 
     Returns:
         0.0: it's exact.

@@ -6,13 +6,10 @@ RAS+ mm. SPM's `iy_` is the same of the inverse. They are read as fields are.
 
 from pathlib import Path
 
-import numpy as np
-
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid
 from dlir_tf.images.writing import save_nifti
-from dlir_tf.transforms.dense_field import DenseField
-from dlir_tf.transforms.files.dense_form import dense_form, largest_error, simplified
+from dlir_tf.transforms.files.dense_form import vectors_form
 from dlir_tf.transforms.transform import Transform
 
 _CALLED = "Mapping"  # by SPM
@@ -42,17 +39,7 @@ def write_spm(
             "write another form",
             place=path,
         )
-    components = [simplified(component) for component in transform.components]
-    field = dense_form(path, components, fixed)
-    if field.grid.is_sheared:
-        raise InputError(
-            "a deformation must lie on perpendicular axes to be read again, but the "
-            "grid is sheared; give it on the grid of another image",
-            place=path,
-        )
-    positions = (field.grid.points() + field.displacement).astype(np.float32)
-    rounded = DenseField(positions - field.grid.points(), field.affine)
-    error = largest_error(transform, Transform((rounded,)), field.grid)
+    positions, grid, error = vectors_form(path, transform, fixed, positions=True)
     vectors = positions[:, :, :, None]  # five axes: i, j, k, t, v
-    save_nifti(path, vectors, field.affine, None, intent="vector", called=_CALLED)
+    save_nifti(path, vectors, grid.affine, None, intent="vector", called=_CALLED)
     return error

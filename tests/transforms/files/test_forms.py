@@ -12,7 +12,6 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, flip_ras_lps, write_image
 from dlir_tf.transforms import (
     Affine,
-    BSpline,
     DenseField,
     Transform,
     read_chain,
@@ -242,6 +241,7 @@ def test_neighbouring_matrices_are_one_file_of_elastix(rng, tmp_path, sheared):
         ("m.txt", "niftyreg", "NiftyReg holds a matrix"),
         ("m.txt", "elastix", r"another kind \(DenseField\)"),
         ("m.nii.gz", "spm", r"form spm must end with \.nii$"),
+        ("m.txt", "niftyreg-disp", r"must end with \.nii\.gz or \.nii$"),
         ("m.mat", "fnirt", "must be one of afni, .* but is fnirt"),
     ],
 )
@@ -263,6 +263,8 @@ def test_what_a_form_cannot_hold_is_refused(rng, tmp_path, name, form, message):
         ("m.mat", "flirt", ["moving"], "the fixed one isn't given"),
         ("m.txt", "elastix", [], "none was given; give the fixed image"),
         ("m.nii", "spm", [], "give the fixed image as the reference"),
+        ("m.nii", "niftyreg", [], "give the fixed image as the reference"),
+        ("m.nii", "niftyreg-disp", [], "give the fixed image as the reference"),
         ("m.aff12.1D", None, ["fixed"], "those of the fixed image are oblique"),
         ("m.aff12.1D", None, ["moving"], "those of the moving image are oblique"),
     ],
@@ -306,13 +308,16 @@ def test_convert_reaches_them_all(rng, tmp_path, sheared, monkeypatch, capsys):
         ("r.lta", None, "r.lta"),
         ("TransformParameters.0.txt", None, "TransformParameters.0.txt"),
         ("y_r.nii", "spm", "y_r.nii"),
+        ("def.nii.gz", "niftyreg", "def.nii.gz"),
+        ("disp.nii", "niftyreg-disp", "disp.nii"),
     ):
         asked = ["--form", form] if form else []
         main(["convert", "t.tfm", *images, *asked, "--output", name])
         said = capsys.readouterr()
         assert said.out == f"{name}\n"
-        assert said.err == "" or (form == "spm" and "e-06 mm off" in said.err)
-        inside = points if form != "spm" else fixed.points().reshape(-1, 3)
+        field = ".nii" in name
+        assert said.err == "" or (field and "e-06 mm off" in said.err)
+        inside = points if not field else fixed.points().reshape(-1, 3)
         np.testing.assert_allclose(
             read_chain([again]).map_points(inside),
             sheared.map_points(inside),
@@ -321,59 +326,3 @@ def test_convert_reaches_them_all(rng, tmp_path, sheared, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["convert", "r.txt", "--form", "flirt", "--output", "r.lta"])
     assert "form flirt must end with .mat or .txt" in capsys.readouterr().err
-
-
-def niftyreg_field(path, vectors, affine, kind, extension=b""):
-    image = nib.Nifti1Image(vectors[:, :, :, None].astype(np.float32), affine)
-    image.header.set_intent(1007, name="NREG_TRANS")
-    image.header["intent_p1"] = kind
-    if extension:
-        image.header.extensions.append(nib.nifti1.Nifti1Extension(0, extension))
-    nib.save(image, path)
-
-
-@pytest.mark.parametrize("kind", [0, 1, 2])
-def test_fields_of_niftyreg_by_their_kind(rng, tmp_path, kind):
-    """Positions, displacements, and positions of a spline's control points."""
-    fixed, _ = grids(rng, left_handed=kind == 1)
-    shift = 0.3 * rng.normal(size=(*fixed.shape, 3))
-    stored = shift if kind == 1 else fixed.points() + shift
-    niftyreg_field(tmp_path / "c.nii", stored, fixed.affine, kind)
-    whole = BSpline(shift, fixed.affine) if kind == 2 else None
-    truth = Transform((whole or DenseField(shift, fixed.affine),))
-    found = read_transform(tmp_path / "c.nii")
-    assert type(found.components[0]) is type(truth.components[0])
-    voxels = 1 + rng.uniform(size=(100, 3)) * (np.array(fixed.shape) - 3)
-    points = fixed.to_world(voxels)
-    np.testing.assert_allclose(
-        found.map_points(points), truth.map_points(points), atol=1e-4
-    )
-    if kind == 2:  # a spline of positions reproduces the world, so it is of shifts
-        moved = nib.load(tmp_path / "c.nii").get_fdata()[:, :, :, 0]
-        by_definition = BSpline(moved, fixed.affine).map_points(points) - points
-        np.testing.assert_allclose(found.map_points(points), by_definition, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("kind", "extension", "message"),
-    [
-        (3, b"", r"velocities, as positions \(3\); make .* \(reg_transform"),
-        (4, b"", r"velocities, as displacements \(4\)"),
-        (5, b"", r"velocities, by a spline \(5\)"),
-        (6, b"", r"a linear spline \(6\)"),
-        (9, b"", r"unknown kind \(9\)"),
-        pytest.param(2, bytes(72), r"one with matrices \(2\)", id="matrices"),
-    ],
-)
-def test_other_kinds_of_niftyreg_are_refused(rng, tmp_path, kind, extension, message):
-    fixed, _ = grids(rng, left_handed=True)
-    niftyreg_field(tmp_path / "v.nii", fixed.points(), fixed.affine, kind, extension)
-    with pytest.raises(InputError, match=message):
-        read_transform(tmp_path / "v.nii")
-
-
-def test_a_spline_of_niftyreg_needs_four_control_points(rng, tmp_path):
-    small = Grid((4, 3, 5), np.eye(4))
-    niftyreg_field(tmp_path / "s.nii", small.points(), small.affine, 2)
-    with pytest.raises(InputError, match="at least 4 control points"):
-        read_transform(tmp_path / "s.nii")
