@@ -24,7 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from timing import write_json
 
 import dlir_tf
-from dlir_tf.cohort.outputs import page_contents
+from dlir_tf.apply.pictures import page_contents
 from dlir_tf.images import Image
 from dlir_tf.page import PageContents, write_page
 from dlir_tf.pairs.loading import LoadedPair

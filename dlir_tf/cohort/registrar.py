@@ -7,28 +7,21 @@ written: only the registration itself waits for its turn.
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from dlir_tf.apply import carry_points
+from dlir_tf.cohort.finding import Finder
 from dlir_tf.cohort.inputs import Print, prints
-from dlir_tf.cohort.outputs import Writer
 from dlir_tf.cohort.record import RECORD, Record, check_ours, read_record, what_changed
 from dlir_tf.cohort.result import PairResult, Task, failed, measured
 from dlir_tf.cohort.settings import Settings
+from dlir_tf.cohort.writing import pair_writers, write_pair
 from dlir_tf.errors import REPORT_IT, InputError, WriteError, is_full
 from dlir_tf.files import make_folder, remove_abandoned, write_together
-from dlir_tf.images import elsewhere_allowed, series_chosen, write_image
-from dlir_tf.images.points import read_point_file
-from dlir_tf.pairs.knowledge import Knowledge
+from dlir_tf.images import elsewhere_allowed, series_chosen
 from dlir_tf.pairs.loading import LoadedPair, load_pair
-from dlir_tf.registration import Registration, register
-from dlir_tf.serving import register_remotely
+from dlir_tf.registration import Registration
 from dlir_tf.serving.failures import ServerError
-from dlir_tf.transforms import Transform
-from dlir_tf.transforms.files.chain import read_chain
 
 
 class GivenUpError(Exception):
@@ -45,8 +38,8 @@ class Registrar:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._described = settings.described()
+        self._finder = Finder(settings)
         self._turn, self._writing = threading.Lock(), threading.Lock()
-        self._find: Callable[..., Registration] | None = None
         self._stopped = False
 
     def stop(self) -> None:
@@ -64,11 +57,7 @@ class Registrar:
             GivenUpError: If the work was given up meanwhile.
         """
         try:
-            with contextlib.ExitStack() as stack:
-                if self._settings.elsewhere:
-                    stack.enter_context(elsewhere_allowed())
-                if self._settings.series:
-                    stack.enter_context(series_chosen(self._settings.series))
+            with _allowing(self._settings):
                 return self._do(task)
         except (GivenUpError, ServerError):
             raise
@@ -84,194 +73,113 @@ class Registrar:
             return failed(task, f"{task.pair.place}: {_unexpected(error)}")
 
     def _do(self, task: Task) -> PairResult:
-        folder, pair = task.folder, task.pair
         self._check_not_stopped()
-        if folder.is_dir():
-            remove_abandoned(folder)
-        inputs, again = prints(pair), ""
-        record = read_record(folder)
-        check_ours(folder, record, inputs)
+        if task.folder.is_dir():
+            remove_abandoned(task.folder)
+        inputs, again = prints(task.pair), ""
+        record = read_record(task.folder)
+        check_ours(task.folder, record, inputs)
         if record is not None:
-            again = what_changed(record, inputs, self._described, folder)
+            again = what_changed(record, inputs, self._described, task.folder)
             if not again:
-                return self._as_it_is(task, record, inputs)
+                return _as_it_is(task, record, inputs)
+        loaded = self._read(task)
+        result = self._registered(loaded)
+        done = _result(task, loaded, result, again)
+        with _made(task.folder):
+            old = record.files if record is not None else {}
+            self._write(task, loaded, result, inputs, done, old)
+        return done
+
+    def _read(self, task: Task) -> LoadedPair:
         loaded = load_pair(
-            pair,
+            task.pair,
             spacing_source=self._settings.spacing_source,
             orientation_source=self._settings.orientation_source,
             channel=self._settings.channel,
         )
-        self._settings.outputs(folder, pair).check_moved(loaded.fixed, loaded.moving)
-        result = self._registered(loaded)
-        made = not folder.exists()
-        make_folder(folder)
-        try:
-            old = record.files if record is not None else {}
-            return self._written(task, loaded, result, inputs, again, set(old))
-        finally:
-            if made:  # and nothing came into it
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
-
-    def _as_it_is(
-        self, task: Task, record: Record, inputs: dict[str, Print]
-    ) -> PairResult:
-        """A pair that is whole; its record is told what its files look like by now."""
-        told = Record(task.id, inputs, record.settings, record.files, record.result)
-        if told != record:
-            write_together({task.folder / RECORD: told.write})
-        return told.as_result(task)
+        outputs = self._settings.outputs(task.folder, task.pair)
+        outputs.check_moved(loaded.fixed, loaded.moving)
+        return loaded
 
     def _registered(self, loaded: LoadedPair) -> Registration:
-        settings = self._settings
         with self._turn:
             self._check_not_stopped()
-            if self._find is None:
-                self._find = self._finder()
-            return self._find(
-                loaded.fixed,
-                loaded.moving,
-                fixed_mask=loaded.fixed_mask,
-                moving_mask=loaded.moving_mask,
-                refine=settings.refine,
-                fill_value=settings.fill_value,
-                do_no_harm=settings.do_no_harm,
-                stiffness=settings.stiffness,
-                knowledge=self._known(loaded),
-                on_progress=lambda *_: self._check_not_stopped(),
-                **self._start(loaded.fixed.ndim),
-            )
+            return self._finder.find(loaded, lambda *_: self._check_not_stopped())
 
-    def _finder(self) -> Callable[..., Registration]:
-        """What finds a transform; what takes long to load is loaded now."""
-        settings = self._settings
-        if settings.server is not None:
-            return partial(register_remotely, server=settings.server)
-        model = settings.load(settings.model)
-        return partial(
-            register, model=model, config=settings.config, modality=settings.modality
-        )
-
-    def _start(self, ndim: int) -> dict[str, Any]:
-        settings = self._settings
-        if settings.server is not None:
-            return {}
-        start: Transform | None = None
-        if settings.initial_transform:
-            start = read_chain(settings.initial_transform)
-            if settings.without_initial and start.ndim != ndim:
-                raise InputError(
-                    f"what is written between two slices is {ndim}-d and can't follow "
-                    f"a {start.ndim}-d initial transform; leave --without-initial out"
-                )
-        alignment = settings.initial_alignment
-        return {"initial_transform": start, "initial_alignment": alignment}
-
-    def _known(self, loaded: LoadedPair) -> Knowledge | None:
-        """What the pair's refinement goes by, beside the images."""
-        settings = self._settings
-        known: dict[str, Any] = {
-            kind: getattr(loaded, kind)
-            for kind in settings.go_by
-            if getattr(loaded, kind) is not None
-        }
-        for kind in list(known):
-            if (weight := getattr(settings, f"{kind}_weight")) is not None:
-                known[f"{kind}_weight"] = weight
-        return Knowledge(**known) if known else None
-
-    def _written(
+    def _write(
         self,
         task: Task,
         loaded: LoadedPair,
         result: Registration,
-        inputs: dict[str, Print],
-        again: str,
-        old: set[str],
-    ) -> PairResult:
-        """Writes the pair's folder, and removes what isn't written any more."""
-        folder, settings = task.folder, self._settings
-        outputs = settings.outputs(folder, task.pair)
-        outputs.check(task.pair.files)
-        writers, notes = outputs.writers(
-            result,
-            loaded,
-            interpolation=settings.interpolation,
-            without_initial=settings.without_initial,
-            title=task.id,
-        )
-        writers |= self._more_writers(task, loaded, result, notes)
-        sizes: dict[str, int] = {}
-        noting = {path: _noting(write, sizes) for path, write in writers.items()}
-        numbers, report = measured(loaded, result), result.report
-        done = PairResult(
-            task.index,
-            task.id,
-            folder,
-            report.verdict,
-            reasons=report.reasons,
-            numbers=numbers,
-            again=again,
-        )
+        inputs: Mapping[str, Print],
+        done: PairResult,
+        old: Mapping[str, int],
+    ) -> None:
+        writers, notes = pair_writers(self._settings, task, loaded, result)
 
-        def write_record(path: Path) -> None:
-            told: dict[str, Any] = {
+        def record(sizes: Mapping[str, int]) -> Record:
+            told = {
                 "verdict": done.verdict,
                 "reasons": list(done.reasons),
+                "numbers": dict(done.numbers),
+                "notes": [*result.report.choices, *notes],
             }
-            told |= {"numbers": dict(numbers), "notes": [*report.choices, *notes]}
-            Record(task.id, inputs, self._described, sizes, told).write(path)
+            return Record(task.id, inputs, self._described, sizes, told)
 
         with self._writing:
             self._check_not_stopped()
-            for name in old - {path.name for path in writers}:
-                with contextlib.suppress(OSError):
-                    (folder / name).unlink()
-            write_together(noting | {folder / RECORD: write_record})
-        return done
-
-    def _more_writers(
-        self,
-        task: Task,
-        loaded: LoadedPair,
-        result: Registration,
-        notes: list[str],
-    ) -> dict[Path, Writer]:
-        """Of what only a manifest has: a moving mask, and landmarks of both."""
-        writers: dict[Path, Writer] = {}
-        mask, path = loaded.moving_mask, self._settings.moved_mask(task.folder)
-        if mask is not None and path is not None:
-            moved = result.transform.resample(
-                mask.with_array(mask.array.astype("uint8")),
-                loaded.fixed,
-                displacement=result.displacement,
-                interpolation="nearest",
-            )
-            writers[path] = partial(write_image, image=moved)
-        source = task.pair.fixed_points
-        if source is not None and loaded.points is not None:
-            path = self._settings.mapped_points(task.folder, source)
-            if path is not None:
-                file = read_point_file(source)
-                points = carry_points(source, file, result.transform, notes.append)
-                writers[path] = partial(file.write, points=points)
-        return writers
+            write_pair(task.folder, writers, record, old)
 
     def _check_not_stopped(self) -> None:
         if self._stopped:
             raise GivenUpError
 
 
-def _noting(write: Writer, sizes: dict[str, int]) -> Writer:
-    """Writes a draft, and notes the sizes of all files that it became."""
+@contextlib.contextmanager
+def _allowing(settings: Settings) -> Iterator[None]:
+    """Lets images be read as the settings say, within the block."""
+    with contextlib.ExitStack() as stack:
+        if settings.elsewhere:
+            stack.enter_context(elsewhere_allowed())
+        if settings.series:
+            stack.enter_context(series_chosen(settings.series))
+        yield
 
-    def noted(draft: Path) -> None:
-        write(draft)
-        sizes.update(
-            {path.name: path.stat().st_size for path in draft.parent.iterdir()}
-        )
 
-    return noted
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes a folder for the block; it goes again if nothing came into it."""
+    made = not folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _as_it_is(task: Task, record: Record, inputs: Mapping[str, Print]) -> PairResult:
+    """A pair that is whole; its record is told what its files look like by now."""
+    told = Record(task.id, inputs, record.settings, record.files, record.result)
+    if told != record:
+        write_together({task.folder / RECORD: told.write})
+    return told.as_result(task)
+
+
+def _result(
+    task: Task, loaded: LoadedPair, result: Registration, again: str
+) -> PairResult:
+    return PairResult(
+        task.index,
+        task.id,
+        task.folder,
+        result.report.verdict,
+        reasons=result.report.reasons,
+        numbers=measured(loaded, result),
+        again=again,
+    )
 
 
 def _unexpected(error: Exception) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlir_tf._version import __version__
+from dlir_tf.apply.registration_files import Outputs
 from dlir_tf.automatic import Modality
 from dlir_tf.cohort.inputs import digest
-from dlir_tf.cohort.outputs import Outputs
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.images import OrientationSource, SpacingSource

@@ -95,7 +95,7 @@ def test_a_report_is_written_together_with_the_rest(folder, monkeypatch, capsys)
     def fail(*_, **__):
         raise OSError(28, "No space left on device", "late.json")
 
-    monkeypatch.setattr("dlir_tf.cohort.outputs.write_report", fail)
+    monkeypatch.setattr("dlir_tf.apply.registration_writing.write_report", fail)
     with pytest.raises(SystemExit) as stop:
         main([*start, "--report", "late.json"])
     assert stop.value.code == 1

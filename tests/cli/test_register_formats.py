@@ -1,7 +1,6 @@
 """`dlir-tf register` on files of other formats, and on slices."""
 
 import os
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,8 +20,7 @@ from register_desk import (
 from scipy import ndimage
 
 from dlir_tf.cli import main
-from dlir_tf.cohort.outputs import _figure_writer
-from dlir_tf.images import Image, read_image
+from dlir_tf.images import read_image
 
 
 def save_dicom(folder, image):
@@ -146,17 +144,3 @@ def test_warnings_of_writing_name_the_file(here, capsys):
     main(["register", "tilted.nrrd", *PAIR[2:], "--jacobian", "out/j.nrrd"])
     (line,) = lines_of(capsys)
     assert line.startswith("Warning: out/moved.nii.gz: the axes aren't perpendicular")
-
-
-def test_the_figure_of_a_slice_shows_its_plane():
-    """Wherever the axis across is stored."""
-    images = [
-        Image(np.zeros(np.insert((9, 8), axis, 1)), np.eye(4)) for axis in range(3)
-    ]
-    images.append(Image(np.zeros((9, 8, 7)), np.eye(4)))
-    field = np.zeros(3)
-    result = SimpleNamespace(moved=images[0], computed=field, displacement=field)
-    axes = [
-        _figure_writer(result, image, image).keywords["slice_axis"] for image in images
-    ]
-    assert axes == [0, 1, 2, -1]

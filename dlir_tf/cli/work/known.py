@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlir_tf.cohort.outputs import Outputs
+from dlir_tf.apply.registration_files import Outputs
 from dlir_tf.errors import InputError
 from dlir_tf.pairs.knowledge import Knowledge
 from dlir_tf.pairs.loading import LoadedPair

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from dlir_tf.apply.registration_files import Outputs
+from dlir_tf.apply.registration_writing import Manner, write_registration
 from dlir_tf.automatic import Modality
 from dlir_tf.cli.judgement import tell
 from dlir_tf.cli.refinement import chosen_preset
@@ -16,7 +18,6 @@ from dlir_tf.cli.work.known import Told, tell_distance
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cli.work.start import Start
-from dlir_tf.cohort.outputs import Outputs
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
@@ -78,14 +79,9 @@ def run(
         do_no_harm=not all_stages,
     )
     result = _found(find, pair, told, place)
-    notes = outputs.write(
-        result,
-        pair,
-        interpolation=interpolation,
-        without_initial=begun.without_initial,
-        title=f"{moving.name} on {fixed.name}",
-    )
-    for note in notes:
+    title = f"{moving.name} on {fixed.name}"
+    manner = Manner(interpolation, begun.without_initial, title)
+    for note in write_registration(outputs, result, pair, manner):
         _say(note)
     if fill_value in (None, "auto"):
         _tell_of_surroundings(moving, pair.moving, result.fill_value)

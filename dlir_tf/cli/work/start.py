@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlir_tf.cohort.outputs import Outputs
+from dlir_tf.apply.registration_files import Outputs
 from dlir_tf.config import InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.transforms.files.chain import files_of_chain, read_chain

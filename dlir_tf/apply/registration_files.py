@@ -1,0 +1,111 @@
+"""Which files are written of a registration, and whether they can be."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlir_tf.errors import InputError
+from dlir_tf.files import check_output
+from dlir_tf.images import IMAGE_SUFFIXES, WRITABLE_SUFFIXES, Image
+from dlir_tf.images.formats import NIFTI_SUFFIXES
+from dlir_tf.images.writing import check_can_hold
+from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
+from dlir_tf.transforms.files.ants import check_no_inverse, is_ants_name
+from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
+
+# Files that come beside the one that is named: the voxels of a header, and the other
+# file of ANTs' pair.
+_BESIDE_IMAGES = {".mhd": ".zraw", ".nhdr": ".raw.gz"}
+_BESIDE_TRANSFORMS = {
+    "0GenericAffine.mat": "1Warp.nii.gz",
+    "1Warp.nii.gz": "0GenericAffine.mat",
+}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that are asked for; `None` for those that aren't.
+
+    Attributes:
+        moved: The moved image.
+        moved_labels: The moved labels.
+        displacement: The displacement field.
+        transform: From fixed to moving.
+        inverse: From moving to fixed.
+        jacobian: The transform's Jacobian determinant.
+        figure: The picture.
+        report: How it went.
+        page: All of it to be looked at.
+        thumbnail: A small picture of it, for a table of many pairs.
+    """
+
+    moved: Path
+    moved_labels: Path | None
+    displacement: Path | None
+    transform: Path | None
+    inverse: Path | None
+    jacobian: Path | None
+    figure: Path | None
+    report: Path | None
+    page: Path | None = None
+    thumbnail: Path | None = None
+
+    def check(self, inputs: tuple[Path | None, ...]) -> None:
+        """Refuses what can't be written, before any work is done.
+
+        Args:
+            inputs: The files that are read.
+
+        Raises:
+            InputError: If a name doesn't suit, a folder isn't there, a file is an
+                input or would be written twice, or an older one would be taken for a
+                part of what is written.
+        """
+        suffixes = {
+            IMAGE_SUFFIXES: (self.moved, self.moved_labels),
+            WRITABLE_SUFFIXES: (self.jacobian,),
+            NIFTI_SUFFIXES: (self.displacement,),
+            TRANSFORM_SUFFIXES: (self.transform, self.inverse),
+            (".png",): (self.figure, self.thumbnail),
+            (".json",): (self.report,),
+            PAGE_SUFFIXES: (self.page,),
+        }
+        for names, paths in suffixes.items():
+            for path in paths:
+                if path is not None:
+                    check_output(path, names)
+        for path in filter(None, (self.transform, self.inverse)):
+            if is_ants_name(path):
+                check_no_inverse(path)
+        self._check_distinct(inputs)
+
+    def check_moved(self, fixed: Image, moving: Image) -> None:
+        """Refuses names of files that can't hold the moved image, once it's read.
+
+        Raises:
+            InputError: If it's no 2-d one for a picture, or has too many channels.
+        """
+        check_can_hold(self.moved, fixed.shape, moving.channels)
+        if self.moved_labels is not None:
+            check_can_hold(self.moved_labels, fixed.shape)
+
+    def _check_distinct(self, inputs: tuple[Path | None, ...]) -> None:
+        """Refuses to write one file twice, or over one that is read."""
+        taken = {path.resolve() for path in inputs if path is not None}
+        for path, comes_with in self._files():
+            if path.resolve() in taken:
+                told = f"comes with {comes_with}, but " if comes_with else ""
+                raise InputError(
+                    f"{path}: {told}is an input or another output already; choose "
+                    "another name"
+                )
+            taken.add(path.resolve())
+
+    def _files(self) -> Iterator[tuple[Path, Path | None]]:
+        """Every file, and for those that aren't named, the one they come with."""
+        for path in filter(None, vars(self).values()):
+            yield path, None
+            pair = path in (self.transform, self.inverse)
+            for end, other in (_BESIDE_TRANSFORMS if pair else _BESIDE_IMAGES).items():
+                if path.name.endswith(end):
+                    yield path.with_name(path.name.removesuffix(end) + other), path
