@@ -19,6 +19,7 @@ from dlir_tf.images.background import (
     told,
 )
 from dlir_tf.images.label_images import holds_whole_numbers
+from dlir_tf.images.missing import missing_voxels
 from dlir_tf.transforms import DenseField, Transform
 
 # A field kept for the next image or frame; 3-d, this is about 180 million voxels.
@@ -197,9 +198,13 @@ class ImageCarrier:
     def _outside(self, path: Path, frames: Frames) -> float:
         """The value of voxels from outside an image."""
         automatic = self.fill_value == "auto"
-        if automatic and (
-            self.interpolation == "label"
-            or all(is_label_image(frame, path) for frame in frames)
+        if (
+            automatic
+            and missing_voxels(frames[0].array) is None
+            and (
+                self.interpolation == "label"
+                or all(is_label_image(frame, path) for frame in frames)
+            )
         ):
             return 0.0
         try:

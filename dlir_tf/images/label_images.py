@@ -3,7 +3,7 @@
 The type of the file says little: segmentations are stored as integers and as floats,
 and so are grey values that are whole numbers. What tells them apart is that neighbours
 carry the same label. An image holds labels if all its values are whole numbers (see
-`WHOLE_TOLERANCE`), none is negative, and
+`WHOLE_TOLERANCE`), none is negative, voxels without a value (NaN) aside, and
 
 - the NIfTI header says so (intent code 1002 label or 1003 neuroname); or
 - the file is called so, as Slicer does: `x.seg.nrrd`, `x.label.nii.gz`, `x-label.nrrd`
@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from dlir_tf.images.image import Image
+from dlir_tf.images.missing import missing_voxels
 
 # Labels that were floats when nibabel stored them as int16 are stretched over its whole
 # range, so they come back half a slope off: 2e-5 for 3 labels, 0.004 for 500. Grey
@@ -48,9 +49,9 @@ def is_label_image(image: Image, path: str | os.PathLike[str] | None = None) -> 
         image: The image.
         path: The file that it was read from, whose name may tell.
     """
-    if not holds_whole_numbers(image.array):
+    array = without_missing(image.array)
+    if not holds_whole_numbers(array):
         return False
-    array = image.array
     if array.dtype.kind == "f":
         array = np.rint(array)
     intent = int(image.header["intent_code"]) if image.header is not None else 0
@@ -76,6 +77,12 @@ def holds_whole_numbers(array: np.ndarray) -> bool:
         if slab.dtype.kind == "f" and not is_whole(slab).all():
             return False
     return True
+
+
+def without_missing(array: np.ndarray) -> np.ndarray:
+    """An array with 0, the background of labels, where it has no value (NaN)."""
+    missing = missing_voxels(array)
+    return array if missing is None else np.where(missing, array.dtype.type(0), array)
 
 
 def is_whole(values: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from dlir_tf.images.formats import ITK_SUFFIXES, PICTURE_SUFFIXES, suffix_of
 from dlir_tf.images.frame import SpacingSource, place
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import load_with_itk
-from dlir_tf.images.label_images import is_whole
+from dlir_tf.images.label_images import is_whole, without_missing
 from dlir_tf.images.missing import limits_of, missing_voxels
 from dlir_tf.images.nibabel_files import load_with_nibabel
 from dlir_tf.images.orientation import OrientationSource, orient
@@ -92,7 +92,7 @@ def read_labels(
     """Reads a label image; its array has an integer dtype, whatever the file has.
 
     Labels that a slope in the file's header has moved from whole numbers by at most
-    0.01 are the whole numbers.
+    0.01 are the whole numbers. Where there is no value (NaN), there is no label: 0.
 
     Of a file with several volumes of 0 and 1, which hold one structure each and may
     overlap, the first is read, with a warning: structures that overlap are no labels.
@@ -118,8 +118,9 @@ def read_labels(
         )
     if np.issubdtype(image.array.dtype, np.integer):
         return image
-    labels = np.rint(image.array)
-    wrong = image.array[~is_whole(image.array)]
+    array = without_missing(image.array)
+    labels = np.rint(array)
+    wrong = array[~is_whole(array)]
     if wrong.size:
         raise InputError(
             f"{path}: labels must be integers, but {wrong.size} voxels aren't, such as "

@@ -90,3 +90,18 @@ def test_evaluation_takes_such_images(pair, capsys):
     given = ("--pairs", "pairs.csv", "--preset", "preset.yaml")
     main(["evaluate", *given, "--output", "out/e.csv"])
     assert "nan" not in Path("out/e.csv").read_text().lower()
+
+
+def test_labels_with_holes_are_carried_by_nearest_neighbour(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    array = np.kron([[0, 2, 5], [7, 2, 9]], np.ones((6, 7))).astype(np.float32)
+    array[:, :3] = np.nan
+    write_image("labels.nii.gz", Image(array, np.eye(3)))
+    shift = np.array([[1, 0, 1.6], [0, 1, -2.3], [0, 0, 1]])
+    write_transform("t.npz", Transform((Affine(shift),)))
+    given = ("--transform", "t.npz", "--output", "moved.nii.gz")
+    main(["transform", "labels.nii.gz", *given])
+    moved = read_image("moved.nii.gz").array
+    expected = np.full(array.shape, np.nan, np.float32)
+    expected[:-2, 2:] = array[2:, :-2]
+    np.testing.assert_array_equal(moved, expected)

@@ -176,3 +176,17 @@ def test_real_images_and_labels(shared_data, pattern, expected):
         warnings.simplefilter("ignore")
         found = {str(p): is_label_image(read_frames(p)[0]) for p in paths}
     assert found == dict.fromkeys(found, expected)
+
+
+def test_voxels_without_a_value_are_no_labels(tmp_path):
+    """NaN around labels, as SPM writes it, doesn't make grey values of them."""
+    labels = _blobs(5, (40, 33, 12)).astype(np.float32)
+    labels[:4] = np.nan
+    assert is_label_image(_image(labels))
+    scan = _scan((40, 33, 12)) / 7
+    scan[:4] = np.nan
+    assert not is_label_image(_image(scan))
+    nib.save(nib.Nifti1Image(labels, np.diag([2.0, 2.0, 3.0, 1.0])), tmp_path / "a.nii")
+    read = read_labels(tmp_path / "a.nii")
+    np.testing.assert_array_equal(read.array, np.nan_to_num(labels))
+    assert read.array.dtype == np.int32
