@@ -6,6 +6,7 @@ initial transform first, and then through what the file itself holds (`Compose`)
 """
 
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from dlir_tf.transforms.transform import Transform
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-_LINE = re.compile(r"\(\s*(\w+)((?:\s+(?:\"[^\"]*\"|[^\s\"()]+))*)\s*\)")
+_LINE = re.compile(r"\(\s*(\w+)((?:\s+(?:\"[^\"]*\"|[^\s\"()]+))*)\s*\)\s*(?://.*)?")
 _VALUE = re.compile(r"\"([^\"]*)\"|(\S+)")
 _NO_INITIAL = "NoInitialTransform"
 _SPLINES = ("BSplineTransform", "RecursiveBSplineTransform")
@@ -74,16 +75,18 @@ def read_elastix(path: Path) -> Transform:
 
 def _values(path: Path) -> Values:
     check_plain(path, "give the path of a transform's file")
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _damaged(path, "it isn't text") from error
+    raw = path.read_bytes()
+    if b"\0" in raw:
+        raise _damaged(path, "it isn't text")
     values: Values = {}
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:  # folders with umlauts, from Windows
+        text = raw.decode("latin-1")
     for number, line in enumerate(text.splitlines(), start=1):
-        line = line.split("//")[0].strip()
-        if not line:
+        if not line.strip() or line.lstrip().startswith("//"):
             continue
-        match = _LINE.fullmatch(line)
+        match = _LINE.fullmatch(line.strip())
         if match is None:
             raise _damaged(path, f"line {number} isn't of the form (Name values)")
         values[match[1]] = [
@@ -136,11 +139,36 @@ def _components(path: Path, values: Values) -> list[Component]:
             f"{path}: transforms must be between 2-d or between 3-d images, but this "
             f"one is from {ndim}-d to {moving}-d; write it for single volumes"
         )
+    _check_directions(path, values, ndim)
     try:
         build = _spline if kind in _SPLINES else _linear
         return from_itk(path, build(path, values, ndim, kind))
     except RuntimeError as error:  # of ITK
         raise _damaged(path, "its numbers make no transform") from error
+
+
+def _check_directions(path: Path, values: Values, ndim: int) -> None:
+    """Refuses what elastix found as if the images lay straight in the world."""
+    if _word(values, "UseDirectionCosines", "true") != "false":
+        return
+    turned = "Direction" in values and not np.allclose(
+        _numbers(path, values, "Direction", ndim * ndim),
+        np.eye(ndim).ravel(),
+        rtol=0,
+        atol=1e-5,
+    )
+    if turned:
+        raise InputError(
+            f"{path}: elastix left out how its images are turned in the world "
+            "(UseDirectionCosines is false), and the fixed one is turned; set it to "
+            "true and run elastix again"
+        )
+    warnings.warn(
+        f"{path}: elastix left out how its images are turned in the world "
+        "(UseDirectionCosines is false); if the moving one is turned, the transform is "
+        "another one",
+        stacklevel=2,
+    )
 
 
 def _linear(path: Path, values: Values, ndim: int, kind: str) -> "sitk.Transform":

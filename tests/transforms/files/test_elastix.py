@@ -216,9 +216,43 @@ GOOD = {"CenterOfRotationPoint": "0 0 0"}
             "3 numbers",
         ),
         ("SimilarityTransform", 7, GOOD, "can't be used"),
+        (
+            "AffineTransform",
+            12,
+            {
+                **GOOD,
+                "UseDirectionCosines": '"false"',
+                "Direction": "0 1 0 -1 0 0 0 0 1",
+            },
+            "elastix left out how its images are turned.*set it to true",
+        ),
     ],
 )
 def test_what_is_not_read_is_said(tmp_path, kind, count, entries, message):
     (tmp_path / "t.txt").write_text(text(kind, 3, np.zeros(count), **entries))
     with pytest.raises(InputError, match=rf"t\.txt: .*{message}"):
         read_transform(tmp_path / "t.txt")
+
+
+def test_directions_that_were_left_out_are_warned_of(tmp_path):
+    """elastix found it as if both images lay straight; of the moving one, who knows."""
+    entries = {**GOOD, "UseDirectionCosines": '"false"'}
+    written = text("TranslationTransform", 3, [1, 2, 3], **entries)
+    (tmp_path / "t.txt").write_text(written)
+    with pytest.warns(UserWarning, match=r"t\.txt: .* if the moving one is turned"):
+        moved = read_transform(tmp_path / "t.txt").map_points(np.zeros((1, 3)))
+    np.testing.assert_array_equal(moved, [[-1, -2, 3]])
+
+
+@pytest.mark.parametrize(
+    "folder", ["//server/share/", "https://host/", "C:\\Bilder\\Müller\\"]
+)
+def test_names_of_other_machines_and_encodings(tmp_path, folder):
+    """`//` in a name begins no comment, and Windows doesn't write UTF-8."""
+    first = text("TranslationTransform", 3, [1, 2, 3])
+    (tmp_path / "t.0.txt").write_text(first)
+    entries = {"InitialTransformParametersFileName": f'"{folder}t.0.txt" // before it'}
+    second = text("TranslationTransform", 3, [10, 20, 30], **entries)
+    (tmp_path / "t.1.txt").write_bytes(second.encode("latin-1"))
+    moved = read_transform(tmp_path / "t.1.txt").map_points(np.zeros((1, 3)))
+    np.testing.assert_array_equal(moved, [[-11, -22, 33]])
