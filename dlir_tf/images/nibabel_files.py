@@ -5,11 +5,14 @@ import gzip
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel import imageglobals
+from nibabel.brikhead import AFNIHeader
 from nibabel.filebasedimages import ImageFileError, SerializableImage
+from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.spatialimages import SpatialImage
 
 from dlir_tf.errors import InputError
@@ -20,6 +23,8 @@ from dlir_tf.images.headers.nibabel_claims import (
     check_end,
     check_partners,
 )
+
+_AFNI_UNITS = {77001: "msec", 77002: "sec"}
 
 
 def load_with_nibabel(path: Path) -> Contents:
@@ -54,7 +59,8 @@ def load_with_nibabel(path: Path) -> Contents:
                 "format's convention, the first axis from right to left",
                 stacklevel=5,
             )
-        return Contents(array, matrix, zooms)
+        step, unit = _time_elsewhere(header, zooms)
+        return Contents(array, matrix, zooms, time_step=step, time_unit=unit)
     scale = mm_per_unit(header)
     zooms[:3] *= scale
     return Contents(
@@ -65,6 +71,18 @@ def load_with_nibabel(path: Path) -> Contents:
         time_step=float(zooms[3]) if len(zooms) > 3 else 0.0,
         time_unit=_time_unit(header),
     )
+
+
+def _time_elsewhere(header: Any, zooms: np.ndarray) -> tuple[float, str]:
+    """Step and unit of the time of formats that state it elsewhere than NIfTI."""
+    if len(zooms) < 4 or not (np.isfinite(zooms[3]) and zooms[3] > 0):
+        return 0.0, "unknown"
+    if isinstance(header, MGHHeader):
+        return float(zooms[3]), "msec"
+    if isinstance(header, AFNIHeader):
+        units = header.info.get("TAXIS_NUMS", [0, 0, 0])[2]
+        return float(zooms[3]), _AFNI_UNITS.get(int(units), "unknown")
+    return float(zooms[3]), "unknown"
 
 
 def _time_unit(header: nib.Nifti1Header) -> str:

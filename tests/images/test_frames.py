@@ -80,6 +80,50 @@ def test_nifti_keeps_step_and_unit_of_time(tmp_path, unit, code):
     assert header.get_data_dtype() == np.int16
 
 
+def test_freesurfers_step_of_time_is_kept(tmp_path):
+    image = nib.MGHImage(_voxels(dtype=np.float32), _oblique())
+    image.header["tr"] = 2300
+    nib.save(image, tmp_path / "a.mgz")
+    frames = read_frames(tmp_path / "a.mgz")
+    assert (frames.time_step, frames.time_unit) == (2300, "msec")
+    nib.save(nib.MGHImage(_voxels(SHAPE), _oblique()), tmp_path / "b.mgz")
+    assert read_frames(tmp_path / "b.mgz").time_step == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "unit"), [(77001, "msec"), (77002, "sec"), (77003, "unknown")]
+)
+def test_afnis_step_of_time_is_kept(tmp_path, code, unit):
+    rows = {
+        ("integer", "DATASET_DIMENSIONS"): (*SHAPE, 0, 0),
+        ("integer", "DATASET_RANK"): (3, 3, 0, 0, 0, 0, 0, 0),
+        ("integer", "ORIENT_SPECIFIC"): (0, 3, 4),
+        ("float", "ORIGIN"): (0.0, 0.0, 0.0),
+        ("float", "DELTA"): (1.0, 1.0, 1.0),
+        ("float", "IJK_TO_DICOM_REAL"): (1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0),
+        ("integer", "BRICK_TYPES"): (1, 1, 1),
+        ("float", "BRICK_FLOAT_FACS"): (0, 0, 0),
+        ("integer", "TAXIS_NUMS"): (3, 0, code, -999, -999, -999, -999, -999),
+        ("float", "TAXIS_FLOATS"): (0, 2.5, 0, 0, 0, 0, 0, 0),
+    }
+    lines = []
+    for (kind, name), values in rows.items():
+        lines += [f"type = {kind}-attribute", f"name = {name}"]
+        lines += [f"count = {len(values)}", " ".join(map(str, values)), ""]
+    for name, value in {
+        "TYPESTRING": "3DIM_HEAD_ANAT",
+        "BYTEORDER_STRING": "LSB_FIRST",
+        "TEMPLATE_SPACE": "ORIG",
+    }.items():
+        lines += ["type = string-attribute", f"name = {name}"]
+        lines += [f"count = {len(value) + 1}", f"'{value}~", ""]
+    (tmp_path / "a+orig.HEAD").write_text("\n".join(lines))
+    (tmp_path / "a+orig.BRIK").write_bytes(_voxels().tobytes(order="F"))
+    frames = read_frames(tmp_path / "a+orig.HEAD")
+    assert len(frames) == 3
+    assert (frames.time_step, frames.time_unit) == (2.5, unit)
+
+
 def test_a_plain_image_is_one_frame(tmp_path):
     for array, affine in (
         (_voxels()[..., 0], _oblique()),
