@@ -63,6 +63,11 @@ def chosen_fill_value(value: FillValue, image: Image) -> float:
                 f"a fill value of {value:g} doesn't exist in the image's type {dtype}, "
                 f"whole numbers from {limits.min} to {limits.max}; choose another one"
             )
+    elif dtype.kind == "f" and abs(value) > float(np.finfo(dtype).max):
+        raise InputError(
+            f"a fill value of {value:g} doesn't exist in the image's type {dtype}, or "
+            "is infinite; choose another one, or nan for none"
+        )
     return float(value)
 
 

@@ -74,6 +74,11 @@ def test_a_number_must_be_one_of_the_images_type(rng):
     for wrong in (-1, 256, 0.5, np.nan, np.inf):
         with pytest.raises(InputError, match="type uint8, whole numbers from 0 to 255"):
             chosen_fill_value(wrong, grey)
+    wide = image(smooth(rng, 0, 1), np.float32)
+    assert chosen_fill_value(-3e38, wide) == -3e38
+    for wrong in (np.inf, -np.inf, 1e39):  # which nobody could read again
+        with pytest.raises(InputError, match=r"type float32, or is infinite; .*nan"):
+            chosen_fill_value(wrong, wide)
     with pytest.raises(InputError, match="must be a number or auto"):
         chosen_fill_value("air", grey)
 
