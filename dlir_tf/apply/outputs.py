@@ -7,6 +7,7 @@ from pathlib import Path
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output, make_folder, write_together
 from dlir_tf.images import IMAGE_SUFFIXES, names_a_series
+from dlir_tf.images.formats import suffix_of
 from dlir_tf.images.points import is_markups_name, is_mesh_name, is_shape_name
 
 
@@ -103,6 +104,9 @@ def _image_name(path: Path) -> str:
         return f"{path.resolve().name.replace('#', '_')}.nii.gz"
     if path.name.endswith(IMAGE_SUFFIXES):
         return path.name
+    known = suffix_of(path, IMAGE_SUFFIXES)  # in capitals
+    if known is not None:
+        return path.name[: -len(known)] + known
     return f"{path.name.removesuffix('.gz').rpartition('.')[0]}.nii.gz"
 
 

@@ -40,6 +40,7 @@ def test_names_are_kept_in_a_folder_where_their_format_is_written(here):
     changed = ["d.nii.gz", "e.nii.gz", "f.1.nii.gz", "g.nii.gz"]
     expected = [f"new/{name}" for name in kept + changed]
     assert names(inputs, "new") == expected
+    assert names(["A.NII.GZ", "B.Nrrd"], "new") == ["new/A.nii.gz", "new/B.nrrd"]
     assert names(["series", "dicom/."], "new") == [
         "new/series.nii.gz",
         "new/dicom.nii.gz",
