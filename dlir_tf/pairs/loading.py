@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dlir_tf.images import (
     Image,
     OrientationSource,
     SpacingSource,
+    flip_ras_lps,
     read_image,
     read_labels_of,
     read_mask_of,
@@ -117,7 +119,7 @@ def load_pair(
     if with_points and pair.fixed_points is not None and pair.moving_points is not None:
         files = pair.fixed_points, pair.moving_points
         found["points"] = _read_landmarks(*files, found["fixed"], found["moving"])
-        found["point_names"] = read_point_names(pair.fixed_points)
+        found["point_names"] = _read_names(*files)
     return LoadedPair(**found)
 
 
@@ -202,11 +204,38 @@ def _read_landmarks(
     return points
 
 
+def _read_names(fixed_points: Path, moving_points: Path) -> tuple[str, ...]:
+    """What the fixed landmarks are called; refuses the same names in another order."""
+    names, others = map(read_point_names, (fixed_points, moving_points))
+    if names != others and len(set(names)) == len(names) and set(names) == set(others):
+        first = next(
+            n for n, (a, b) in enumerate(zip(names, others, strict=True), 1) if a != b
+        )
+        raise InputError(
+            f"{fixed_points} and {moving_points}: landmarks correspond line by line, "
+            f"but the same names are in another order: number {first} is "
+            f"{names[first - 1]} in one and {others[first - 1]} in the other; sort one "
+            "of the files"
+        )
+    return names
+
+
 def _read_points(path: Path, image: Image) -> np.ndarray:
     points = read_points(path)
     if points.shape[-1] != image.ndim:
         raise InputError(
             f"{path}: landmarks of a {image.ndim}-d image must have {image.ndim} "
             f"coordinates. Received: {points.shape[-1]}"
+        )
+    inside, flipped = (
+        np.count_nonzero(image.grid.contains(each))
+        for each in (points, flip_ras_lps(points))
+    )
+    if 2 * inside < len(points) and flipped > inside:
+        warnings.warn(
+            f"{path}: {len(points) - inside} of {len(points)} landmarks lie outside of "
+            f"their image, but with LPS+ taken for RAS+ only {len(points) - flipped} "
+            "would; if they come from ITK or ANTs, change the signs of x and y",
+            stacklevel=4,
         )
     return points

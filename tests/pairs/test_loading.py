@@ -71,6 +71,26 @@ def test_landmarks_must_suit_their_images_and_each_other(pair):
         load_pair(pair)
 
 
+def test_landmarks_of_the_same_names_must_be_in_one_order(pair):
+    """They correspond by their order, so two that are exchanged go astray unseen."""
+    pair.fixed_points.write_text("x,y,z,name\n1,2,3,apex\n4,5,6,base\n")
+    pair.moving_points.write_text("name,x,y,z\napex,1,2,3\nbase,4,5,6\n")
+    assert load_pair(pair).point_names == ("apex", "base")
+    pair.moving_points.write_text("name,x,y,z\nbase,1,2,3\napex,4,5,6\n")
+    with pytest.raises(InputError, match="number 1 is apex in one and base in the ot"):
+        load_pair(pair)
+    for names in (("one", "two"), ("base", "base")):  # which say nothing
+        rows = (f"{name},1,2,3\n" for name in names)
+        pair.moving_points.write_text("name,x,y,z\n" + "".join(rows))
+        assert load_pair(pair).point_names == ("apex", "base")
+
+
+def test_landmarks_that_lie_in_their_image_by_lps_alone_are_warned_of(pair):
+    pair.moving_points.write_text("x,y,z\n-1,-2,4\n-3,-5,7\n")
+    with pytest.warns(UserWarning, match="moving.csv: 2 of 2 .* only 0 would; .*signs"):
+        load_pair(pair)
+
+
 def test_every_faulty_pair_is_named_in_order(pair):
     pairs = [replace(pair, place=f"pairs.csv, line {n}") for n in range(2, 7)]
     done = []
