@@ -49,6 +49,10 @@ def command(**options: Any) -> None:
     moving_points and report, each with the ending of its format. Options say where
     else a file is.
 
+    FOLDER may also be one that dlir-tf track wrote: its page has a slider over the
+    frames, and curves of volumes. The series itself is read from where it was;
+    --moving says where it is now.
+
     Example: dlir-tf page --fixed fixed.nii.gz --moving moving.nii.gz
     --transform transform.h5 --output result.html
     """

@@ -112,6 +112,12 @@ _GROUPS = {
     "are for ITK and Slicer, .nii.gz is a displacement field.",
 )
 @click.option(
+    "--page",
+    type=FILE,
+    help="A page to look at the result: all frames with a slider, labels, deformation "
+    "and curves, in one .html file for any browser.",
+)
+@click.option(
     "--all-stages",
     is_flag=True,
     help="Keep stages that make a frame less like the reference, too.",

@@ -12,32 +12,42 @@ from dlir_tf.page.volumes import Layout, layout_of, pack
 from dlir_tf.transforms import Transform
 
 # Lines of the drawn grid, or arrows, along the longer side; more would be a thicket.
-_NUM_LINES = 32
+NUM_LINES = 32
 # Of a field, that are looked at together; a large one is never copied as a whole.
 _ROWS = 16
 # A step of the stored Jacobian: 127 of them are 1, no change of volume.
 JACOBIAN_STEP = 1 / 127
 
 
+def nodes_of(shown: Grid, num_lines: int = NUM_LINES) -> Shrinking:
+    """From the grid that is shown to the nodes whose displacements are drawn.
+
+    Args:
+        shown: The grid that is shown.
+        num_lines: Along its longer side.
+    """
+    apart = float(shown.extent.max()) / num_lines
+    steps = np.clip(np.rint(apart / np.array(shown.spacing)), 1, shown.shape)
+    return Shrinking(shown, tuple(int(step) for step in steps))
+
+
 def coarse_field(
-    transform: Transform, before: Transform, shown: Grid
+    transform: Transform, before: Transform, spread: Shrinking
 ) -> dict[str, Any]:
     """Displacements at nodes, beyond how the images lay before.
 
     Args:
         transform: From fixed to moving points.
         before: Likewise, as it was before.
-        shown: The grid that is shown.
+        spread: From `nodes_of`.
 
     Returns:
         What the viewer draws grid and arrows from: `shape` and `steps` of the nodes in
         its axes, where the first one lies, and `data`, 16-bit numbers in base64 that
-        times `scale` are displacements in shown voxels; components come last.
+        times `scale` are displacements in shown voxels; components come last. And the
+        `largest` displacement, mm.
     """
-    apart = float(shown.extent.max()) / _NUM_LINES
-    steps = np.clip(np.rint(apart / np.array(shown.spacing)), 1, shown.shape)
-    spread = Shrinking(shown, tuple(int(step) for step in steps))
-    nodes = spread.coarse
+    shown, nodes = spread.grid, spread.coarse
     points = nodes.to_world(np.moveaxis(np.indices(nodes.shape), 0, -1)).reshape(
         -1, nodes.ndim
     )
@@ -66,6 +76,7 @@ def coarse_field(
         "steps": [factors[axis] for axis in layout.order],
         "first": _first_nodes(layout, layout_of(shown)),
         "scale": scale,
+        "largest": float(np.linalg.norm(goals - points, axis=-1).max()),
         "data": base64.b64encode(data).decode(),
     }
 
@@ -79,13 +90,24 @@ def _first_nodes(nodes: Layout, shown: Layout) -> list[float]:
 def jacobian_text(
     shrinking: Shrinking, transform: Transform, displacement: np.ndarray | None
 ) -> str:
-    """The Jacobian determinant as a volume in steps of `JACOBIAN_STEP`; folds are 0.
+    """The Jacobian determinant as a volume in text; see `jacobian_steps`."""
+    stored = jacobian_steps(shrinking, transform, displacement)
+    return pack_jacobian(stored, layout_of(shrinking.coarse).affine)
+
+
+def jacobian_steps(
+    shrinking: Shrinking, transform: Transform, displacement: np.ndarray | None
+) -> np.ndarray:
+    """The Jacobian determinant in steps of `JACOBIAN_STEP`; folds are 0.
 
     Args:
         shrinking: From the fixed grid to the one that is shown.
         transform: From fixed to moving points.
         displacement: On the fixed grid, mm, if it's at hand: then a shown voxel is a
             fold if one of those that it stands for is.
+
+    Returns:
+        `(x, y, z)` as laid out, uint8.
     """
     if displacement is None:
         shown = shrinking.coarse
@@ -96,9 +118,18 @@ def jacobian_text(
         values, folds = shrinking.mean(fine), shrinking.any(fine <= 0)
     steps = np.clip(np.rint(values / JACOBIAN_STEP), 1, 255)
     stored = np.where(folds, 0, steps).astype(np.uint8)
-    layout = layout_of(shrinking.coarse)
+    return layout_of(shrinking.coarse).lay(stored)
+
+
+def pack_jacobian(stored: np.ndarray, affine: np.ndarray) -> str:
+    """A volume of Jacobian determinants, or a series of them, as text.
+
+    Args:
+        stored: From `jacobian_steps`; of a series stacked along a last axis.
+        affine: Of the layout.
+    """
     window = (0.0, 255 * JACOBIAN_STEP)
-    return pack(layout.lay(stored), layout.affine, slope=JACOBIAN_STEP, window=window)
+    return pack(stored, affine, slope=JACOBIAN_STEP, window=window)
 
 
 def _determinant(displacement: np.ndarray, grid: Grid) -> np.ndarray:

@@ -1,19 +1,28 @@
-"""What a page says in words and numbers, as HTML; everything given is escaped."""
+"""What a page says of a pair in words and numbers, as HTML."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from dlir_tf.page.building import Built
+from dlir_tf.page.markup import (
+    items,
+    millimetres,
+    number,
+    pairs,
+    percent,
+    section,
+    table,
+)
+from dlir_tf.page.packing import Built
 
 _BADGES = {
     "PASS": "Passed every check",
     "WARN": "Have a look before you use it",
     "FAIL": "Don't use it",
 }
-_KINDS = {
+KINDS = {
     "ncc": "Cross-correlation",
     "windowed_ncc": "Windowed cross-correlation",
     "mse": "Minus the mean squared difference",
@@ -31,7 +40,7 @@ def verdict_html(report: Mapping[str, Any] | None) -> str:
     verdict = str((report or {}).get("verdict", ""))
     if verdict not in _BADGES:
         return '<p class="verdict none">No report: judge by what you see.</p>'
-    reasons = _list((report or {}).get("reasons") or ())
+    reasons = items((report or {}).get("reasons") or ())
     return (
         f'<p class="verdict {verdict.lower()}"><strong>{verdict}</strong> '
         f"{_BADGES[verdict]}</p>{reasons}"
@@ -48,43 +57,32 @@ def facts_html(report: Mapping[str, Any] | None, built: Built) -> str:
     sections = []
     if report:
         sections += [
-            _section("How alike they are", _similarity(report)),
-            _section("What each stage brought", _stages(report)),
-            _section("Deformation", _deformation(report)),
+            section("How alike they are", _similarity(report)),
+            section("What each stage brought", _stages(report)),
+            section("Deformation", _deformation(report)),
         ]
     else:
-        sections += [_section("How alike they are", _measured_similarity(built))]
+        sections += [section("How alike they are", _measured_similarity(built))]
     sections += [
-        _section("Overlap of labels (Dice)", _overlap(built)),
-        _section("Landmarks", _landmarks(built.data.get("landmarks", ()))),
+        section("Overlap of labels (Dice)", _overlap(built)),
+        section("Landmarks", _landmarks(built.data.get("landmarks", ()))),
     ]
     if report:
         sections += [
-            _section("How it was done", _making(report)),
-            _section("Versions", _pairs(report.get("versions") or {})),
+            section("How it was done", _making(report)),
+            section("Versions", pairs(report.get("versions") or {})),
         ]
     return "\n".join(filter(None, sections))
-
-
-def notes_html(notes: Iterable[str]) -> str:
-    """What is to be said of the page itself."""
-    return _list(notes)
-
-
-def _section(title: str, body: str) -> str:
-    if not body:
-        return ""
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
 
 
 def _similarity(report: Mapping[str, Any]) -> str:
     kind = str(report.get("similarity_kind"))
     rows = {
-        "Before": _number(report.get("similarity_before"), 3),
-        "After": _number(report.get("similarity_after"), 3),
-        "Voxels from inside the moving image": _percent(report.get("overlap_percent")),
+        "Before": number(report.get("similarity_before"), 3),
+        "After": number(report.get("similarity_after"), 3),
+        "Voxels from inside the moving image": percent(report.get("overlap_percent")),
     }
-    return f"<p>{escape(_KINDS.get(kind, kind))}; the higher, the better.</p>" + _pairs(
+    return f"<p>{escape(KINDS.get(kind, kind))}; the higher, the better.</p>" + pairs(
         rows
     )
 
@@ -92,8 +90,8 @@ def _similarity(report: Mapping[str, Any]) -> str:
 def _measured_similarity(built: Built) -> str:
     found = built.measured.get("similarity") or {}
     names = {"moving": "Before", "moved": "After"}
-    rows = {names[role]: _number(value, 3) for role, value in found.items()}
-    return "<p>Cross-correlation of what is shown; 1 is the most.</p>" + _pairs(rows)
+    rows = {names[role]: number(value, 3) for role, value in found.items()}
+    return "<p>Cross-correlation of what is shown; 1 is the most.</p>" + pairs(rows)
 
 
 def _stages(report: Mapping[str, Any]) -> str:
@@ -117,16 +115,16 @@ def _stages(report: Mapping[str, Any]) -> str:
         rows.append(
             (
                 f"{stage.get('number')} {stage.get('transform')}",
-                _number(similarity, 3),
+                number(similarity, 3),
                 gain,
-                _number(stage.get("smallest_jacobian"), 2),
+                number(stage.get("smallest_jacobian"), 2),
             )
         )
         if about:
             told.append(f"Stage {stage.get('number')}: {'; '.join(about)}.")
     heads = ("Stage", "Similarity", "Gain", "Smallest Jacobian")
-    table = _table(heads, rows, "What each stage brought")
-    return table + _list(told) + _refinement(report)
+    brought = table(heads, rows, "What each stage brought")
+    return brought + items(told) + _refinement(report)
 
 
 def _refinement(report: Mapping[str, Any]) -> str:
@@ -135,23 +133,23 @@ def _refinement(report: Mapping[str, Any]) -> str:
         return ""
     return (
         f"<p>Refined in {int(refined['steps'])} steps: loss "
-        f"{_number(refined['loss_before'], 4)} before, "
-        f"{_number(refined['loss_after'], 4)} after.</p>"
+        f"{number(refined['loss_before'], 4)} before, "
+        f"{number(refined['loss_after'], 4)} after.</p>"
     )
 
 
 def _deformation(report: Mapping[str, Any]) -> str:
     scales = report.get("affine_scales")
     rows = {
-        "Mean displacement": _unit(report.get("mean_displacement"), "mm"),
-        "Largest displacement": _unit(report.get("largest_displacement"), "mm"),
-        "Folded voxels": _percent(report.get("folded_percent"), 3),
-        "Smallest Jacobian": _number(report.get("smallest_jacobian"), 3),
-        "Spread of log Jacobian": _number(report.get("std_log_jacobian"), 3),
+        "Mean displacement": millimetres(report.get("mean_displacement")),
+        "Largest displacement": millimetres(report.get("largest_displacement")),
+        "Folded voxels": percent(report.get("folded_percent"), 3),
+        "Smallest Jacobian": number(report.get("smallest_jacobian"), 3),
+        "Spread of log Jacobian": number(report.get("std_log_jacobian"), 3),
     }
     if scales:
         rows["Affine scales"] = " × ".join(f"{scale:.3f}" for scale in scales)
-    return _pairs(rows)
+    return pairs(rows)
 
 
 def _overlap(built: Built) -> str:
@@ -160,13 +158,13 @@ def _overlap(built: Built) -> str:
         return ""
     names = sorted(set().union(*found.values()))
     rows = [
-        (str(name), *(_number(found.get(r, {}).get(name), 3) for r in found))
+        (str(name), *(number(found.get(r, {}).get(name), 3) for r in found))
         for name in names
     ]
     heads = ("Label", *({"moving": "Before", "moved": "After"}[role] for role in found))
     means = [np.nanmean(list(values.values()) or [np.nan]) for values in found.values()]
-    rows.append(("mean", *(_number(mean, 3) for mean in means)))
-    return _table(heads, rows, "Overlap of labels")
+    rows.append(("mean", *(number(mean, 3) for mean in means)))
+    return table(heads, rows, "Overlap of labels")
 
 
 def _landmarks(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -198,46 +196,7 @@ def _making(report: Mapping[str, Any]) -> str:
         "Initial alignment": escape(str(report.get("initial_alignment"))),
         "It shifts by": " , ".join(f"{value:.1f}" for value in shift) + " mm",
         "Masks": ", ".join(report.get("masks") or ()) or "none",
-        "Seconds": _number(report.get("seconds"), 1),
+        "Seconds": number(report.get("seconds"), 1),
         "Model": str(report.get("model") or "none")[:12],
     }
-    return _pairs(rows) + _list(report.get("choices") or ())
-
-
-def _pairs(rows: Mapping[str, Any]) -> str:
-    lines = "".join(
-        f"<div><dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd></div>"
-        for name, value in rows.items()
-    )
-    return f"<dl>{lines}</dl>"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _list(sentences: Iterable[str]) -> str:
-    lines = "".join(f"<li>{escape(str(text))}</li>" for text in sentences)
-    return f"<ul>{lines}</ul>" if lines else ""
-
-
-def _number(value: float | None, digits: int) -> str:
-    if value is None or not np.isfinite(value):
-        return "–"
-    return f"{value:.{digits}f}"
-
-
-def _unit(value: float | None, unit: str) -> str:
-    return f"{_number(value, 2)} {unit}"
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return f"{_number(value, digits)} %"
+    return pairs(rows) + items(report.get("choices") or ())

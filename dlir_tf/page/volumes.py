@@ -104,7 +104,8 @@ def encode(
     """Packs a volume of grey values.
 
     Args:
-        array: `(x, y, z)` as laid out, numbers; NaN becomes the lowest one.
+        array: `(x, y, z)` as laid out, numbers; NaN becomes the lowest one. Of a series
+            `(x, y, z, frame)`.
         affine: Of the layout.
         limits: Values beyond them are clipped.
         window: Between which values it's shown to begin with.
@@ -133,7 +134,8 @@ def pack(
     """A NIfTI file of an array, compressed, in base64.
 
     Args:
-        stored: `(x, y, z)`, whole numbers of 8 or 16 bits.
+        stored: `(x, y, z)`, whole numbers of 8 or 16 bits; of a series
+            `(x, y, z, frame)`.
         affine: Of the layout.
         slope: What a step means.
         offset: What 0 means.
@@ -142,7 +144,8 @@ def pack(
     header = nib.Nifti1Header()
     header.set_data_dtype(stored.dtype)
     header.set_data_shape(stored.shape)
-    header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+    zooms = np.linalg.norm(affine[:3, :3], axis=0)
+    header.set_zooms((*zooms, *[1.0] * (stored.ndim - 3)))
     header.set_sform(affine, code=1)
     header.set_xyzt_units("mm")
     header["vox_offset"] = 352

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,21 @@ from dlir_tf._version import __version__
 from dlir_tf.files import replacing
 from dlir_tf.page.building import ROLES, build
 from dlir_tf.page.contents import PageContents
-from dlir_tf.page.facts import facts_html, notes_html, verdict_html
+from dlir_tf.page.facts import facts_html, verdict_html
+from dlir_tf.page.markup import items
+from dlir_tf.page.packing import Built
 from dlir_tf.page.vendor import Viewer, read_viewer
 
 SUFFIXES = (".html", ".htm")
 _VIEWER = Path(__file__).parent / "viewer"
-_SCRIPTS = ("decode.js", "panes.js", "ink.js", "modes.js", "controls.js", "start.js")
+_SCRIPTS = tuple(
+    f"{name}.js"
+    for name in ("decode", "panes", "ink", "modes", "frames", "controls", "start")
+)
+_FRAME_KEYS = (
+    "<div><dt>, .</dt><dd>previous, next frame</dd></div>\n"
+    "<div><dt>Space</dt><dd>play, pause</dd></div>\n"
+)
 _CAPTIONS = {
     "fixed": "Fixed",
     "moving": "Moving, before",
@@ -41,27 +51,66 @@ def write_page(
 
 def make_page(contents: PageContents, *, viewer: Viewer | None = None) -> str:
     """The page as text; see `write_page`."""
-    viewer = viewer or read_viewer()
     built = build(contents)
+    said = Said(
+        contents.title,
+        verdict_html(contents.report),
+        facts_html(contents.report, built),
+        _CAPTIONS,
+    )
+    return assemble(built, said, viewer)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a page says around its images.
+
+    Attributes:
+        title: The headline, text.
+        verdict: Below it, HTML.
+        facts: The sections beside the images, HTML.
+        captions: Of the images, by their roles, text.
+        frames: What chooses the frame of a series, HTML.
+    """
+
+    title: str
+    verdict: str
+    facts: str
+    captions: Mapping[str, str]
+    frames: str = ""
+
+
+def assemble(built: Built, said: Said, viewer: Viewer | None = None) -> str:
+    """Puts a page together.
+
+    Args:
+        built: What the viewer is given.
+        said: What is said around it.
+        viewer: As in `write_page`.
+    """
+    viewer = viewer or read_viewer()
     notes = [*filter(None, [viewer.problem]), *built.notes]
     shown = bool(viewer.code)
     blocks = "\n".join(
         f'<script type="text/plain" id="volume-{name}">{text}</script>'
         for name, text in (built.texts if shown else {}).items()
     )
-    roles = [role for role in ROLES if role in built.texts]
+    captions = {role: said.captions[role] for role in ROLES if role in built.texts}
+    places = {
+        "panes": _panes(captions),
+        "frames": said.frames,
+        "frame_keys": _FRAME_KEYS if said.frames else "",
+    }
     scripts = [viewer.code, *map(part, _SCRIPTS)] if shown else []
     return fill(
         part("page.html"),
         {
-            "title": escape(contents.title),
+            "title": escape(said.title),
             "style": part("page.css"),
-            "verdict": verdict_html(contents.report),
-            "viewer": fill(part("viewer.html"), {"panes": _panes(roles)})
-            if shown
-            else "",
-            "facts": facts_html(contents.report, built),
-            "notes": notes_html(notes),
+            "verdict": said.verdict,
+            "viewer": fill(part("viewer.html"), places) if shown else "",
+            "facts": said.facts,
+            "notes": items(notes),
             "made": f"dlir-tf {escape(__version__)}"
             + (f", niivue {escape(viewer.version)} (BSD-2-Clause)" if shown else ""),
             "data": as_script_data(built.data),
@@ -92,12 +141,12 @@ def part(name: str) -> str:
     return (_VIEWER / name).read_text(encoding="utf-8")
 
 
-def _panes(roles: list[str]) -> str:
+def _panes(captions: Mapping[str, str]) -> str:
     """A place for each image: niivue's canvas, and one above it to draw on."""
     return "\n".join(
         f'<figure class="pane" data-role="{role}">'
-        f"<figcaption>{_CAPTIONS[role]}</figcaption>"
+        f"<figcaption>{escape(caption)}</figcaption>"
         '<div class="view"><div class="gl"><canvas></canvas></div>'
         '<canvas class="ink" aria-hidden="true"></canvas></div></figure>'
-        for role in roles
+        for role, caption in captions.items()
     )

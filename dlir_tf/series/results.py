@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from functools import partial
@@ -50,6 +51,7 @@ def write_results(
     tracking: Tracking,
     known: Known,
     *,
+    series: Sequence[Path] = (),
     image_suffix: str = ".nii.gz",
     transform_suffix: str = ".npz",
     tell: Callable[[str], None] = lambda line: None,
@@ -60,6 +62,7 @@ def write_results(
         folder: Made if it isn't there.
         tracking: What was found.
         known: What is carried along.
+        series: The files that were registered, to be found again from the folder.
         image_suffix: Of the series that are written.
         transform_suffix: Of the transforms, one of `TRANSFORM_SUFFIXES`.
         tell: Is called with what the user should know.
@@ -81,7 +84,8 @@ def write_results(
         moved = tracking.points_in_frames(file.points, known.frame)
         told = _displacements(moved, moved[known.frame])
         writers[folder / "displacements.csv"] = partial(_write_csv, *told)
-    writers[folder / "series.json"] = partial(_write_json, _told(tracking, known))
+    run = _told(tracking, known) | {"series": [_seen_from(folder, p) for p in series]}
+    writers[folder / "series.json"] = partial(_write_json, run)
     errors: list[float] = []
     single = _of_frames(folder, tracking, known, moved, transform_suffix, errors)
     for path in single:
@@ -207,6 +211,12 @@ def _told(tracking: Tracking, known: Known) -> dict[str, Any]:
         "versions": {"dlir_tf": __version__},
         "format_version": 1,
     }
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """The way from the folder to a file, so that both can be moved together."""
+    way = os.path.relpath(path.resolve(), folder.resolve())
+    return Path(way).as_posix()
 
 
 def _times(frames: Frames) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def oblique_affine(spacing=(1.4, 1.1, 3.0)):
     return affine
 
 
-def _blocks(rng, shape, sizes):
+def blocks(rng, shape, sizes):
     """Even blocks of grey, so that a pixel beside another voxel would be seen."""
     coarse = rng.integers(
         100, 900, [-(-n // s) for n, s in zip(shape, sizes, strict=True)]
@@ -41,8 +41,8 @@ def oblique_page():
     """A moving image that is the fixed one, inverted and shifted by whole voxels."""
     rng = np.random.default_rng(4)
     shape, affine = (24, 30, 9), oblique_affine()
-    fixed = _blocks(rng, shape, (3, 3, 1))
-    moving = _blocks(rng, shape, (3, 3, 1))
+    fixed = blocks(rng, shape, (3, 3, 1))
+    moving = blocks(rng, shape, (3, 3, 1))
     matrix = np.eye(4)
     matrix[:3, 3] = SHIFT * affine[:3, 0]
     labels = {
@@ -67,6 +67,7 @@ def oblique_page():
     )
     return SimpleNamespace(
         contents=contents,
+        grid=contents.fixed.grid,
         arrays=arrays,
         labels=labels,
         voxels=_telling_voxels(arrays, labels),
@@ -97,11 +98,11 @@ def flat_page():
     rng = np.random.default_rng(6)
     shape = (30, 24)
     affine = np.array([[-0.8, 0, 10], [0, 1.5, -20], [0, 0, 1]])
-    fixed = _blocks(rng, shape, (3, 3))
+    fixed = blocks(rng, shape, (3, 3))
     field = np.zeros((*shape, 2))
     field[14, :, 0], field[16, :, 0] = -2.4, 2.4  # neighbours that change places
     transform = Transform((DenseField(field, affine),))
-    image, moving = Image(fixed, affine), Image(_blocks(rng, shape, (3, 3)), affine)
+    image, moving = Image(fixed, affine), Image(blocks(rng, shape, (3, 3)), affine)
     contents = PageContents(
         image,
         moving,
@@ -113,5 +114,9 @@ def flat_page():
     arrays = {"fixed": fixed, "moving": moving.array}
     voxels = [(4, 7), (22, 16), (10, 1)]
     return SimpleNamespace(
-        contents=contents, arrays=arrays, voxels=voxels, fold=(15, 10)
+        contents=contents,
+        grid=image.grid,
+        arrays=arrays,
+        voxels=voxels,
+        fold=(15, 10),
     )

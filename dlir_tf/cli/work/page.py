@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from dlir_tf.cli.work.series_page import write_page_of_series
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output
 from dlir_tf.images import read_image
 from dlir_tf.images.image import Image
 from dlir_tf.page import Landmarks, PageContents, write_page
 from dlir_tf.page.folder import files_in
+from dlir_tf.page.series.folder import is_series_folder
 from dlir_tf.page.writing import SUFFIXES
 from dlir_tf.pairs.loading import LoadedPair, load_pair
 from dlir_tf.pairs.manifest import Pair
@@ -33,6 +35,16 @@ def run(
     **given: Path | None,
 ) -> None:
     """Reads what belongs to a pair, and writes its page."""
+    headers = {
+        "spacing_source": spacing_source,
+        "orientation_source": orientation_source,
+    }
+    if folder is not None and is_series_folder(folder):
+        output = output or folder / "page.html"
+        options = {"transforms": transforms, **given}
+        write_page_of_series(folder, output, title, options, headers)
+        click.echo(output)
+        return
     found = {} if folder is None else files_in(folder)
     if not transforms:
         files = found.get("transform") or found.get("displacement")
@@ -50,11 +62,7 @@ def run(
         output = folder / "page.html"
     check_output(output, SUFFIXES)
     _check_not_read(output, [*found.values(), *files_of_chain(transforms)])
-    believed = {
-        "spacing_source": spacing_source,
-        "orientation_source": orientation_source,
-    }
-    contents = _contents(found, transforms, title, believed)
+    contents = _contents(found, transforms, title, headers)
     write_page(output, contents)
     click.echo(output)
 

@@ -13,6 +13,7 @@ from dlir_tf.automatic import Modality
 from dlir_tf.cli.refinement import chosen_preset
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
+from dlir_tf.cli.work.series_page import check_page, title_of
 from dlir_tf.config import InitialAlignment
 from dlir_tf.errors import InputError, WriteError
 from dlir_tf.images import (
@@ -27,6 +28,8 @@ from dlir_tf.images.background import FillValue
 from dlir_tf.images.points import is_markups_name, read_point_file
 from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
+from dlir_tf.page.series import write_series_page
+from dlir_tf.page.series.folder import read_series_folder
 from dlir_tf.pairs.slices import rank_of_pair
 from dlir_tf.series.folder import FolderNotes, check_new, identity_of
 from dlir_tf.series.order import chosen_reference, existing_frame
@@ -51,10 +54,12 @@ def run(
     initial_alignment: InitialAlignment | None,
     fill_value: FillValue | None,
     all_stages: bool,
+    page: Path | None,
     **options: Any,
 ) -> None:
     """Registers the frames of a series and writes all that follows from it."""
     check_new(output)
+    check_page(page, output)
     _check_files(files, (known["labels"], known["points"], mask), output)
     config = chosen_preset(preset)
     if model is not None:
@@ -79,12 +84,17 @@ def run(
         output,
         tracking,
         told,
+        series=files,
         image_suffix=_image_suffix(files),
         transform_suffix=transform_suffix,
         tell=_say,
     )
     notes.forget()
     _tell_outcomes(tracking)
+    if page is not None:
+        shown = output, frames, title_of(files), tracking.reference
+        write_series_page(page, read_series_folder(*shown))
+        written.append(page)
     for path in written:
         click.echo(path)
 

@@ -3,7 +3,7 @@
 
 const KEYS = { x: "cross", g: "grid", a: "arrows", j: "jacobian", l: "labels", p: "landmarks" };
 const MODES = ["side", "blend", "swipe", "checker", "difference"];
-const NAMES = { fixed: "Fixed", moving: "Moving, before", moved: "Moved, after" };
+const nameOf = (role) => page.panes[role].figure.querySelector("figcaption").textContent;
 
 function readoutLater() {
   if (page.reading) return;
@@ -29,7 +29,7 @@ function readings() {
   for (const role of page.roles) {
     let text = short(valueAt(page.panes[role], voxel));
     if (page.labels[role]) text += `, label ${page.data.labels[page.labels[role][index]]}`;
-    rows.push([NAMES[role], text]);
+    rows.push([nameOf(role), text]);
   }
   if (page.displacement) rows.push(["Displacement", `${lengthOf(page.displacement(voxel)).toFixed(2)} mm`]);
   if (page.jacobian) {
@@ -89,7 +89,7 @@ function makeWindows() {
   const place = document.getElementById("windows");
   for (const role of page.roles) {
     const box = document.createElement("fieldset");
-    box.append(Object.assign(document.createElement("legend"), { textContent: NAMES[role] }));
+    box.append(Object.assign(document.createElement("legend"), { textContent: nameOf(role) }));
     const pane = page.panes[role];
     for (const end of ["min", "max"]) {
       const label = document.createElement("label");
@@ -161,9 +161,11 @@ function pressed(event) {
     const box = document.getElementById(`draw-${KEYS[key]}`);
     box.checked = !box.checked;
     draw(KEYS[key]);
-  } else if (key === "r") {
+  } else if (page.data.frames && (key === "," || key === ".")) showFrame(page.frame + (key === "." ? 1 : -1));
+  else if (page.data.frames && key === " " && inStage) play(!page.playing);
+  else if (key === "r") {
     for (const pane of Object.values(page.panes)) pane.nv.setPan2Dxyzmm([0, 0, 0, 1]);
-    goToVoxel(page.data.grid.shape.map((size) => (size - 1) / 2));
+    goHome();
   } else if (key === "?") {
     const list = document.getElementById("keys");
     list.open = !list.open;

@@ -59,6 +59,7 @@ async function openPane(figure) {
   const [low, high] = page.data.volumes[role].window;
   pane.volume.cal_min = low;
   pane.volume.cal_max = high;
+  if (pane.volume.nFrame4D > 1) pane.volume.frame4D = page.frame;
   nv.addVolume(pane.volume);
   return pane;
 }
@@ -91,6 +92,11 @@ function goToVoxel(voxel) {
   goTo(fracOf(voxel.map((v, a) => Math.max(0, Math.min(shape[a] - 1, Math.round(v))))));
 }
 
+/** To where a page begins: what is labelled, or the middle. */
+function goHome() {
+  goToVoxel(page.data.start || page.data.grid.shape.map((size) => (size - 1) / 2));
+}
+
 /** Which planes are shown: an image of one slice has but one. */
 function shownPlanes() {
   const flat = page.data.flat;
@@ -111,7 +117,8 @@ function valueAt(pane, voxel) {
   const [nx, ny] = page.data.grid.shape;
   const [x, y, z] = voxel;
   const { hdr, img } = pane.volume;
-  return img[x + nx * (y + ny * z)] * hdr.scl_slope + hdr.scl_inter;
+  const first = pane.volume.frame4D * pane.volume.nVox3D;
+  return img[first + x + nx * (y + ny * z)] * hdr.scl_slope + hdr.scl_inter;
 }
 
 const JACOBIAN = "dlir-jacobian";
@@ -129,6 +136,7 @@ async function showJacobian(on) {
       pane.jacobian = await niivue.NVImage.loadFromBase64({
         base64: volumeText("jacobian"), name: "jacobian.nii.gz", colormap: JACOBIAN,
       });
+      if (pane.jacobian.nFrame4D > 1) pane.jacobian.frame4D = page.frame;
       pane.nv.addVolume(pane.jacobian);
     }
     if (pane.jacobian) pane.nv.setOpacity(1, on ? 0.6 : 0);

@@ -7,8 +7,8 @@ async function start() {
   const figures = Array.from(document.querySelectorAll(".pane"));
   page.roles = figures.map((figure) => figure.dataset.role);
   if (page.data.field) {
-    page.displacement = makeField(page.data.field);
-    page.largest = largestDisplacement();
+    page.largest = page.data.field.largest;
+    if (!page.data.frames) page.displacement = makeField(page.data.field);
   }
   for (const role of page.roles) {
     const text = volumeText(`${role}_labels`);
@@ -19,25 +19,15 @@ async function start() {
   // So many outlines would hide what they are of; a tick brings them back.
   if ((page.data.labels || []).length > MOST_OUTLINED) document.getElementById("draw-labels").checked = false;
   makeControls();
+  makeFrames();
   for (const pane of await Promise.all(figures.map(openPane))) page.panes[pane.role] = pane;
   linkPanes();
   makeWindows();
   showMode();
-  goToVoxel(page.data.grid.shape.map((size) => (size - 1) / 2));
+  goHome();
+  if (page.data.frames) tellFrame();
   document.getElementById("status").textContent = "";
   document.body.dataset.ready = "yes";
-}
-
-function largestDisplacement() {
-  const { field } = page.data;
-  let largest = 0;
-  for (let z = 0; z < field.shape[2]; z++)
-    for (let y = 0; y < field.shape[1]; y++)
-      for (let x = 0; x < field.shape[0]; x++) {
-        const node = [x, y, z].map((n, a) => field.first[a] + n * field.steps[a]);
-        largest = Math.max(largest, lengthOf(page.displacement(node)));
-      }
-  return largest;
 }
 
 start().catch((error) => {
