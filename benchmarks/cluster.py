@@ -17,6 +17,7 @@ from clusters import cluster
 from timing import write_json
 
 from dlir_tf.cohort.cluster import registered_by_cluster
+from dlir_tf.cohort.pair_files import PairFiles
 from dlir_tf.cohort.result import PairResult, Task
 from dlir_tf.cohort.settings import Settings
 from dlir_tf.pairs.manifest import Pair
@@ -45,7 +46,8 @@ def main() -> None:
 def measured(workers: int, count: int) -> dict:
     pair = Pair(Path("fixed.nii.gz"), Path("moving.nii.gz"), "pairs.csv")
     tasks = [
-        Task(index, f"p{index}", pair, Path(f"out/p{index}")) for index in range(count)
+        Task(index, f"p{index}", pair, PairFiles(Path(f"out/p{index}"), {}))
+        for index in range(count)
     ]
     settings, told, seen, memory = Settings(), {}, set(), {}
     with cluster(workers, in_one_process=True, told=told) as file:

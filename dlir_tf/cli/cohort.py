@@ -39,6 +39,14 @@ _OPTIONS = (
         help="How long workers of that cluster are waited for.  [default: 300]",
     ),
     click.option(
+        "--bids",
+        is_flag=True,
+        default=None,
+        help="With --pairs: make FOLDER a BIDS derivative, whose files are named after "
+        "those of the manifest, which need names of BIDS: sub-01_ses-1_T1w.nii.gz. Of "
+        "a name that another option gives a file, its ending counts.",
+    ),
+    click.option(
         "--go-by",
         type=click.Choice(["labels", "points"]),
         multiple=True,
@@ -75,7 +83,7 @@ _OPTIONS = (
 )
 
 _NAMES = (
-    *("pairs", "jobs", "scheduler", "workers_timeout", "go_by"),
+    *("pairs", "jobs", "scheduler", "workers_timeout", "bids", "go_by"),
     *("moved", "moved_mask", "mapped_points", "thumbnail"),
 )
 

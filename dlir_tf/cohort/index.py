@@ -14,7 +14,6 @@ def write_tables(
     folder: Path,
     tasks: Iterable[Task],
     results: Mapping[int, PairResult],
-    files: Mapping[str, str],
 ) -> None:
     """Writes the summary and the page, each whole or not at all.
 
@@ -22,12 +21,11 @@ def write_tables(
         folder: Of the cohort.
         tasks: Its pairs.
         results: What came of those that are done, by their indices.
-        files: What the files in a pair's folder are called, by what they are.
     """
     listed = list(tasks)
     write_summary(folder, listed, results)
     rows = [
-        _row(task, result, files)
+        _row(folder, task, result)
         for task in listed
         if (result := results.get(task.index)) is not None
     ]
@@ -35,12 +33,12 @@ def write_tables(
     write_cohort_page(folder / INDEX, rows, title=title)
 
 
-def _row(task: Task, result: PairResult, files: Mapping[str, str]) -> CohortRow:
-    there = result.verdict != "ERROR"
+def _row(folder: Path, task: Task, result: PairResult) -> CohortRow:
+    there, names = result.verdict != "ERROR", task.files.names
     beside = {
-        role: f"{task.folder.name}/{files[role]}"
+        role: (task.folder / names[role]).relative_to(folder).as_posix()
         for role in ("page", "thumbnail")
-        if there and role in files
+        if there and role in names
     }
     numbers = {k: v for k, v in result.numbers.items() if not isinstance(v, str)}
     reasons = result.reasons if there else (result.problem,)

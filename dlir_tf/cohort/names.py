@@ -62,7 +62,7 @@ def folder_names(pairs: Sequence[Pair], ids: Sequence[str]) -> list[str]:
     for pair, given in zip(pairs, ids, strict=True):
         name = _safe(given)
         if name != given or counts[_folded(given)] > 1:
-            name = f"{name}-{_digits(given, pair)}"
+            name = f"{name}-{digits_of(given, pair)}"
         names.append(name)
     return _numbered(names)
 
@@ -105,7 +105,13 @@ def _folded(name: str) -> str:
     return _safe(name).casefold()
 
 
-def _digits(given: str, pair: Pair) -> str:
+def digits_of(given: str, pair: Pair) -> str:
+    """Some digits that only this pair has, and has in every run.
+
+    Args:
+        given: What it's called.
+        pair: Its files.
+    """
     told = "\0".join([given, *(os.path.abspath(file) for file in pair.files)])
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from dlir_tf.cohort.inputs import Print, looks
+from dlir_tf.cohort.pair_files import PairFiles
 from dlir_tf.cohort.result import PairResult, Task
 from dlir_tf.errors import InputError
 from dlir_tf.files import LOCK, is_draft
 
-RECORD = "pair.json"
 FORMAT_VERSION = 1
 
 
@@ -75,10 +75,10 @@ class Record:
         )
 
 
-def read_record(folder: Path) -> Record | None:
-    """The record of a pair's folder; `None` if there is none that can be read."""
+def read_record(files: PairFiles) -> Record | None:
+    """The record of a pair; `None` if there is none that can be read."""
     try:
-        told = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        told = json.loads((files.folder / files.record).read_text(encoding="utf-8"))
         inputs = {
             role: Print(one["path"], tuple(one["look"]), one["sha256"])
             for role, one in told["inputs"].items()
@@ -88,8 +88,8 @@ def read_record(folder: Path) -> Record | None:
         }
         if told["format_version"] != FORMAT_VERSION:
             return None
-        files = {str(name): int(size) for name, size in told["files"].items()}
-        return Record(told["id"], inputs, told["settings"], files, result)
+        sizes = {str(name): int(size) for name, size in told["files"].items()}
+        return Record(told["id"], inputs, told["settings"], sizes, result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -103,7 +103,7 @@ def looks_done(task: Task, described: Mapping[str, Any]) -> PairResult | None:
     Raises:
         InputError: If an input isn't there.
     """
-    record = read_record(task.folder)
+    record = read_record(task.files)
     if record is None or record.settings != described:
         return None
     if any(is_draft(path) for path in task.folder.iterdir()):
@@ -150,12 +150,12 @@ def what_changed(
 
 
 def check_ours(
-    folder: Path, record: Record | None, inputs: Mapping[str, Print]
+    files: PairFiles, record: Record | None, inputs: Mapping[str, Print]
 ) -> None:
     """Refuses to write where something else is.
 
     Args:
-        folder: The pair's.
+        files: The pair's.
         record: What it says of itself.
         inputs: What the pair's files are now.
 
@@ -163,12 +163,12 @@ def check_ours(
         InputError: If it has files that no such run wrote, or those of another pair.
     """
     if record is None:
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if not is_draft(path) and path.name not in (LOCK, RECORD):
+        for path in files.there():
+            if not is_draft(path) and path.name not in (LOCK, files.record):
                 raise InputError(
                     f"has {path.name}, which wasn't written by such a run; move the "
                     "folder away, or choose another --output",
-                    place=folder,
+                    place=files.folder,
                 )
         return
     others = [
@@ -181,5 +181,5 @@ def check_ours(
         raise InputError(
             f"has the results of another pair, of {' and '.join(others)}; move the "
             "folder away, or choose another --output",
-            place=folder,
+            place=files.folder,
         )

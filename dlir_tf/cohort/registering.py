@@ -1,14 +1,17 @@
 """`register_pairs`: all pairs of a manifest, registered and written into one folder."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dlir_tf.cohort.bids.dataset import check_dataset, write_dataset
+from dlir_tf.cohort.bids.layout import bids_files
 from dlir_tf.cohort.index import write_tables
 from dlir_tf.cohort.names import folder_names, pair_ids
+from dlir_tf.cohort.pair_files import PairFiles
 from dlir_tf.cohort.processes import registered_by_processes
 from dlir_tf.cohort.record import looks_done
 from dlir_tf.cohort.registrar import Registrar
@@ -92,23 +95,31 @@ def register_pairs(
     if isinstance(pairs, str | Path):
         pairs = read_manifest(Path(pairs))
     prepared = Settings(model=model, config=config, **settings).prepared()
-    tasks = make_tasks(pairs, Path(output))
+    tasks = make_tasks(pairs, Path(output), prepared)
     engine = chosen_engine(jobs, scheduler, workers_timeout)
     return register_tasks(tasks, Path(output), prepared, engine)
 
 
-def make_tasks(pairs: Sequence[Pair], output: Path) -> list[Task]:
-    """Every pair with its name and its folder.
+def make_tasks(pairs: Sequence[Pair], output: Path, settings: Settings) -> list[Task]:
+    """Every pair with its name and its files'.
 
     Args:
         pairs: Of one manifest.
         output: The folder of the cohort.
+        settings: How pairs are registered, and what is written of them.
+
+    Raises:
+        InputError: If a pair can't have names of BIDS, which are asked for.
     """
     ids = pair_ids(pairs)
-    names = folder_names(pairs, ids)
+    if settings.bids:
+        files = bids_files(pairs, output, settings.files)
+    else:
+        names = folder_names(pairs, ids)
+        files = [PairFiles(output / name, settings.files) for name in names]
     return [
-        Task(index, one, pair, output / name)
-        for index, (pair, one, name) in enumerate(zip(pairs, ids, names, strict=True))
+        Task(index, one, pair, each)
+        for index, (pair, one, each) in enumerate(zip(pairs, ids, files, strict=True))
     ]
 
 
@@ -160,11 +171,15 @@ def register_tasks(
         InputError: As `register_pairs` does.
     """
     check_folder(output)
+    if settings.bids:
+        check_dataset(output)
     make_folder(output)
-    settings.outputs(output).check(())
+    PairFiles(output, settings.files).outputs().check(())
     with _alone(output):
+        if settings.bids:
+            write_dataset(output, [task.pair for task in tasks])
         results = _results(tasks, settings, engine)
-        yield from _summarized(tasks, output, results, settings.files)
+        yield from _summarized(tasks, output, results)
 
 
 def _results(
@@ -189,7 +204,6 @@ def _summarized(
     tasks: Sequence[Task],
     output: Path,
     results: Iterator[PairResult],
-    files: Mapping[str, str],
 ) -> Iterator[PairResult]:
     """The same results; the tables are written now and then, and at the end."""
     known: dict[int, PairResult] = {}
@@ -199,14 +213,14 @@ def _summarized(
             known[result.index] = result
             yield result
             if time.monotonic() - written > _SECONDS:
-                write_tables(output, tasks, known, files)
+                write_tables(output, tasks, known)
                 written = time.monotonic()
     except BaseException:
         if known:
             with _whatever_the_disk_says():
-                write_tables(output, tasks, known, files)
+                write_tables(output, tasks, known)
         raise
-    write_tables(output, tasks, known, files)
+    write_tables(output, tasks, known)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from dlir_tf.cohort.finding import Finder
 from dlir_tf.cohort.inputs import Print, prints
-from dlir_tf.cohort.record import RECORD, Record, check_ours, read_record, what_changed
+from dlir_tf.cohort.pair_files import PairFiles
+from dlir_tf.cohort.record import Record, check_ours, read_record, what_changed
 from dlir_tf.cohort.result import PairResult, Task, failed, measured
 from dlir_tf.cohort.settings import Settings
 from dlir_tf.cohort.writing import pair_writers, write_pair
@@ -77,8 +78,8 @@ class Registrar:
         if task.folder.is_dir():
             remove_abandoned(task.folder)
         inputs, again = prints(task.pair), ""
-        record = read_record(task.folder)
-        check_ours(task.folder, record, inputs)
+        record = read_record(task.files)
+        check_ours(task.files, record, inputs)
         if record is not None:
             again = what_changed(record, inputs, self._described, task.folder)
             if not again:
@@ -86,7 +87,7 @@ class Registrar:
         loaded = self._read(task)
         result = self._registered(loaded)
         done = _result(task, loaded, result, again)
-        with _made(task.folder):
+        with _made(task.files):
             old = record.files if record is not None else {}
             self._write(task, loaded, result, inputs, done, old)
         return done
@@ -98,7 +99,7 @@ class Registrar:
             orientation_source=self._settings.orientation_source,
             channel=self._settings.channel,
         )
-        outputs = self._settings.outputs(task.folder, task.pair)
+        outputs = task.files.outputs(task.pair)
         outputs.check_moved(loaded.fixed, loaded.moving)
         return loaded
 
@@ -129,7 +130,7 @@ class Registrar:
 
         with self._writing:
             self._check_not_stopped()
-            write_pair(task.folder, writers, record, old)
+            write_pair(task.files, writers, record, old)
 
     def _check_not_stopped(self) -> None:
         if self._stopped:
@@ -148,9 +149,10 @@ def _allowing(settings: Settings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Makes a folder for the block; it goes again if nothing came into it."""
-    made = not folder.exists()
+def _made(files: PairFiles) -> Iterator[None]:
+    """Makes a pair's folder; one of its own goes again if it stays empty."""
+    folder = files.folder
+    made = not (folder.exists() or files.shared)
     make_folder(folder)
     try:
         yield
@@ -164,7 +166,7 @@ def _as_it_is(task: Task, record: Record, inputs: Mapping[str, Print]) -> PairRe
     """A pair that is whole; its record is told what its files look like by now."""
     told = Record(task.id, inputs, record.settings, record.files, record.result)
     if told != record:
-        write_together({task.folder / RECORD: told.write})
+        write_together({task.folder / task.files.record: told.write})
     return told.as_result(task)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from dlir_tf.cohort.pair_files import PairFiles
 from dlir_tf.evaluation.measures import label_overlaps
 from dlir_tf.metrics import landmark_errors
 from dlir_tf.pairs.loading import LoadedPair
@@ -25,13 +26,18 @@ class Task:
         index: Which one of the manifest, from 0 on.
         id: What it is called.
         pair: Its files.
-        folder: Where its results go.
+        files: Where its results go.
     """
 
     index: int
     id: str
     pair: Pair
-    folder: Path
+    files: PairFiles
+
+    @property
+    def folder(self) -> Path:
+        """Where its results go, and maybe those of others."""
+        return self.files.folder
 
     def absolute(self) -> "Task":
         """The same for a process in another folder, or on another machine."""
@@ -41,7 +47,7 @@ class Task:
             if isinstance(value, Path)
         }
         pair = replace(self.pair, **files)  # type: ignore[arg-type]
-        return replace(self, pair=pair, folder=self.folder.absolute())
+        return replace(self, pair=pair, files=self.files.absolute())
 
 
 @dataclass(frozen=True)

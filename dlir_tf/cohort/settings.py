@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlir_tf._version import __version__
-from dlir_tf.apply.registration_files import Outputs
 from dlir_tf.automatic import Modality
 from dlir_tf.cohort.inputs import digest
+from dlir_tf.cohort.pair_files import ROLES
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.images import OrientationSource, SpacingSource
@@ -19,7 +19,6 @@ from dlir_tf.models.general import GeneralModel
 from dlir_tf.models.loading import check_model, is_litert, load_model
 from dlir_tf.models.names import find_model, general_ranks, is_general, is_name
 from dlir_tf.models.parameters import Predictor
-from dlir_tf.pairs.manifest import Pair
 from dlir_tf.serving import Server
 from dlir_tf.transforms.files.chain import as_link, files_of_chain, read_chain
 
@@ -36,8 +35,6 @@ USUAL_FILES = {
     "moved_mask": "moved_mask.nii.gz",
     "mapped_points": "mapped_points",
 }
-# Those of them that `Outputs` knows nothing of: they are a manifest's.
-_OF_COHORTS = ("moved_mask", "mapped_points")
 
 
 def load_if_any(model: str | Path | None) -> Predictor | GeneralModel | None:
@@ -71,6 +68,8 @@ class Settings:
         series: Of DICOM folders that have several, as for `--series`; empty for none.
         elsewhere: Whether headers may name voxels in other folders.
         files: For everything that is written of a pair, its file's name.
+        bids: Whether names are those of a BIDS derivative instead; of `files`, the
+            endings count then.
         load: Loads the model; a function of a module, which other processes have too.
         model_digest: Of the model's files, once `prepared`.
         start_digest: Of the initial transform's files, likewise.
@@ -98,6 +97,7 @@ class Settings:
     series: str = ""
     elsewhere: bool = False
     files: Mapping[str, str] = field(default_factory=lambda: dict(USUAL_FILES))
+    bids: bool = False
     load: Callable[[Any], Predictor | GeneralModel | None] = load_if_any
     model_digest: str = ""
     start_digest: str = ""
@@ -127,11 +127,10 @@ class Settings:
         )
 
     def _check_files(self) -> None:
-        known = {each.name for each in fields(Outputs)} | set(_OF_COHORTS)
         for role, name in self.files.items():
-            if role not in known:
+            if role not in ROLES:
                 raise InputError(
-                    f"files: {role!r} is none of {', '.join(sorted(known))}"
+                    f"files: {role!r} is none of {', '.join(sorted(ROLES))}"
                 )
             if not name or Path(name).name != name or name.startswith("."):
                 option = f"--{role.replace('_', '-')}"
@@ -141,40 +140,6 @@ class Settings:
                 )
         if "moved" not in self.files:
             raise InputError("files: must have the moved image's name, moved")
-
-    def outputs(self, folder: Path, pair: Pair | None = None) -> Outputs:
-        """What is written of a pair that one registration writes, in a folder.
-
-        Args:
-            folder: The pair's.
-            pair: Its files; without it, all that may be written.
-        """
-        named = {
-            each.name: folder / self.files[each.name]
-            if each.name in self.files
-            else None
-            for each in fields(Outputs)
-        }
-        if pair is not None and pair.moving_labels is None:
-            named["moved_labels"] = None
-        return Outputs(**named)  # type: ignore[arg-type]
-
-    def moved_mask(self, folder: Path) -> Path | None:
-        """Where the moved mask goes, if it's wanted."""
-        return folder / self.files["moved_mask"] if "moved_mask" in self.files else None
-
-    def mapped_points(self, folder: Path, points: Path) -> Path | None:
-        """Where the mapped landmarks go, if they are wanted: a file like theirs.
-
-        Args:
-            folder: The pair's.
-            points: The file of the fixed image's landmarks.
-        """
-        if "mapped_points" not in self.files:
-            return None
-        name = self.files["mapped_points"]
-        end = ".mrk.json" if points.name.endswith(".mrk.json") else points.suffix
-        return folder / (name if name.endswith(end) else name + end)
 
     def described(self) -> dict[str, Any]:
         """All that decides what is written, as JSON knows it."""

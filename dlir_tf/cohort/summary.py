@@ -18,6 +18,7 @@ _NUMBERS = (
     *("dice_before", "dice_after", "landmark_error_before", "landmark_error_after"),
     "seconds",
 )
+_FILES = ("moved", "transform")
 _OF_LABEL = re.compile(r"dice_(before|after)_(-?\d+)")
 
 
@@ -26,7 +27,8 @@ def write_summary(
 ) -> Path:
     """Writes the summary, whole or not at all.
 
-    Columns: `id`, `folder` (beside the summary), `verdict`, `problem` (why a pair with
+    Columns: `id`, `folder` (beside the summary), `moved` and `transform` (their files,
+    likewise, where they are written), `verdict`, `problem` (why a pair with
     the verdict `ERROR` couldn't be registered), `reasons` (why another isn't `PASS`);
     what is in a report: `similarity_kind`, `similarity_before` (with the initial
     alignment alone), `similarity_after`, `folded_percent`, `smallest_jacobian`,
@@ -47,7 +49,7 @@ def write_summary(
     known = {name for one in results.values() for name in one.numbers}
     by_label = sorted(filter(_OF_LABEL.fullmatch, known), key=_by_label)
     numbers = [*(name for name in _NUMBERS if name in known), *by_label]
-    columns = ["id", "folder", "verdict", "problem", "reasons", *numbers]
+    columns = ["id", "folder", *_FILES, "verdict", "problem", "reasons", *numbers]
     path = folder / SUMMARY
     with (
         replacing(path) as unfinished,
@@ -57,20 +59,33 @@ def write_summary(
         writer.writeheader()
         for task in tasks:
             if (result := results.get(task.index)) is not None:
-                writer.writerow(_row(task, result))
+                writer.writerow(_row(folder, task, result))
     return path
 
 
-def _row(task: Task, result: PairResult) -> dict[str, str]:
+def _row(folder: Path, task: Task, result: PairResult) -> dict[str, str]:
     return {
         "id": result.id,
-        "folder": task.folder.name,
+        "folder": task.folder.relative_to(folder).as_posix(),
+        **_files(folder, task, result),
         "verdict": result.verdict,
         "problem": result.problem,
         "reasons": "; ".join(result.reasons),
         "fixed": str(task.pair.fixed),
         "moving": str(task.pair.moving),
     } | {name: _cell(value) for name, value in result.numbers.items()}
+
+
+def _files(folder: Path, task: Task, result: PairResult) -> dict[str, str]:
+    """Where the files of a pair are that others go on with."""
+    if result.verdict == "ERROR":
+        return {}
+    names = task.files.names
+    return {
+        role: (task.folder / names[role]).relative_to(folder).as_posix()
+        for role in _FILES
+        if role in names
+    }
 
 
 def _cell(value: float | str) -> str:

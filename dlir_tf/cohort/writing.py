@@ -1,13 +1,16 @@
 """What is written of a pair: its files and, as the last of them, its record."""
 
 import contextlib
+import json
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from dlir_tf.apply import carry_points
 from dlir_tf.apply.registration_writing import Manner, Writer, registration_writers
-from dlir_tf.cohort.record import RECORD, Record
+from dlir_tf.cohort.pair_files import PairFiles
+from dlir_tf.cohort.record import Record
 from dlir_tf.cohort.result import Task
 from dlir_tf.cohort.settings import Settings
 from dlir_tf.files import write_together
@@ -35,20 +38,22 @@ def pair_writers(
     Raises:
         InputError: If a file would be one of the pair's own.
     """
-    outputs = settings.outputs(task.folder, task.pair)
+    outputs = task.files.outputs(task.pair)
     outputs.check(task.pair.files)
     manner = Manner(settings.interpolation, settings.without_initial, task.id)
     writers, notes = registration_writers(outputs, result, pair, manner)
-    writers |= _mask_writer(settings.moved_mask(task.folder), pair, result)
+    writers |= _mask_writer(task.files.moved_mask, pair, result)
     source = task.pair.fixed_points
     if source is not None and pair.points is not None:
-        path = settings.mapped_points(task.folder, source)
+        path = task.files.mapped_points(source)
         writers |= _points_writer(path, source, result, notes)
+    for name, told in task.files.sidecars.items():
+        writers[task.folder / name] = partial(_write_json, told=told)
     return writers, notes
 
 
 def write_pair(
-    folder: Path,
+    files: PairFiles,
     writers: Mapping[Path, Writer],
     record: Callable[[Mapping[str, int]], Record],
     old: Collection[str],
@@ -56,7 +61,7 @@ def write_pair(
     """Writes all files of a pair together, and removes what isn't written any more.
 
     Args:
-        folder: The pair's.
+        files: The pair's.
         writers: From `pair_writers`.
         record: Makes the record, of the size of every file that was written.
         old: Names of the files that were written before.
@@ -68,8 +73,10 @@ def write_pair(
     noting = {path: _noting(write, sizes) for path, write in writers.items()}
     for name in set(old) - {path.name for path in writers}:
         with contextlib.suppress(OSError):
-            (folder / name).unlink()
-    write_together(noting | {folder / RECORD: lambda path: record(sizes).write(path)})
+            (files.folder / name).unlink()
+    write_together(
+        noting | {files.folder / files.record: lambda path: record(sizes).write(path)}
+    )
 
 
 def _mask_writer(
@@ -96,6 +103,11 @@ def _points_writer(
     file = read_point_file(source)
     points = carry_points(source, file, result.transform, notes.append)
     return {path: partial(file.write, points=points)}
+
+
+def _write_json(path: Path, told: Mapping[str, Any]) -> None:
+    text = json.dumps(told, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _noting(write: Writer, sizes: dict[str, int]) -> Writer:

@@ -78,6 +78,8 @@ def test_every_pair_is_registered_as_the_single_command_does(manifest, capsys):
         (("--go-by", "labels"), "no pair of the manifest has labels"),
         (("--model", "model", "--stiffness", "2"), "its refinement, which isn't asked"),
         (("--model", "model", "--preset", "rigid"), "exclude each other"),
+        (("--bids",), "line 2: fixed.nii.gz: has no name of BIDS, such as sub-01_T1w"),
+        (("--bids", "--moved", "m.mha"), "--moved m.mha: with --bids, such a file"),
         (("--without-initial",), "is for --initial-transform, which isn't given"),
     ],
 )
@@ -96,6 +98,8 @@ def test_options_for_many_pairs_need_them(here, capsys):
     assert capsys.readouterr().err == (
         "Error: --jobs: is for --pairs, which isn't given\n"
     )
+    assert ended(*PAIR, "--bids") == 1
+    assert "--bids: is for --pairs, which isn't given" in capsys.readouterr().err
     assert ended("register", "--output", "moved.nii.gz") == 2
     assert "Missing argument 'FIXED'; give two images, or --pairs" in (
         capsys.readouterr().err

@@ -16,6 +16,7 @@ from dlir_tf.cli.server import OF_MODELS, chosen_server
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cli.work.start import Start
+from dlir_tf.cohort.pair_files import PairFiles
 from dlir_tf.cohort.registering import (
     WORKERS_TIMEOUT,
     chosen_engine,
@@ -69,6 +70,7 @@ def run_all(
     jobs: int | None,
     scheduler: str | None,
     workers_timeout: float | None,
+    bids: bool | None,
     **written: Path | None,
 ) -> None:
     """Registers all pairs and tells what came of them."""
@@ -94,9 +96,10 @@ def run_all(
         series=chosen_series(),
         elsewhere=is_elsewhere_allowed(),
         files=_files(written),
+        bids=bool(bids),
         load=load,
     )
-    begun.check(settings.outputs(output), remote)
+    begun.check(PairFiles(output, settings.files).outputs(), remote)
     listed = read_manifest(pairs)
     _check_known(settings, listed)
     settings = settings.prepared()
@@ -104,7 +107,7 @@ def run_all(
         raise InputError("--workers-timeout: is for --scheduler, which isn't given")
     patience = WORKERS_TIMEOUT if workers_timeout is None else workers_timeout
     engine = chosen_engine(jobs or 1, scheduler, patience)
-    tasks = make_tasks(listed, output)
+    tasks = make_tasks(listed, output, settings)
     results = _shown(register_tasks(tasks, output, settings, engine), len(tasks))
     _tell(output, results, strict=strict)
 
