@@ -7,7 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from dlir_tf.automatic.finding import OnProgress, chosen_numerics, find_parameters
+from dlir_tf.automatic.finding import (
+    OnProgress,
+    chosen_numerics,
+    find_parameters,
+    packages_used,
+)
 from dlir_tf.automatic.modality import Modality
 from dlir_tf.automatic.picking import Picked, pick
 from dlir_tf.config import Config, InitialAlignment
@@ -281,6 +286,7 @@ def _carry_out(
         refinement=refinement,
         masks=masks,
         wrong_units=wrong_units(fixed, moving, config.intensity),
+        packages=packages_used(model, refined=refinement is not None),
     )
     beyond = build_transform(pair.without_initial(), *found)
     return Registration(moved, transform, report, outside, beyond, computed)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from dlir_tf.compute.settings import check_backend
 from dlir_tf.config import Config
+from dlir_tf.models.litert import LiteRTModel
 from dlir_tf.models.parameters import Parameters, Predictor, check_finite
-from dlir_tf.numerics import Numerics
+from dlir_tf.numerics import UNCOMPILED, Numerics
 from dlir_tf.pairs.knowledge import Knowledge
 from dlir_tf.pairs.size import check_work
 from dlir_tf.pairs.working_pair import WorkingPair
@@ -72,3 +73,22 @@ def chosen_numerics(model: Predictor | None) -> Numerics:
     from dlir_tf.numerics.compiled import COMPILED
 
     return COMPILED
+
+
+def packages_used(model: Predictor | None, *, refined: bool) -> tuple[str, ...]:
+    """What had a say in a result, whatever else the process has loaded.
+
+    Args:
+        model: What found it; may be none.
+        refined: Whether it was refined.
+    """
+    found = ["numpy", "scipy"]
+    if refined:
+        found.append("numba")
+    if refined or chosen_numerics(model) is not UNCOMPILED:
+        import keras
+
+        found += ["keras", keras.backend.backend()]
+    if isinstance(model, LiteRTModel):
+        found.append("ai_edge_litert")
+    return tuple(found)

@@ -4,7 +4,6 @@ import functools
 import importlib.metadata
 import math
 import platform
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -19,9 +18,6 @@ from dlir_tf.quality.report import RefinementOutcome, Report
 from dlir_tf.quality.selection import Selection
 from dlir_tf.quality.verdict import judge
 from dlir_tf.transforms import Transform
-
-# What has a say in the result, if it's loaded.
-_PACKAGES = ("numpy", "scipy", "keras", "ai_edge_litert")
 
 
 def make_report(
@@ -38,6 +34,7 @@ def make_report(
     refinement: RefinementOutcome | None = None,
     masks: Mapping[str, Image | None] | None = None,
     wrong_units: tuple[str, ...] = (),
+    packages: tuple[str, ...] = (),
 ) -> Report:
     """Measures a result and judges it.
 
@@ -54,6 +51,7 @@ def make_report(
         refinement: What the refinement did, if there was one.
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
         wrong_units: See `dlir_tf.quality.units`.
+        packages: What had a say in the result.
     """
     masks = masks or {}
     (centre,) = initial.map_points(fixed.centre[None])
@@ -74,7 +72,7 @@ def make_report(
         masks=tuple(name for name, mask in masks.items() if mask is not None),
         seconds=math.nan,
         model=provenance.get("weights_sha256"),
-        versions=_versions(),
+        versions=_versions(packages),
         wrong_units=wrong_units,
         choices=choices,
     )
@@ -82,12 +80,9 @@ def make_report(
     return replace(report, verdict=verdict, reasons=reasons)
 
 
-def _versions() -> dict[str, str]:
-    names = [name for name in _PACKAGES if name in sys.modules]
-    if "keras" in names:
-        names.append(sys.modules["keras"].backend.backend())
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
     own = {"dlir_tf": __version__, "python": platform.python_version()}
-    return own | {name: _version(name) for name in names}
+    return own | {name: _version(name) for name in packages}
 
 
 # Reading a package's metadata takes some milliseconds.

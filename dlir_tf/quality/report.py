@@ -67,7 +67,7 @@ class Report:
             each.
         seconds: How long the registration took.
         model: SHA-256 of the model's weights, as in its provenance; `None` if unknown.
-        versions: Of Python and the packages that were used.
+        versions: Of Python and the packages that the result comes from.
         format_version: Of the file.
     """
 

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -114,6 +115,19 @@ def test_it_goes_on_from_a_transform(exported, pair):
     np.testing.assert_allclose(found, expected, atol=1e-2)
     own = begun.beyond_initial.map_points(points)
     np.testing.assert_allclose(own, expected, atol=1e-2)
+
+
+def test_the_report_names_what_the_result_comes_from(exported, pair):
+    """Not what else the process has loaded, as other tests have."""
+    always = {"dlir_tf", "python", "numpy", "scipy"}
+    by_keras = always | {"keras", keras.backend.backend()}
+    for model, refine, expected in (
+        (exported.load(), None, always | {"ai_edge_litert"}),
+        (exported.load(), 2, by_keras | {"ai_edge_litert", "numba"}),
+        (exported.model, None, by_keras),
+    ):
+        report = dlir_tf.register(*pair, model=model, refine=refine).report
+        assert set(report.versions) == expected
 
 
 def test_register_refuses_larger_images(exported, pair):
