@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
+from dlir_tf.compute.inside import is_wholly_inside
 from dlir_tf.images import Image
 from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.metrics import (
@@ -119,8 +120,7 @@ def _inside_masks(
             loaded.fixed,
             displacement=displacement,
         )
-        # Less than 1 by what rounds a point that lies exactly on a voxel.
-        inside &= share.array > 0.999
+        inside &= is_wholly_inside(share.array)
     return inside
 
 

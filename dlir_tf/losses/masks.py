@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from dlir_tf.compute.inside import is_wholly_inside
 from dlir_tf.errors import InputError
 from dlir_tf.layers.pooling import average_pool
 from dlir_tf.layers.warp import Warp
@@ -19,9 +20,6 @@ Tensor = Any
 
 # What batches and samples call them; both are optional.
 MASKS = ("fixed_mask", "moving_mask")
-
-# Less than 1 by what rounds a point that lies exactly on a voxel.
-_WHOLE = 0.999
 
 
 def warp_mask(mask: Tensor, ddf: Tensor) -> Tensor:
@@ -36,7 +34,7 @@ def warp_mask(mask: Tensor, ddf: Tensor) -> Tensor:
     Returns:
         `(batch, *size, 1)`, 0 or 1.
     """
-    return _wholly_inside(Warp()(mask, ops.stop_gradient(ddf)))
+    return _as_weights(is_wholly_inside(Warp()(mask, ops.stop_gradient(ddf))))
 
 
 def pool_mask(mask: Tensor, factor: tuple[int, ...]) -> Tensor:
@@ -49,7 +47,7 @@ def pool_mask(mask: Tensor, factor: tuple[int, ...]) -> Tensor:
     Returns:
         `(batch, *(size / factor), 1)`, 0 or 1.
     """
-    return _wholly_inside(average_pool(mask, factor))
+    return _as_weights(is_wholly_inside(average_pool(mask, factor)))
 
 
 def check_mask(
@@ -77,5 +75,5 @@ def check_mask(
             )
 
 
-def _wholly_inside(values: Tensor) -> Tensor:
-    return ops.cast(values >= _WHOLE, "float32")
+def _as_weights(inside: Tensor) -> Tensor:
+    return ops.cast(inside, "float32")

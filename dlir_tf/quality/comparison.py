@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlir_tf.compute.inside import is_wholly_inside
 from dlir_tf.config import Config
 from dlir_tf.images import Grid
 from dlir_tf.metrics import jacobian_determinant
@@ -20,8 +21,6 @@ from dlir_tf.splines.lattice import lattice_coordinate
 
 # About 64³: a transform is judged on it in a few hundredths of a second.
 MAX_VOXELS = 1 << 18
-# Less than 1 by what rounds a point that lies exactly on a voxel.
-_WHOLE = 0.999
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +135,7 @@ class Comparison:
             if moved_mask is not None:
                 moved_mask = self._numerics.warp(moved_mask, displacement)
         if moved_mask is not None:
-            weights = weights * (moved_mask >= _WHOLE)
+            weights = weights * is_wholly_inside(moved_mask)
         counting = jacobian[self._weights > 0]
         return Judgement(
             similarity(self._kind, self._fixed, moved, weights, **self._options),
@@ -161,7 +160,7 @@ class Comparison:
     def _inside(self, mask: np.ndarray) -> np.ndarray:
         """Which averages come from the inside of a mask alone, 0 or 1."""
         pooled = _pool(mask.astype(np.float32), self.factor)
-        return (pooled >= _WHOLE).astype(np.float32)
+        return is_wholly_inside(pooled).astype(np.float32)
 
 
 def _volume_change(pair: WorkingPair, factor: tuple[int, ...]) -> np.ndarray | None:

@@ -4,9 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-# Less than 1 by what rounds a point that lies exactly on a voxel.
-_WHOLE = 0.999
-
 
 @dataclass(frozen=True, eq=False)
 class PhaseImages:
@@ -77,8 +74,3 @@ def pool(image: np.ndarray, factor: tuple[int, ...]) -> np.ndarray:
             shape = (*image.shape[:axis], -1, step, *image.shape[axis + 1 :])
             image = image.reshape(shape).mean(axis=axis + 1)
     return image
-
-
-def is_wholly_inside(mask: np.ndarray) -> np.ndarray:
-    """Where averages of a mask come from its inside alone, float32, 0 or 1."""
-    return (mask >= _WHOLE).astype(np.float32)

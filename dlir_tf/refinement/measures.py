@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from dlir_tf.compute.inside import is_wholly_inside
 from dlir_tf.config import Similarity
 from dlir_tf.kernels.channels import squared_differences
 from dlir_tf.kernels.mutual_information import MutualInformation
@@ -12,7 +13,7 @@ from dlir_tf.kernels.sampling import warp, warp_with_slopes
 from dlir_tf.kernels.similarity import WindowedNCC, mse_loss, ncc_loss
 from dlir_tf.losses.mind import descriptors
 from dlir_tf.losses.mutual_information import sampled_voxels
-from dlir_tf.refinement.images import PhaseImages, is_wholly_inside
+from dlir_tf.refinement.images import PhaseImages
 
 # Takes a moved image; returns the loss and its derivative by each voxel.
 Measure = Callable[[np.ndarray], tuple[float, np.ndarray]]

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dlir_tf.compute.inside import is_wholly_inside
 from dlir_tf.config import BSplineStage, Config
 from dlir_tf.kernels.sampling import compose, warp
 from dlir_tf.kernels.splines import expand
 from dlir_tf.models.parameters import Parameters
 from dlir_tf.pairs.working_pair import WorkingPair
-from dlir_tf.refinement.images import PhaseImages, is_wholly_inside, pool
+from dlir_tf.refinement.images import PhaseImages, pool
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,9 @@ class Standing:
         if pair.moving_mask is not None:
             mask = pair.moving_mask.astype(np.float32)
             if ddf is not None:
-                mask = is_wholly_inside(warp(mask[..., None], ddf)[..., 0])
-            mask = is_wholly_inside(pool(mask, factor))
+                inside = is_wholly_inside(warp(mask[..., None], ddf)[..., 0])
+                mask = inside.astype(np.float32)
+            mask = is_wholly_inside(pool(mask, factor)).astype(np.float32)
         fixed, moving = (pool(image, factor) for image in (pair.fixed, moving))
         return PhaseImages(fixed, moving, weights, mask)
 
