@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlir_tf.kernels.compiling import in_blocks, kernel
-from dlir_tf.kernels.sampling import find_cell, start_of_field
+from dlir_tf.kernels.sampling import blend, find_cell, start_of_field
 from dlir_tf.kernels.similarity import EPSILON
 
 
@@ -50,26 +50,24 @@ def _compare(fixed, moving, weights, ddf, origin, share, slopes, start, stop):
             a, da, u, in_a = find_cell(np.float32(o0 + i + shift), m0)
             b, db, v, in_b = find_cell(np.float32(o1 + j + ddf[i, j, k, ndim - 2]), m1)
             c, dc, w, in_c = find_cell(np.float32(o2 + k + ddf[i, j, k, ndim - 1]), m2)
-            by_a = by_b = by_c = np.float32(0.0)
+            sum_a = sum_b = sum_c = np.float32(0.0)
             for n in range(channels):
                 p000, p001 = moving[a, b, c, n], moving[a, b, c + dc, n]
                 p010, p011 = moving[a, b + db, c, n], moving[a, b + db, c + dc, n]
                 p100, p101 = moving[a + da, b, c, n], moving[a + da, b, c + dc, n]
                 p110 = moving[a + da, b + db, c, n]
                 p111 = moving[a + da, b + db, c + dc, n]
-                p00, p01 = p000 + w * (p001 - p000), p010 + w * (p011 - p010)
-                p10, p11 = p100 + w * (p101 - p100), p110 + w * (p111 - p110)
-                p0, p1 = p00 + v * (p01 - p00), p10 + v * (p11 - p10)
-                apart = p0 + u * (p1 - p0) - fixed[i, j, k, n]
+                value, by_a, by_b, by_c = blend(
+                    p000, p001, p010, p011, p100, p101, p110, p111, u, v, w
+                )
+                apart = value - fixed[i, j, k, n]
                 loss += weight * apart * apart
                 force = 2 * weight * apart
-                by_a += force * (p1 - p0)
-                by_b += force * ((p01 - p00) + u * ((p11 - p10) - (p01 - p00)))
-                d0 = (p001 - p000) + v * ((p011 - p010) - (p001 - p000))
-                d1 = (p101 - p100) + v * ((p111 - p110) - (p101 - p100))
-                by_c += force * (d0 + u * (d1 - d0))
+                sum_a += force * by_a
+                sum_b += force * by_b
+                sum_c += force * by_c
             if ndim == 3:
-                slopes[i, j, k, 0] = in_a * by_a
-            slopes[i, j, k, ndim - 2] = in_b * by_b
-            slopes[i, j, k, ndim - 1] = in_c * by_c
+                slopes[i, j, k, 0] = in_a * sum_a
+            slopes[i, j, k, ndim - 2] = in_b * sum_b
+            slopes[i, j, k, ndim - 1] = in_c * sum_c
     return loss

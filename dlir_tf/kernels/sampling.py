@@ -127,6 +127,23 @@ def find_cell(place, size):
 
 
 @kernel
+def blend(p000, p001, p010, p011, p100, p101, p110, p111, u, v, w):
+    """The value between eight neighbours, and its slopes along the three axes.
+
+    Neighbours are numbered by their steps along the axes; u, v and w are the fractions
+    of the way to the next along the first, second and third one. What a caller doesn't
+    use isn't computed: the compiler sees both.
+    """
+    p00, p01 = p000 + w * (p001 - p000), p010 + w * (p011 - p010)
+    p10, p11 = p100 + w * (p101 - p100), p110 + w * (p111 - p110)
+    p0, p1 = p00 + v * (p01 - p00), p10 + v * (p11 - p10)
+    by_b = (p01 - p00) + u * ((p11 - p10) - (p01 - p00))
+    d0 = (p001 - p000) + v * ((p011 - p010) - (p001 - p000))
+    d1 = (p101 - p100) + v * ((p111 - p110) - (p101 - p100))
+    return p0 + u * (p1 - p0), p1 - p0, by_b, d0 + u * (d1 - d0)
+
+
+@kernel
 def _warp_with_slopes(image, ddf, origin, weights, moved, slopes, start, stop):
     m0, m1, m2 = image.shape
     _, n1, n2, ndim = ddf.shape
@@ -146,17 +163,14 @@ def _warp_with_slopes(image, ddf, origin, weights, moved, slopes, start, stop):
             p010, p011 = image[a, b + db, c], image[a, b + db, c + dc]
             p100, p101 = image[a + da, b, c], image[a + da, b, c + dc]
             p110, p111 = image[a + da, b + db, c], image[a + da, b + db, c + dc]
-            p00, p01 = p000 + w * (p001 - p000), p010 + w * (p011 - p010)
-            p10, p11 = p100 + w * (p101 - p100), p110 + w * (p111 - p110)
-            p0, p1 = p00 + v * (p01 - p00), p10 + v * (p11 - p10)
-            moved[i, j, k] = p0 + u * (p1 - p0)
+            value, by_a, by_b, by_c = blend(
+                p000, p001, p010, p011, p100, p101, p110, p111, u, v, w
+            )
+            moved[i, j, k] = value
             if ndim == 3:
-                slopes[i, j, k, 0] = in_a * (p1 - p0)
-            along_b = (p01 - p00) + u * ((p11 - p10) - (p01 - p00))
-            slopes[i, j, k, ndim - 2] = in_b * along_b
-            d00, d01, d10, d11 = p001 - p000, p011 - p010, p101 - p100, p111 - p110
-            d0, d1 = d00 + v * (d01 - d00), d10 + v * (d11 - d10)
-            slopes[i, j, k, ndim - 1] = in_c * (d0 + u * (d1 - d0))
+                slopes[i, j, k, 0] = in_a * by_a
+            slopes[i, j, k, ndim - 2] = in_b * by_b
+            slopes[i, j, k, ndim - 1] = in_c * by_c
 
 
 @kernel
@@ -177,7 +191,6 @@ def _warp(values, ddf, origin, out, start, stop):
                 p100, p101 = values[a + da, b, c, n], values[a + da, b, c + dc, n]
                 p110 = values[a + da, b + db, c, n]
                 p111 = values[a + da, b + db, c + dc, n]
-                p00, p01 = p000 + w * (p001 - p000), p010 + w * (p011 - p010)
-                p10, p11 = p100 + w * (p101 - p100), p110 + w * (p111 - p110)
-                p0, p1 = p00 + v * (p01 - p00), p10 + v * (p11 - p10)
-                out[i, j, k, n] = p0 + u * (p1 - p0)
+                out[i, j, k, n], _, _, _ = blend(
+                    p000, p001, p010, p011, p100, p101, p110, p111, u, v, w
+                )
