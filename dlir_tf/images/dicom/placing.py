@@ -22,7 +22,7 @@ def check_alike(place: Path, planes: Sequence[Plane]) -> None:
     if colour is not None:
         raise InputError(
             f"{place}: voxels must be grey values, but {_name(colour)} is in "
-            "colours; give a series of grey values"
+            "colours; give a series of grey values, or the file itself as a picture"
         )
     for other in planes[1:]:
         alike = (

@@ -12,6 +12,7 @@ import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
+from dlir_tf.images.dicom.colours import is_in_colours, load_colours
 from dlir_tf.images.dicom.folder import begins_as_dicom, only_series, read_header
 from dlir_tf.images.dicom.frames import Scale, read_frames_of
 from dlir_tf.images.dicom.mosaic import read_mosaic
@@ -54,6 +55,8 @@ def load_dicom_series(folder: Path, choice: str = "") -> Contents:
 def load_dicom_file(path: Path) -> Contents:
     """Loads a DICOM file that holds a volume, or several: of many frames, or a mosaic.
 
+    Or a picture: one frame in colours.
+
     Raises:
         InputError: If it holds one slice of a series, or no image; else as
             `load_dicom_series`.
@@ -70,6 +73,8 @@ def load_dicom_file(path: Path) -> Contents:
     with quiet_itk():
         try:
             header = read_header(str(path))
+            if is_in_colours(header):
+                return load_colours(path, header)
             if is_plane(header) and not is_mosaic(header):
                 raise InputError(
                     f"{path}: is a single DICOM file; give the folder that holds the "

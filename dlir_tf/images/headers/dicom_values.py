@@ -25,6 +25,10 @@ Tag = tuple[int, int]
 
 # Numbers that are no text: their layout in `struct`, by tag.
 _BINARY: dict[Tag, str] = {
+    (0x0018, 0x6024): "H",  # ultrasound: the unit along x
+    (0x0018, 0x6026): "H",
+    (0x0018, 0x602C): "d",  # how far a pixel goes, in it
+    (0x0018, 0x602E): "d",
     (0x0018, 0x9082): "d",  # echo time
     (0x0018, 0x9087): "d",  # b-value
     (0x0019, 0x100A): "H",  # Siemens: images in a mosaic
