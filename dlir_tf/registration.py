@@ -23,6 +23,7 @@ from dlir_tf.images.background import (
     channel_fill_values,
     chosen_fill_value,
 )
+from dlir_tf.images.colours import warn_of_channel
 from dlir_tf.models.general import GeneralModel
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.models.world import build_transform
@@ -208,6 +209,7 @@ def register(
         transform=initial_transform,
         modality=modality,
     )
+    warn_of_channel(moving, picked.config.channel)
     refined = picked.model is None or bool(refine)
     check_use(knowledge, stiffness, refined=refined)
     choices = *told_blocks(fixed.grid, moving.grid), *picked.choices

@@ -5,7 +5,13 @@ from typing import Any
 
 import click
 
-from dlir_tf.cli.options import Command, ModelType, allow_elsewhere_option, steps_option
+from dlir_tf.cli.options import (
+    Command,
+    ModelType,
+    allow_elsewhere_option,
+    channel_option,
+    steps_option,
+)
 
 
 @click.command("train", cls=Command)
@@ -49,6 +55,7 @@ from dlir_tf.cli.options import Command, ModelType, allow_elsewhere_option, step
     metavar="FOLDER",
     help="Label images that synthetic pairs show, beside random shapes.",
 )
+@channel_option
 @steps_option
 @click.option(
     "--seed",

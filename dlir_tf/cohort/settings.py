@@ -15,7 +15,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import OrientationSource, SpacingSource
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.folder_files import CONFIG_FILE, WEIGHTS_FILE
-from dlir_tf.models.general import GeneralModel
+from dlir_tf.models.general import GeneralModel, chosen_channel
 from dlir_tf.models.loading import check_model, is_litert, load_model
 from dlir_tf.models.names import find_model, general_ranks, is_general, is_name
 from dlir_tf.models.parameters import Predictor
@@ -115,13 +115,13 @@ class Settings:
                 "a model, a config (preset) and a server exclude each other; give one "
                 "of them, or none"
             )
-        if self.model is not None:
-            check_model(self.model)
+        config = self.config if self.model is None else check_model(self.model)
         if self.initial_transform:
             read_chain(self.initial_transform)
         self._check_files()
         return replace(
             self,
+            channel=chosen_channel(self.channel, config),
             model_digest=digest_of_model(self.model),
             start_digest=_digest_of_chain(self.initial_transform),
         )

@@ -79,6 +79,7 @@ class Config(Frozen):
     longest_axis: PositiveInt | None = None
     axes: Literal["ras", "slices_last"] = "ras"
     initial_alignment: InitialAlignment = "header"
+    channel: PositiveInt | None = None
     intensity: Intensity = Intensity()
     similarity: Similarity = Similarity()
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]

@@ -15,6 +15,7 @@ from dlir_tf.images import Image, SpacingWarning
 from dlir_tf.models.general import (
     ConfigByRank,
     GeneralModel,
+    chosen_channel,
     chosen_config,
     config_of_pair,
 )
@@ -106,7 +107,7 @@ def find_faults(
     """
 
     def check(index: int) -> None:
-        loaded = load_pair(pairs[index], channel=channel)
+        loaded = load_pair(pairs[index], channel=chosen_channel(channel, config))
         grids = loaded.fixed.grid, loaded.moving.grid
         if config is None:
             check_ranks(*grids)
@@ -239,8 +240,9 @@ def evaluate_pair(
     Raises:
         InputError: If the pair is faulty or doesn't suit the model.
     """
+    known = config if model is None else model.config
     with located(pair):
-        loaded = load_pair(pair, channel=channel)
+        loaded = load_pair(pair, channel=chosen_channel(channel, known))
         result = register(
             loaded.fixed,
             loaded.moving,

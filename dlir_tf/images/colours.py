@@ -8,12 +8,14 @@ Of others, such as the stains of a fluorescence microscope, one must be chosen. 
 isn't looked at, but moves like every other channel.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from dlir_tf.errors import InputError
 from dlir_tf.images.contents import Contents
+from dlir_tf.images.image import Image
 
 LUMINANCE = (0.299, 0.587, 0.114)
 # Rows of a large picture that are worked on together.
@@ -82,6 +84,27 @@ def one_number(
             "register by with --channel (channel in Python)"
         )
     return channels[..., 0]
+
+
+def warn_of_channel(image: Image, channel: int | None) -> None:
+    """Warns of an image that isn't looked at by the channel that a model was made for.
+
+    Args:
+        image: With or without channels.
+        channel: Counted from 1; `None` if it was made for luminance and grey values.
+    """
+    if channel is None or image.channels is None:
+        return
+    count = image.channels.shape[-1]
+    if channel <= count:
+        meant = image.channels[..., channel - 1]
+        if np.array_equal(meant, image.array):
+            return
+    warnings.warn(
+        f"the model was made for channel {channel}, but the moving image, which has "
+        f"{count}, is looked at otherwise; give it as --channel (channel in Python)",
+        stacklevel=3,
+    )
 
 
 def luminance(channels: np.ndarray) -> np.ndarray:

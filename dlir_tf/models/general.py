@@ -94,6 +94,20 @@ def config_of_pair(config: Config | ConfigByRank, fixed: Grid, moving: Grid) -> 
     return config
 
 
+def chosen_channel(
+    channel: int | None, config: Config | ConfigByRank | None
+) -> int | None:
+    """Which of an image's channels is looked at: that asked for, or the config's.
+
+    Args:
+        channel: Counted from 1; `None` if none is asked for.
+        config: What pairs are registered by; `None` if it's chosen for each of them.
+    """
+    if channel is None and isinstance(config, Config):
+        return config.channel
+    return channel
+
+
 @overload
 def chosen_config(model: Predictor | None, config: Config | None) -> Config: ...
 

@@ -52,6 +52,7 @@ class Recipe:
         # that older ones began go on.
         for part, key in (
             (trained, "longest_axis"),
+            (trained, "channel"),
             (trained["training"], "synthesis"),
         ):
             if part[key] is None:

@@ -156,6 +156,7 @@ class PairStore:
             self.pairs[index],
             with_labels=self._with_labels,
             with_points=self._with_points,
+            channel=self._config.channel,
         )
         working = loaded.on_working_grid(self._config)
         for name in MASKS:
@@ -220,6 +221,7 @@ class PairStore:
             settings,
             str(self._config.multiple),
             f"numbered labels: {self._with_labels}, points: {self._with_points}",
+            *([f"channel: {channel}"] if (channel := self._config.channel) else []),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 

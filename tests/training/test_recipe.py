@@ -25,6 +25,7 @@ def test_whatever_changes_the_steps_changes_the_identity(make_config):
         {"data_digest": "c"},
         {"validation_digest": "c"},
         {"num_replicas": 2},
+        {"config": config.model_copy(update={"channel": 2})},
     )
     identities = [replace(recipe, **other).identity for other in others]
     assert len({recipe.identity, *identities}) == 1 + len(others)

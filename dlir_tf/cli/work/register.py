@@ -22,6 +22,7 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue, channel_fill_values, told
+from dlir_tf.models.general import chosen_channel
 from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
 from dlir_tf.pairs.loading import LoadedPair, load_pair
@@ -61,11 +62,11 @@ def run(
     more = (*told.files.values(), *masks.values(), *begun.files)
     outputs.check(inputs=(fixed, moving, *more))
     config = chosen_preset(preset)
-    if model is not None:
-        check_model(model)
+    by = config if model is None else check_model(model)
+    channel = chosen_channel(headers["channel"], by)
     place = f"{fixed} and {moving}"
     files = Pair(fixed, moving, place, **told.files, **masks)  # type: ignore[arg-type]
-    pair = load_pair(files, **headers)
+    pair = load_pair(files, **{**headers, "channel": channel})
     outputs.check_moved(pair.fixed, pair.moving)
     if remote is None:
         by_model = _by_model(model, config, modality, pair)

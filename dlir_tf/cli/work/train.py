@@ -29,6 +29,7 @@ def run(
     output: Path,
     initial_weights: str | Path | None,
     atlases: Path | None,
+    channel: int | None,
     steps: int | None,
     seed: int,
     resume: bool,
@@ -37,7 +38,10 @@ def run(
 ) -> None:
     """Trains a model and prints its folder."""
     cluster = None if alone else _cluster(pairs)
-    chosen = _config(config, pairs, validation, mixed_precision=mixed_precision)
+    chosen = _config(config, pairs, validation, channel)
+    if mixed_precision:
+        training = chosen.training.model_copy(update={"mixed_precision": True})
+        chosen = chosen.model_copy(update={"training": training})
     made = pairs is None and chosen.training.synthesis is not None
     if atlases is not None and not made:
         raise InputError(
@@ -103,11 +107,7 @@ def _cluster(pairs: Path | None) -> Cluster | None:
 
 
 def _config(
-    name: str | None,
-    pairs: Path | None,
-    validation: Path | None,
-    *,
-    mixed_precision: bool,
+    name: str | None, pairs: Path | None, validation: Path | None, channel: int | None
 ) -> Config:
     """The config that was asked for, the demo's if nothing was."""
     if name is None and pairs is not None:
@@ -117,10 +117,11 @@ def _config(
         )
     if pairs is None and validation is not None:
         raise InputError("--validation needs --pairs: what is trained on")
+    if pairs is None and channel is not None:
+        raise InputError("--channel needs --pairs: images that have several")
     chosen = load_config(name or "demo")
-    if mixed_precision:
-        training = chosen.training.model_copy(update={"mixed_precision": True})
-        chosen = chosen.model_copy(update={"training": training})
+    if channel is not None:
+        chosen = chosen.model_copy(update={"channel": channel})
     return chosen
 
 
