@@ -50,6 +50,7 @@ class Finder:
             stiffness=settings.stiffness,
             knowledge=self._known(pair),
             on_progress=on_progress,
+            **self._start(pair.fixed.ndim),
         )
 
     def _loaded(self) -> Callable[..., Registration]:
@@ -57,11 +58,12 @@ class Finder:
         if settings.server is not None:
             return partial(register_remotely, server=settings.server)
         model = settings.load(settings.model)
-        find = partial(
-            register, model=model, config=settings.config, modality=settings.modality
-        )
-        return lambda fixed, moving, **options: find(
-            fixed, moving, **options, **self._start(fixed.ndim)
+        return partial(
+            register,
+            model=model,
+            config=settings.config,
+            modality=settings.modality,
+            initial_alignment=settings.initial_alignment,
         )
 
     def _start(self, ndim: int) -> dict[str, Any]:
@@ -75,8 +77,7 @@ class Finder:
                     f"what is written between two slices is {ndim}-d and can't follow "
                     f"a {start.ndim}-d initial transform; leave --without-initial out"
                 )
-        alignment = settings.initial_alignment
-        return {"initial_transform": start, "initial_alignment": alignment}
+        return {"initial_transform": start}
 
     def _known(self, pair: LoadedPair) -> Knowledge | None:
         """What the pair's refinement goes by, beside the images."""

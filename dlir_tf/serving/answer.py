@@ -33,12 +33,17 @@ class ServedModel:
     numerics = UNCOMPILED
     shape = None
 
-    def __init__(self, answer: Arrays, source: str) -> None:
+    def __init__(
+        self, answer: Arrays, source: str, *, start: np.ndarray | None = None
+    ) -> None:
         """Reads what came with the parameters.
 
         Args:
             answer: The outputs of the signature `parameters`, for one pair.
             source: Whose they are, for messages.
+            start: The matrix from points of the moving image as the server was told
+                that it lies to those where it does, `(ndim + 1, ndim + 1)`; `None` if
+                the two are the same.
 
         Raises:
             ServerError: If the model was made by a dlir-tf that knows other settings,
@@ -46,6 +51,7 @@ class ServedModel:
         """
         self._answer = answer
         self._source = source
+        self._start = start
         try:
             self.config, provenance = described_model(answer, source)
         except (AnswerError, InputError) as error:
@@ -75,7 +81,10 @@ class ServedModel:
         points = {name: array.astype(np.float64) for name, array in found.items()}
         matrix = np.eye(ndim, ndim + 1)
         if self.config.linear_stages:
-            matrix = pair.from_world(self._answer[MATRIX].astype(np.float64))
+            world = self._answer[MATRIX].astype(np.float64)
+            matrix = pair.from_world(
+                world if self._start is None else self._start @ world
+            )
         return Parameters(matrix, points)
 
     def _check_grid(self, pair: WorkingPair, points: Mapping[str, np.ndarray]) -> None:

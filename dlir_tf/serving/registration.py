@@ -3,6 +3,8 @@
 import time
 from dataclasses import replace
 
+import numpy as np
+
 from dlir_tf.automatic.finding import OnProgress
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
@@ -14,6 +16,12 @@ from dlir_tf.pairs.slices import in_plane
 from dlir_tf.registration import Registration, register
 from dlir_tf.serving.answer import ServedModel
 from dlir_tf.serving.server import Server
+from dlir_tf.transforms import Transform
+
+_INSTEAD = (
+    "carry the moving image with dlir-tf transform first, and join the two transforms "
+    "with dlir-tf convert"
+)
 
 
 def register_remotely(
@@ -22,6 +30,7 @@ def register_remotely(
     *,
     server: Server,
     refine: int | None = None,
+    initial_transform: Transform | None = None,
     fill_value: FillValue = "auto",
     fixed_mask: Image | None = None,
     moving_mask: Image | None = None,
@@ -35,7 +44,8 @@ def register_remotely(
     The server is sent both images and gives back the parameters of the transform; what
     follows happens here, as `dlir_tf.register` does it: judging the stages, and
     interpolating the moving image, once. So the result is that of `dlir_tf.register`
-    with the model that was exported. The initial alignment is what its config says.
+    with the model that was exported. The initial alignment is what its config says, or
+    an affine transform, by which the server is told that the moving image lies.
 
     Args:
         fixed: The image that stays; any grid, spacing and orientation.
@@ -43,6 +53,8 @@ def register_remotely(
             also takes two 3-d images of one slice.
         server: Where the model is.
         refine: As for `dlir_tf.register`; the refinement happens here.
+        initial_transform: As for `dlir_tf.register`, of matrices alone, and for a model
+            whose config says `initial_alignment: header`.
         fill_value: As for `dlir_tf.register`.
         fixed_mask: As for `dlir_tf.register`; the server doesn't see it.
         moving_mask: Likewise.
@@ -52,7 +64,8 @@ def register_remotely(
         on_progress: As for `dlir_tf.register`.
 
     Raises:
-        InputError: As `dlir_tf.register` does, or if voxels are NaN.
+        InputError: As `dlir_tf.register` does, or if voxels are NaN, or the server's
+            model can't go on from the initial transform.
         ServerError: If the server can't be reached, or doesn't have such a model.
     """
     start = time.perf_counter()
@@ -64,12 +77,13 @@ def register_remotely(
                 "background value"
             )
     seen = at_lower_resolution(fixed), at_lower_resolution(moving)
-    answer = server.ask(*in_plane(*seen, server.ndim))
+    model = _ask(server, *in_plane(*seen, server.ndim), initial_transform)
     result = register(
         fixed,
         moving,
-        model=ServedModel(answer, str(server)),
+        model=model,
         refine=refine,
+        initial_transform=initial_transform,
         fill_value=fill_value,
         fixed_mask=fixed_mask,
         moving_mask=moving_mask,
@@ -80,3 +94,27 @@ def register_remotely(
     )
     seconds = time.perf_counter() - start
     return replace(result, report=replace(result.report, seconds=seconds))
+
+
+def _ask(
+    server: Server, fixed: Image, moving: Image, start: Transform | None
+) -> ServedModel:
+    """What the server says of a pair, its moving image laid where the start has it."""
+    if start is None:
+        return ServedModel(server.ask(fixed, moving), str(server))
+    if start.ndim != server.ndim or not start.is_affine:
+        found = f"is {start.ndim}-d" if start.is_affine else "deforms"
+        raise InputError(
+            f"initial_transform: must be a matrix of {server.ndim}-d space for a "
+            f"server, but {found}; {_INSTEAD}"
+        )
+    matrix = start.affine_part
+    laid = Image(moving.array, np.linalg.inv(matrix) @ moving.affine)
+    model = ServedModel(server.ask(fixed, laid), str(server), start=matrix)
+    alignment = model.config.initial_alignment
+    if alignment != "header":
+        raise InputError(
+            "initial_transform: the server's model lays images onto each other itself "
+            f"(initial_alignment: {alignment}), wherever they lie; {_INSTEAD}"
+        )
+    return model

@@ -126,10 +126,6 @@ def test_without_initial_the_two_are_a_chain(pair, capsys):
             ("--initial-transform", "t.tfm", "--initial-alignment", "mass"),
             "--initial-transform and --initial-alignment exclude each other",
         ),
-        (
-            ("--initial-transform", "t.tfm", "--server", "localhost:1"),
-            "--initial-transform: can't be given with --server",
-        ),
         (("--initial-transform", "flat.tfm"), "must be 3-d"),
         (("--initial-transform", "far.tfm"), "its inverse may be what is meant"),
         (("--without-initial",), "is for --initial-transform, which isn't given"),
@@ -148,8 +144,7 @@ def test_what_does_not_go_together_is_one_sentence(here, capsys, options, messag
     far[0, 3] = 9000
     for name, matrix in (("t", np.eye(4)), ("flat", np.eye(3)), ("far", far)):
         write_transform(f"{name}.tfm", Transform((Affine(matrix),)))
-    by_model = PAIR[:-2] if "--server" in options else PAIR
-    assert message in refused(capsys, here, *by_model, *options)
+    assert message in refused(capsys, here, *PAIR, *options)
     assert outputs(here) == []
 
 

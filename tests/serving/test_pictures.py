@@ -9,8 +9,9 @@ from PIL import Image as Pillow
 from served_exports import served_exports
 
 from dlir_tf.cli import main
+from dlir_tf.images import Image, write_image
 from dlir_tf.models.loading import check_model
-from dlir_tf.transforms import read_transform
+from dlir_tf.transforms import Affine, Transform, read_transform, write_transform
 
 SHAPE = 64, 48  # columns, rows
 SHIFT = np.array([3.0, -2.0])  # pixels
@@ -160,3 +161,22 @@ def test_another_channel_than_the_models_is_warned_of(server, capsys):
     assert told in capsys.readouterr().err
     register("warned", "--model", "model", "--channel", "1")
     assert told in capsys.readouterr().err
+
+
+def test_a_server_goes_on_from_a_matrix(server):
+    """Told that the moving image lies there, it finds what the model finds."""
+    turn = np.array([[0.6, -0.8, 40.0], [0.8, 0.6, -70.0], [0, 0, 1]])
+    write_transform("turn.tfm", Transform((Affine(turn),)))
+    green = np.asarray(Pillow.open("moving_a.png"))[..., 1].T
+    place = turn @ np.diag([-PIXEL, -PIXEL, 1])
+    write_image("turned.nrrd", Image(green, place))
+    pair = "fixed_a.png", "turned.nrrd"
+    start = ("--initial-transform", "turn.tfm")
+    remote = ("--server", server.grpc, "--channel", "2")
+    _, plain = register("plain", "--model", "model")
+    expected = plain.map_points(inner()) @ turn[:2, :2].T + turn[:2, 2]
+    for name, options in (("turned", ("--model", "model")), ("remote", remote)):
+        moved, transform = register(name, *options, *start, pair=pair)
+        found = transform.map_points(inner())
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+        assert np.ptp(moved) > 50

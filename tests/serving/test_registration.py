@@ -14,7 +14,7 @@ from dlir_tf.serving.address import parse_address
 from dlir_tf.serving.answer import ServedModel
 from dlir_tf.serving.failures import ServerError
 from dlir_tf.serving.server import connect
-from dlir_tf.transforms import Affine, Transform
+from dlir_tf.transforms import Affine, DenseField, Transform
 from dlir_tf.transforms.bspline import stage_bspline
 
 # The model doesn't care whether its waves do any good.
@@ -84,6 +84,19 @@ def test_masks_count_and_may_lie_on_grids_of_their_own(known, pair):
     assert own.report.masks == other.report.masks == ("fixed_mask",)
     assert own.report.similarity_after == other.report.similarity_after
     assert own.report.similarity_after != whole.report.similarity_after
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (DenseField(np.ones((4, 4, 4, 3), np.float32), np.eye(4)), "but deforms;"),
+        (Affine(np.eye(3)), "but is 2-d;"),
+    ],
+)
+def test_only_a_matrix_can_be_gone_on_from(known, pair, start, told):
+    server = Server(known.grpc, "known")
+    with pytest.raises(InputError, match=f"matrix of 3-d space for a server, {told}"):
+        remotely(*pair, server=server, initial_transform=Transform((start,)))
 
 
 def test_what_a_server_says_is_refined_here(known, pair):

@@ -5,11 +5,13 @@ import pytest
 from random_models import affine, write_random_model
 from served_exports import served_exports
 
+from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.models.folder import load_model
 from dlir_tf.phantoms import beating_heart
 from dlir_tf.registration import register
 from dlir_tf.serving import Server, register_remotely
+from dlir_tf.transforms import Affine, Transform
 
 KINDS = ("rigid", "similarity")
 
@@ -57,3 +59,13 @@ def test_server_and_model_folder_find_the_same_pose(folders, server, kind):
     there, here = (result.transform.map_points(corners) for result in (found, expected))
     assert np.linalg.norm(here - corners, axis=1).max() > 1.0
     np.testing.assert_allclose(there, here, atol=1e-2)
+
+
+def test_a_model_that_aligns_images_itself_goes_on_from_nothing(server):
+    heart = beating_heart(3, shape=(31, 28, 9), spacing=(4.1, 3.7, 7.5))
+    there = Transform((Affine(np.eye(4) + 3 * np.eye(4, k=3)),))
+    remote = Server(server.grpc, model_name="rigid")
+    with pytest.raises(InputError, match=r"itself \(initial_alignment: mass\).*carry"):
+        register_remotely(
+            heart.fixed, heart.moving, server=remote, initial_transform=there
+        )

@@ -99,7 +99,7 @@ def run_all(
         bids=bool(bids),
         load=load,
     )
-    begun.check(PairFiles(output, settings.files).outputs(), remote)
+    begun.check(PairFiles(output, settings.files).outputs())
     listed = read_manifest(pairs)
     _check_known(settings, listed)
     settings = settings.prepared()

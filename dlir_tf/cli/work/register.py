@@ -56,7 +56,7 @@ def run(
     remote = chosen_server(server, local=OF_MODELS)
     outputs = Outputs(**written)
     begun = Start(**start)
-    begun.check(outputs, remote)
+    begun.check(outputs)
     told = Told(labels, interpolation, **known)
     told.check(outputs)
     more = (*told.files.values(), *masks.values(), *begun.files)
@@ -69,10 +69,10 @@ def run(
     pair = load_pair(files, **{**headers, "channel": channel})
     outputs.check_moved(pair.fixed, pair.moving)
     if remote is None:
-        by_model = _by_model(model, config, modality, pair)
-        find = partial(by_model, **begun.read(pair.fixed.ndim, _say))
+        find = _by_model(model, config, modality, pair)
     else:
         find = partial(register_remotely, server=remote)
+    find = partial(find, **begun.read(pair.fixed.ndim, _say))
     find = partial(
         find,
         refine=refine,

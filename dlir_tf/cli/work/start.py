@@ -30,22 +30,15 @@ class Start:
         """The files that are read."""
         return files_of_chain(self.initial_transform)
 
-    def check(self, outputs: Outputs, remote: object | None) -> None:
+    def check(self, outputs: Outputs) -> None:
         """Refuses options that don't go together.
 
         Args:
             outputs: What is written.
-            remote: The server, if one is asked.
 
         Raises:
             InputError: Which ones don't, in one sentence.
         """
-        if self.initial_transform and remote is not None:
-            raise InputError(
-                "--initial-transform: can't be given with --server, which lays the "
-                "images onto each other itself; carry the moving image with dlir-tf "
-                "transform first, and join the two transforms with dlir-tf convert"
-            )
         if self.initial_transform and self.initial_alignment is not None:
             raise InputError(
                 "--initial-transform and --initial-alignment exclude each other; give "
@@ -70,7 +63,8 @@ class Start:
             tell: Is called with what the user should know.
 
         Returns:
-            `initial_alignment` and `initial_transform` for `register`.
+            `initial_alignment` and `initial_transform` for `register`, as far as they
+            are given.
 
         Raises:
             InputError: If they can't be read, or can't be left out.
@@ -82,4 +76,8 @@ class Start:
                 f"--without-initial: what is written between two slices is {ndim}-d "
                 f"and can't follow a {start.ndim}-d initial transform; leave it out"
             )
-        return {"initial_alignment": self.initial_alignment, "initial_transform": start}
+        given = {
+            "initial_alignment": self.initial_alignment,
+            "initial_transform": start,
+        }
+        return {name: value for name, value in given.items() if value is not None}
