@@ -13,7 +13,7 @@ Modality = Literal["same", "different"]
 
 # Above this correlation of what isn't background, values of both mean the same: those
 # of one organ of two people have 0.7 and more, MR and ultrasound -0.3 to 0.5.
-_SAME = 0.6
+SAME = 0.6
 _BACKGROUND = 0.1
 # Of self-similarities; T1 and T2 have 0.5 and more, MR and ultrasound less than 0.15.
 _CLEAR = 0.3
@@ -68,8 +68,8 @@ def choose_comparing(
     told = "compared by correlation in windows (windowed_ncc)"
     if modality == "same":
         return Comparing("same", windowed, f"the two are {told}, as was asked for")
-    alike = _correlation(*coarse.seen_through(start))
-    if alike < _SAME:
+    alike = correlation(coarse, start)
+    if alike < SAME:
         why = f"as equal values don't mean the same in them (correlation {alike:.2f})"
         return _by_context(why, faint)
     why = f"the two look alike (correlation {alike:.2f}), so they are {told}"
@@ -83,8 +83,14 @@ def _by_context(why: str, faint: bool) -> Comparing:
     return Comparing("different", {"kind": "mind_ssc"}, told, faint)
 
 
-def _correlation(fixed: np.ndarray, moving: np.ndarray) -> float:
-    """Of what both images show that isn't background; 0 if that is next to nothing."""
+def correlation(coarse: CoarsePair, transform: Transform) -> float:
+    """Of what both images show that isn't background; 0 if that is next to nothing.
+
+    Args:
+        coarse: The pair on coarse grids.
+        transform: From points of the fixed image to points of the moving one.
+    """
+    fixed, moving = coarse.seen_through(transform)
     shown = (fixed > _BACKGROUND) & (moving > _BACKGROUND)
     if shown.sum() < _FEWEST_VOXELS:
         return 0.0

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlir_tf.automatic.coarse import CoarsePair
+from dlir_tf.automatic.modality import SAME, correlation
+from dlir_tf.automatic.turning import degrees_of, turned_starts
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.pairs.alignment import initial_alignment
@@ -20,6 +22,8 @@ _NUM_SHIFTED, _NUM_TURNED = 3, 2
 _STEPS = 60
 # A header that is nearly as good as what was found is to be trusted.
 _TRUST = 0.97
+# A body may look much like itself from another side.
+_CLEARLY = 1.15
 _FAR = 100.0
 
 
@@ -54,7 +58,8 @@ def find_start(
 
     These are the four initial alignments; the best of them, shifted as long as that
     helps; the best of those, after an affine registration on the coarse grid; and what
-    else is given.
+    else is given. Where the two don't look alike by any of these, turns of any size are
+    tried as well.
 
     Args:
         pair: On coarse grids.
@@ -78,6 +83,7 @@ def find_start(
     turned = [_turn(pair, one) for one in _distinct(likeliest, pair)[:_NUM_TURNED]]
     others = [_try(pair, name, one) for name, one in (further or {}).items()]
     best = max((*tried, *shifted, *turned, *others), key=_likelihood)
+    best = _turned_far(pair, best)
     if not best.likelihood > 0:
         raise InputError(
             "no way was found to lay the two images onto each other: wherever both are "
@@ -208,6 +214,15 @@ def _turn(pair: CoarsePair, start: _Tried) -> _Tried:
     return max(start, turned, key=_likelihood)
 
 
+def _turned_far(pair: CoarsePair, best: _Tried) -> _Tried:
+    """A start that is turned by any angle, if what was found isn't alike."""
+    if correlation(pair, best.transform) >= SAME:
+        return best
+    starts = [_try(pair, "turned", one) for one in turned_starts(pair, best.transform)]
+    turned = max((best, *(_turn(pair, one) for one in starts)), key=_likelihood)
+    return turned if turned.likelihood > _CLEARLY * best.likelihood else best
+
+
 def _reason(best: _Tried, header: _Tried) -> str:
     if best is header:
         return "it starts where the headers say, as nothing was found that fits better"
@@ -224,4 +239,5 @@ def _named(one: _Tried) -> str:
         "centers": "near where the centres of the volumes lie on each other",
         "mass": "near where the centres of intensity lie on each other",
         "search": "near the shift that makes the two most alike",
+        "turned": f"turned by {degrees_of(one.transform):.0f} degrees",
     }.get(one.name, f"from {one.name}")

@@ -12,9 +12,7 @@ al. 1998, "The correlation ratio as a new similarity measure for multimodal imag
 registration", MICCAI, doi 10.1007/BFb0056301).
 """
 
-import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from dlir_tf.images import Image
 from dlir_tf.images.grid import apply_affine
+from dlir_tf.pairs.rotations import plane_rotation, rotations_up_to
 from dlir_tf.pairs.translation import Coarse, best_shift, coarse_image
 
 # Voxels of the coarse grid in the larger image, as if it were a cube (or a square).
@@ -73,7 +72,8 @@ def find_pose(
     array([23., 24.])
     """
     search = _Search(fixed, moving, counting, one_modality=one_modality)
-    poses = [search.best(rotation) for rotation in _rotations(fixed.ndim)]
+    rotations = rotations_up_to(_LARGEST[fixed.ndim], _REACH[fixed.ndim], fixed.ndim)
+    poses = [search.best(rotation) for rotation in rotations]
     for number, share in _CLIMBS:
         poses.sort(key=lambda pose: -pose.score)
         angle = share * _REACH[fixed.ndim]
@@ -125,31 +125,9 @@ class _Search:
         return max(pose, *turned, key=lambda one: one.score)
 
 
-def _rotations(ndim: int) -> Iterator[np.ndarray]:
-    """Rotations up to the largest, evenly spread; the identity is one of them."""
-    reach, largest = _REACH[ndim], _LARGEST[ndim]
-    if ndim == 2:
-        for angle in np.arange(0, 360, 2 * reach):
-            yield _plane_rotation(angle)
-        return
-    # A body-centred cubic lattice has the fewest points of all that reach so far.
-    edge = 4 / math.sqrt(5) * reach
-    num = math.ceil(largest / edge)
-    steps = np.arange(-num, num + 1)
-    for cell, middle in itertools.product(itertools.product(steps, repeat=3), (0, 0.5)):
-        vector = edge * (np.array(cell) + middle)
-        if np.linalg.norm(vector) <= largest:
-            yield Rotation.from_rotvec(vector, degrees=True).as_matrix()
-
-
 def _turns(ndim: int, angle: float) -> list[np.ndarray]:
     """Turns about each axis, both ways."""
     if ndim == 2:
-        return [_plane_rotation(way * angle) for way in (-1, 1)]
+        return [plane_rotation(way * angle) for way in (-1, 1)]
     vectors = [way * angle * axis for axis in np.eye(3) for way in (-1, 1)]
     return [Rotation.from_rotvec(v, degrees=True).as_matrix() for v in vectors]
-
-
-def _plane_rotation(degrees: float) -> np.ndarray:
-    turn = Rotation.from_euler("z", degrees, degrees=True).as_matrix()
-    return np.asarray(turn[:2, :2])
