@@ -1,5 +1,6 @@
 """Measuring a displacement field on the fixed image's own grid."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ class FieldMeasures:
         mean_displacement: Likewise.
         overlap_percent: Share of the fixed voxels that come from inside the moving
             image; with a fixed mask, of the voxels inside that.
+        shown_percent: Share of the moving image that the fixed one shows.
     """
 
     smallest_jacobian: float
@@ -31,6 +33,7 @@ class FieldMeasures:
     largest_displacement: float
     mean_displacement: float
     overlap_percent: float
+    shown_percent: float
 
 
 def measure_field(
@@ -71,6 +74,7 @@ def measure_field(
 
     each_slab(fixed, fill)
     counting = inside_moving(fixed, moving, displacement)
+    shown = jacobian.sum(where=counting, dtype=np.float64) * _volume(fixed)
     if fixed_mask is not None:
         counting = counting[fixed_mask.array]
     return FieldMeasures(
@@ -80,7 +84,13 @@ def measure_field(
         largest_displacement=float(lengths.max()),
         mean_displacement=float(lengths.mean(dtype=np.float64)),
         overlap_percent=float(100 * np.mean(counting)) if counting.size else 0.0,
+        shown_percent=float(100 * shown / (math.prod(moving.shape) * _volume(moving))),
     )
+
+
+def _volume(grid: Grid) -> float:
+    """Of a voxel, in mm of so many dimensions."""
+    return float(abs(np.linalg.det(grid.affine[:-1, :-1])))
 
 
 def inside_moving(fixed: Grid, moving: Grid, displacement: np.ndarray) -> np.ndarray:

@@ -68,6 +68,7 @@ class Report:
         seconds: How long the registration took.
         model: SHA-256 of the model's weights, as in its provenance; `None` if unknown.
         versions: Of Python and the packages that the result comes from.
+        shown_percent: Share of the moving image that the fixed one shows.
         format_version: Of the file.
     """
 
@@ -94,6 +95,7 @@ class Report:
     versions: Mapping[str, str]
     wrong_units: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    shown_percent: float = math.nan
     format_version: int = FORMAT_VERSION
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,6 +15,8 @@ FOLDED_FAIL_PERCENT = 0.5
 # Half is usual where one image shows a part of what the other one does.
 OVERLAP_FAIL_PERCENT = 10.0
 OVERLAP_WARN_PERCENT = 50.0
+# Unless so much of the moving image is seen, as of an organ in a whole body.
+SHOWN_PERCENT = 50.0
 
 # A gain that takes away less than this share of the dissimilarity is hardly one ...
 SMALL_GAIN = 0.02
@@ -80,12 +82,7 @@ def _folds_much(report: Report) -> str | None:
 
 
 def _hardly_overlaps(report: Report) -> str | None:
-    if report.overlap_percent >= OVERLAP_FAIL_PERCENT:
-        return None
-    return (
-        f"only {percent(report.overlap_percent)} of the fixed image come from inside "
-        "the moving image"
-    )
+    return _told_overlap(report) if _is_hardly_seen(report) else None
 
 
 def _moves_far(report: Report) -> str | None:
@@ -144,12 +141,19 @@ def _too_unlike(report: Report, limits: dict[str, float], told: str) -> str | No
 
 
 def _overlaps_partly(report: Report) -> str | None:
-    overlap = report.overlap_percent
-    if not OVERLAP_FAIL_PERCENT <= overlap < OVERLAP_WARN_PERCENT:
-        return None
-    return (
-        f"only {percent(overlap)} of the fixed image come from inside the moving image"
-    )
+    partly = report.overlap_percent < OVERLAP_WARN_PERCENT
+    return _told_overlap(report) if partly and not _is_hardly_seen(report) else None
+
+
+def _is_hardly_seen(report: Report) -> bool:
+    """Whether next to nothing of the one is in the other, nor the other way round."""
+    is_part = report.shown_percent >= SHOWN_PERCENT
+    return report.overlap_percent < OVERLAP_FAIL_PERCENT and not is_part
+
+
+def _told_overlap(report: Report) -> str:
+    overlap = percent(report.overlap_percent)
+    return f"only {overlap} of the fixed image come from inside the moving image"
 
 
 def _saturated(report: Report) -> str | None:

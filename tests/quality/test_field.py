@@ -73,3 +73,16 @@ def test_an_affine_field_has_its_determinant_everywhere():
     start = Transform((DenseField(field, fixed.affine),))
     measured = measure_field(field, fixed.grid, fixed.grid, start)
     assert measured.largest_displacement == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize(("first", "share"), [(6.5, 100.0), (-11.5, 50.0)])
+def test_how_much_is_shown_of_an_image_within_the_other(first, share):
+    """12 voxels of 2 mm along the second axis; the third one is stretched to twice."""
+    fixed = Image(np.zeros((40, 50, 10)), np.eye(4))
+    affine = np.diag([1.0, 2.0, 1.0, 1.0])
+    affine[1, 3] = first
+    part = Image(np.zeros((8, 12, 5)), affine)
+    half = Transform((Affine(np.diag([1.0, 1.0, 0.5, 1.0])),))
+    field = half.displacement(fixed)
+    measured = measure_field(field, fixed.grid, part.grid, half)
+    assert measured.shown_percent == pytest.approx(share, abs=0.1)

@@ -71,6 +71,16 @@ CASES = {
     "folds much": ({"folded_percent": 0.51}, "FAIL", "folds at 0.51 % of the voxels"),
     "folds": ({"folded_percent": 0.5}, "WARN", "folds at 0.5 % of the voxels"),
     "hardly overlaps": ({"overlap_percent": 9.9}, "FAIL", "only 9.9 % of the fixed"),
+    "hardly overlaps, but shows most of it": (
+        {"overlap_percent": 7.0, "shown_percent": 50.0},
+        "WARN",
+        "only 7 % of the fixed",
+    ),
+    "hardly overlaps, and shows little of it": (
+        {"overlap_percent": 7.0, "shown_percent": 49.0},
+        "FAIL",
+        "only 7 % of the fixed",
+    ),
     "overlaps partly": ({"overlap_percent": 49.0}, "WARN", "only 49 % of the fixed"),
     "overlaps": ({"overlap_percent": 50.0}, "PASS", None),
     "moves far": ({"largest_displacement": 301.0}, "FAIL", "by up to 301 mm"),
