@@ -162,7 +162,8 @@ class Settings:
         if model is not None and not is_name(model):
             model = Path(model).absolute()
         chain = tuple(_absolute(name) for name in self.initial_transform)
-        return replace(self, model=model, initial_transform=chain)
+        server = self.server and self.server.absolute()
+        return replace(self, model=model, initial_transform=chain, server=server)
 
 
 def digest_of_model(model: str | Path | None) -> str:

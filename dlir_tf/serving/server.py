@@ -1,7 +1,7 @@
 """A model on a server: what it takes, and what it finds for a pair."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -59,6 +59,14 @@ class Server:
         self._security.check(self._address)
         if not 0 < self.timeout < float("inf"):
             raise InputError(f"--timeout: must be above 0 s. Received: {self.timeout}")
+
+    def absolute(self) -> "Server":
+        """The same for a process in another folder."""
+        ca_file, token_file = (
+            None if file is None else Path(file).absolute()
+            for file in (self.ca_file, self.token_file)
+        )
+        return replace(self, ca_file=ca_file, token_file=token_file)
 
     @cached_property
     def _address(self) -> Address:
