@@ -44,7 +44,14 @@ from dlir_tf.cli.refinement import refinement_options
     "--page",
     type=FILE,
     help="Write a page (.html) with a table of the pairs that sorts, filters and takes "
-    "marks, worst first, and how the measures are spread.",
+    "marks, worst first, and how the measures are spread. Their small pictures go into "
+    "a folder beside it, NAME_pairs.",
+)
+@click.option(
+    "--pair-pages",
+    is_flag=True,
+    help="With --page: write a page for every pair as well, to which that one leads, "
+    "as dlir-tf register --page does.",
 )
 def command(**options: Any) -> None:
     """Measure how well pairs of images are registered.

@@ -7,23 +7,17 @@ from types import MappingProxyType
 
 import numpy as np
 
-from dlir_tf.automatic import check_ranks
 from dlir_tf.config import Config, InitialAlignment
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, WriteError, is_full
+from dlir_tf.evaluation.checking import check_pairs
 from dlir_tf.evaluation.measures import Measures, measure, measure_registration
 from dlir_tf.images import Image, SpacingWarning
-from dlir_tf.models.general import (
-    ConfigByRank,
-    GeneralModel,
-    chosen_channel,
-    chosen_config,
-    config_of_pair,
-)
+from dlir_tf.models.general import GeneralModel, chosen_channel, chosen_config
 from dlir_tf.models.parameters import Predictor
-from dlir_tf.pairs.loading import faults_of_pairs, load_pair, located
+from dlir_tf.pairs.loading import LoadedPair, load_pair, located
 from dlir_tf.pairs.manifest import Pair
 from dlir_tf.quality import Report
-from dlir_tf.registration import register
+from dlir_tf.registration import Registration, register
 from dlir_tf.transforms import Affine, Transform
 
 
@@ -64,57 +58,8 @@ class PairFailure:
 
 Outcome = PairEvaluation | PairFailure
 
-
-def check_pairs(
-    pairs: Sequence[Pair],
-    config: Config | ConfigByRank | None,
-    on_progress: Callable[[int], None] = lambda done: None,
-) -> None:
-    """Makes sure that all pairs can be read and suit the model, before any is used.
-
-    Args:
-        pairs: The files.
-        config: The model's; of `general`, those of both; `None` where it is chosen for
-            every pair.
-        on_progress: Called with the number of pairs checked.
-
-    Raises:
-        InputError: If pairs are faulty; every one is named with its line.
-    """
-    faults = find_faults(pairs, config, on_progress)
-    if faults:
-        raise InputError("\n".join(faults.values()))
-
-
-def find_faults(
-    pairs: Sequence[Pair],
-    config: Config | ConfigByRank | None,
-    on_progress: Callable[[int], None] = lambda done: None,
-    channel: int | None = None,
-) -> dict[int, str]:
-    """Tells which pairs can't be read or don't suit the model.
-
-    Needs no TensorFlow, so that faulty files show before it is loaded.
-
-    Args:
-        pairs: The files.
-        config: As for `check_pairs`.
-        on_progress: Called with the number of pairs checked.
-        channel: Of images with several, as in `dlir_tf.read_image`.
-
-    Returns:
-        For the index of every faulty pair, what is wrong with it and where.
-    """
-
-    def check(index: int) -> None:
-        loaded = load_pair(pairs[index], channel=chosen_channel(channel, config))
-        grids = loaded.fixed.grid, loaded.moving.grid
-        if config is None:
-            check_ranks(*grids)
-        else:
-            loaded.on_working_grid(config_of_pair(config, *grids))
-
-    return faults_of_pairs(pairs, check, on_progress)
+# Is given every pair as it was read, and what it was registered to.
+Look = Callable[[LoadedPair, Registration], None]
 
 
 def evaluate(
@@ -174,6 +119,7 @@ def evaluate_each(
     initial_alignment: InitialAlignment | None = None,
     channel: int | None = None,
     faults: Mapping[int, str] = MappingProxyType({}),
+    look: Callable[[int], Look | None] = lambda index: None,
 ) -> list[Outcome]:
     """Registers and measures the pairs; one that can't be doesn't stop the others.
 
@@ -189,9 +135,14 @@ def evaluate_each(
         initial_alignment: Likewise.
         channel: Of images with several, as in `dlir_tf.read_image`.
         faults: Of pairs that are known not to work, from `find_faults`.
+        look: Gives, for the index of a pair, what is called when it is registered.
 
     Returns:
         What came of every pair, in their order.
+
+    Raises:
+        WriteError: If the disk is full on which `look` writes: so it would be for all
+            pairs that follow.
     """
 
     def outcome(index: int) -> Outcome:
@@ -200,9 +151,11 @@ def evaluate_each(
             return PairFailure(pair, faults[index])
         try:
             return evaluate_pair(
-                pair, model, config, refine, initial_alignment, channel
+                pair, model, config, refine, initial_alignment, channel, look(index)
             )
         except InputError as error:
+            if isinstance(error, WriteError) and is_full(error):
+                raise
             return PairFailure(pair, str(error))
         except MemoryError:
             return PairFailure(pair, f"{pair.place}: not enough memory for this pair")
@@ -223,6 +176,7 @@ def evaluate_pair(
     refine: int | None = None,
     initial_alignment: InitialAlignment | None = None,
     channel: int | None = None,
+    look: Look | None = None,
 ) -> PairEvaluation:
     """Registers a pair, as `dlir_tf.register` does, and measures the result.
 
@@ -233,6 +187,7 @@ def evaluate_pair(
         refine: The steps of a refinement.
         initial_alignment: Instead of what the config says.
         channel: Of images with several, as in `dlir_tf.read_image`.
+        look: Is called with the pair and its registration.
 
     Returns:
         What was measured before and after the registration.
@@ -253,6 +208,8 @@ def evaluate_pair(
             fixed_mask=loaded.fixed_mask,
             moving_mask=loaded.moving_mask,
         )
+        if look is not None:
+            look(loaded, result)
     before = measure(loaded, _identity(loaded.fixed))
     after = measure_registration(loaded, result)
     return PairEvaluation(pair, before, after, result.report)

@@ -1,6 +1,7 @@
 """`dlir-tf evaluate`, from a manifest to a table and a CSV file."""
 
 import csv
+import re
 import shutil
 import subprocess
 import sys
@@ -92,7 +93,7 @@ def test_writes_a_row_per_pair_and_prints_means(pairs, model, tmp_path):
 
 def test_a_page_shows_every_pair_of_the_table(pairs, model, tmp_path):
     page = tmp_path / "numbers.html"
-    arguments = ["--pairs", pairs, "--model", model, "--page", page]
+    arguments = ["--pairs", pairs, "--model", model, "--page", page, "--pair-pages"]
     arguments += ["--output", tmp_path / "numbers.csv"]
     result = CliRunner().invoke(group, ["evaluate", *map(str, arguments)])
     assert result.exit_code == 0, result.output
@@ -101,6 +102,31 @@ def test_a_page_shows_every_pair_of_the_table(pairs, model, tmp_path):
     assert html.count('data-verdict="WARN"') == 2
     assert "line 2: moving_image.nii on fixed_image.nii" in html
     assert "landmark error after" in html
+    links = re.findall(r'<a href="(numbers_pairs/[^"]+/page.html)"', html)
+    assert len(set(links)) == 2
+    for link in links:
+        assert (tmp_path / link).with_name("thumbnail.png").is_file()
+        assert 'id="volume-moved"' in (tmp_path / link).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pair-pages"], "--pair-pages: is for --page, which isn't given"),
+        (["--page", "numbers.txt"], "numbers.txt: expected a name that ends in .html"),
+        (["--page", "file.html"], "file_pairs: is a file; choose another"),
+    ],
+)
+def test_pages_that_can_not_be_are_refused_at_once(
+    pairs, model, tmp_path, options, message, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file_pairs").write_text("in the way")
+    arguments = ["evaluate", "--pairs", str(pairs), "--model", str(model), *options]
+    result = CliRunner().invoke(group, arguments)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "evaluation.csv").exists()
 
 
 def test_default_output_is_evaluation_csv(pairs, model, tmp_path, monkeypatch):

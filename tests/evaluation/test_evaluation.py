@@ -17,8 +17,8 @@ from tables import rendered
 
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
+from dlir_tf.evaluation.checking import check_pairs
 from dlir_tf.evaluation.evaluate import (
-    check_pairs,
     evaluate,
     evaluate_pair,
 )

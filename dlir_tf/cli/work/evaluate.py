@@ -11,22 +11,23 @@ from dlir_tf.apply import check_distinct
 from dlir_tf.cli.refinement import chosen_preset
 from dlir_tf.cli.work.progress import counting
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
+from dlir_tf.cohort.names import folder_names, pair_ids
 from dlir_tf.config import InitialAlignment
 from dlir_tf.errors import InputError
+from dlir_tf.evaluation.checking import find_faults
 from dlir_tf.evaluation.evaluate import (
     Outcome,
     PairEvaluation,
     PairFailure,
     evaluate_each,
-    find_faults,
 )
-from dlir_tf.evaluation.page import cohort_rows
+from dlir_tf.evaluation.page import Shown, cohort_rows
 from dlir_tf.evaluation.report import summary_table, write_csv
-from dlir_tf.files import check_output, write_together
+from dlir_tf.files import check_folder, check_output, write_together
 from dlir_tf.models.loading import check_model
 from dlir_tf.page.cohort import write_cohort_page
 from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
-from dlir_tf.pairs.manifest import read_manifest
+from dlir_tf.pairs.manifest import Pair, read_manifest
 
 
 def run(
@@ -38,12 +39,12 @@ def run(
     channel: int | None,
     output: Path,
     page: Path | None,
+    pair_pages: bool,
 ) -> None:
     """Registers all pairs and tells how well they are registered."""
     check_output(output, (".csv",))
-    if page is not None:
-        check_output(page, PAGE_SUFFIXES)
     listed = read_manifest(pairs)
+    shown = _checked_page(page, listed, pair_pages)
     written = [output, *([page] if page else [])]
     check_distinct([pairs, *(file for pair in listed for file in pair.files)], written)
     config = chosen_preset(preset)
@@ -72,9 +73,24 @@ def run(
             initial_alignment=initial_alignment,
             channel=channel,
             faults=faults,
+            look=shown.look if shown else lambda index: None,
         )
-    _write(output, page, outcomes, title=f"Evaluation of {pairs.name}")
+    _write(output, page, outcomes, shown, title=f"Evaluation of {pairs.name}")
     _tell(outcomes, written)
+
+
+def _checked_page(
+    page: Path | None, pairs: Sequence[Pair], pair_pages: bool
+) -> Shown | None:
+    """What is to be looked at of the pairs; refuses what can't be written."""
+    if page is None:
+        if pair_pages:
+            raise InputError("--pair-pages: is for --page, which isn't given")
+        return None
+    check_output(page, PAGE_SUFFIXES)
+    shown = Shown(page, folder_names(pairs, pair_ids(pairs)), pages=pair_pages)
+    check_folder(shown.folder)
+    return shown
 
 
 def _tell(outcomes: Sequence[Outcome], written: Sequence[Path]) -> None:
@@ -103,13 +119,18 @@ def _tell(outcomes: Sequence[Outcome], written: Sequence[Path]) -> None:
 
 
 def _write(
-    output: Path, page: Path | None, outcomes: Sequence[Outcome], *, title: str
+    output: Path,
+    page: Path | None,
+    outcomes: Sequence[Outcome],
+    shown: Shown | None,
+    *,
+    title: str,
 ) -> None:
     """Writes the table, and the page beside it if it's asked for."""
     writers: dict[Path, Callable[[Path], object]] = {
         output: partial(write_csv, outcomes=outcomes)
     }
     if page is not None:
-        rows = cohort_rows(outcomes)
+        rows = cohort_rows(outcomes, shown)
         writers[page] = partial(write_cohort_page, rows=rows, title=title)
     write_together(writers)
