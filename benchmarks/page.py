@@ -102,9 +102,13 @@ def browser(width: int, height: int) -> webdriver.Chrome:
 
 
 def wait_for(chrome: webdriver.Chrome) -> None:
-    """Until all images can be seen."""
+    """Until all images can be seen: what is read back was drawn."""
     script = "return document.body.dataset.ready"
     WebDriverWait(chrome, 300, 0.05).until(lambda one: one.execute_script(script))
+    chrome.execute_script(
+        "for (const { nv: { gl } } of Object.values(page.panes))"
+        " gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));"
+    )
 
 
 def seconds_to_open(path: Path) -> float:

@@ -19,10 +19,8 @@ from dlir_tf.page.vendor import Viewer, read_viewer
 
 SUFFIXES = (".html", ".htm")
 _VIEWER = Path(__file__).parent / "viewer"
-_SCRIPTS = tuple(
-    f"{name}.js"
-    for name in ("decode", "panes", "ink", "modes", "frames", "controls", "start")
-)
+# In this order: each may use what is before it.
+_SCRIPTS = ["decode", "lean", "panes", "ink", "modes", "frames", "controls", "start"]
 _FRAME_KEYS = (
     "<div><dt>, .</dt><dd>previous, next frame</dd></div>\n"
     "<div><dt>Space</dt><dd>play, pause</dd></div>\n"
@@ -101,7 +99,7 @@ def assemble(built: Built, said: Said, viewer: Viewer | None = None) -> str:
         "frames": said.frames,
         "frame_keys": _FRAME_KEYS if said.frames else "",
     }
-    scripts = [viewer.code, *map(part, _SCRIPTS)] if shown else []
+    scripts = [viewer.code, *(part(f"{name}.js") for name in _SCRIPTS)] if shown else []
     return fill(
         part("page.html"),
         {

@@ -207,6 +207,29 @@ def test_keys_move_the_cross_hair_by_voxels(page):
         start = now
 
 
+def test_what_planes_do_not_need_is_left_out(page):
+    """Shaders that cast rays are idle, slopes aren't taken, values aren't counted."""
+    rays, planes, low, high = page.visit.run(
+        "const { nv, volume } = page.panes.moved;"
+        "return [nv.renderShader.uniforms.rayDir, nv.sliceMMShader.uniforms.axCorSag,"
+        " volume.global_min, volume.global_max]"
+    )
+    assert rays is None
+    assert planes is not None
+    limits = page.visit.run("return page.data.volumes.moved.limits")
+    assert low <= limits[0] < limits[1] <= high
+    made = page.visit.run(
+        "const { nv } = page.panes.moved, { gl } = nv;"
+        "const sizes = [], texStorage3D = gl.texStorage3D.bind(gl);"
+        "gl.texStorage3D = (...given) => {"
+        " sizes.push(given[2] === gl.RGBA8 ? given[3] : 0);"
+        " return texStorage3D(...given); };"
+        "nv.updateGLVolume(); delete gl.texStorage3D; return sizes"
+    )
+    wide = [size for size in made if size > 2]
+    assert len(wide) == 1  # the image itself, in colours
+
+
 def test_what_is_drawn_appears_and_goes(page):
     go_to(page, page.voxels[2])
     count = (

@@ -20,20 +20,6 @@ const OPTIONS = {
   multiplanarPadPixels: 4,
 };
 
-/**
- * Leaves out the slopes of grey that niivue works out for shaded surfaces, in two passes
- * over all voxels: planes don't need them, and a large image opens in half the time.
- */
-function skipSlopes(nv) {
-  const idle = { uniforms: {}, use: (gl) => gl.enable(gl.RASTERIZER_DISCARD) };
-  nv.blurShader = nv.sobelFirstOrderShader = idle;
-  const refresh = nv.refreshLayers.bind(nv);
-  nv.refreshLayers = (volume, layer) => {
-    refresh(volume, layer);
-    nv.gl.disable(nv.gl.RASTERIZER_DISCARD);
-  };
-}
-
 async function openPane(figure) {
   const role = figure.dataset.role;
   const canvas = figure.querySelector(".gl canvas");
@@ -42,6 +28,7 @@ async function openPane(figure) {
     multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
     multiplanarLayout: niivue.MULTIPLANAR_TYPE.AUTO,
   });
+  skipShaders(canvas);
   await nv.attachToCanvas(canvas, false);
   skipSlopes(nv);
   nv.opts.sliceType = sliceTypeOf(shownPlanes());
@@ -51,6 +38,7 @@ async function openPane(figure) {
   const pane = { role, nv, canvas, figure, ink: figure.querySelector(".ink"), volume: null };
   const draw = nv.drawScene.bind(nv);
   nv.drawScene = () => {
+    if (!page.opened) return undefined; // once, when all is there
     const said = draw();
     inkLater(pane);
     return said;

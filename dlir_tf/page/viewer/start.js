@@ -21,6 +21,7 @@ async function start() {
   makeControls();
   makeFrames();
   for (const pane of await Promise.all(figures.map(openPane))) page.panes[pane.role] = pane;
+  page.opened = true;
   linkPanes();
   makeWindows();
   showMode();
