@@ -92,7 +92,8 @@ def load_pair(
         with_points: Whether to read landmarks at all.
         spacing_source: Of images, labels and masks, as in `dlir_tf.read_image`.
         orientation_source: Likewise.
-        channel: Of images with several numbers a voxel, as in `dlir_tf.read_image`.
+        channel: Of images with several numbers a voxel, as in `dlir_tf.read_image`;
+            one of the two must have some.
 
     Returns:
         Their contents, labels and masks on the grids of their images.
@@ -105,10 +106,12 @@ def load_pair(
         "orientation_source": orientation_source,
     }
     found: dict[str, Any] = {}
+    have_channels = False
     for side in ("fixed", "moving"):
         image = found[side] = read_image(
             getattr(pair, side), channel=channel, **believed
         )
+        have_channels |= image.channels is not None
         labels, mask = getattr(pair, f"{side}_labels"), getattr(pair, f"{side}_mask")
         if with_labels and labels is not None:
             found[f"{side}_labels"] = read_labels_of(labels, image, **believed)
@@ -116,6 +119,11 @@ def load_pair(
             found[side] = image.with_array(image.array)  # nothing is done with them
         if mask is not None:
             found[f"{side}_mask"] = read_mask_of(mask, image, **believed)
+    if channel is not None and not have_channels:
+        raise InputError(
+            f"--channel {channel} (channel in Python): neither {pair.fixed} nor "
+            f"{pair.moving} has several channels; leave it out"
+        )
     if with_points and pair.fixed_points is not None and pair.moving_points is not None:
         files = pair.fixed_points, pair.moving_points
         found["points"] = _read_landmarks(*files, found["fixed"], found["moving"])

@@ -62,6 +62,16 @@ def test_what_is_not_there_or_not_wanted_is_none(pair):
     assert loaded.fixed_labels is loaded.moving_labels is loaded.points is None
 
 
+def test_a_channel_is_of_an_image_that_has_several(pair, rng):
+    with pytest.raises(InputError, match=r"--channel 2 .*: neither .*fixed\.nii\.gz"):
+        load_pair(pair, channel=2)
+    colours = rng.integers(0, 255, (*SHAPE["moving"], 3), np.uint8)
+    grey = Image(colours[..., 0], AFFINE["moving"], channels=colours)
+    write_image(pair.moving, grey)
+    loaded = load_pair(pair, channel=2)
+    np.testing.assert_array_equal(loaded.moving.array, colours[..., 1])
+
+
 def test_landmarks_must_suit_their_images_and_each_other(pair):
     pair.moving_points.write_text("x,y,z\n1,2,3\n")
     with pytest.raises(InputError, match=r"as many\. Received: 2 and 1"):
