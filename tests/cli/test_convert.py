@@ -117,6 +117,10 @@ def test_a_pair_alone_is_one_transform(desk, capsys):
         ),
         (("t.tfm", "--reference", "no.nii", "--output", "a.npz"), "no.nii"),
         (("[t.tfm]", "--output", "a.npz"), "must be given as [FILE,1]"),
+        (
+            ("t.tfm", "--moving", "flat.nii", "--output", "a.h5"),
+            "--moving: is for files between two images",
+        ),
         (("t.tfm", "--output", "x1InverseWarp.nii.gz"), "x1InverseWarp.nii.gz"),
     ],
 )

@@ -14,10 +14,11 @@ from dlir_tf.transforms import DenseField, Transform
 from dlir_tf.transforms.files.ants import check_no_inverse, files_beside, is_ants_name
 from dlir_tf.transforms.files.chain import files_of_chain, read_chain
 from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES, write_transform
-from dlir_tf.transforms.files.forms import form_of
+from dlir_tf.transforms.files.forms import FORMS, form_of
 
 _ROUNDED_MM = 1e-6  # less than a file's numbers hold
 _ELSE = "; or in .lta or .aff12.1D, or as --form needs it"
+_OF_TWO_IMAGES = ("flirt", "lta", "afni")
 _NUM_TRIED = 8000  # points at which an inverse is measured
 
 
@@ -33,7 +34,8 @@ def run(
 ) -> None:
     """Composes, writes, and says how exactly."""
     images = [path for path in (reference, moving) if path is not None]
-    _check_output(output, form, [*files_of_chain(transforms), *images])
+    given = [*files_of_chain(transforms), *images]
+    _check_output(output, form, given, about_moving=moving is not None)
     transform = read_chain(transforms, _tell)
     if inverse:
         transform = transform.inverse()
@@ -60,9 +62,16 @@ def run(
     click.echo(output)
 
 
-def _check_output(output: Path, form: str | None, given: list[Path]) -> None:
+def _check_output(
+    output: Path, form: str | None, given: list[Path], *, about_moving: bool
+) -> None:
     """Refuses what can't be written, before anything is read."""
     foreign, written = form_of(output, form), [output]
+    if about_moving and foreign not in map(FORMS.get, _OF_TWO_IMAGES):
+        raise InputError(
+            "--moving: is for files between two images, of FSL's FLIRT, FreeSurfer and "
+            "AFNI; leave it out"
+        )
     suffixes = TRANSFORM_SUFFIXES if foreign is None else foreign.suffixes
     check_output(output, suffixes, note="" if foreign else _ELSE)
     if foreign is None and is_ants_name(output):
