@@ -15,12 +15,18 @@ def stiffened(config: Config, factor: float) -> Config:
         factor: What their bending energy is multiplied by.
 
     Raises:
-        InputError: If the factor is no number from 0 on.
+        InputError: If the factor is no number from 0 on, or no stage can bend.
     """
     if not (math.isfinite(factor) and factor >= 0):
         raise InputError(f"stiffness: must be a number from 0 on. Received: {factor}")
     if factor == 1:
         return config
+    every = (*config.stages, *config.refinement.stages)
+    if all(getattr(stage, "bending_energy", None) is None for stage in every):
+        raise InputError(
+            "stiffness: is for stages that can bend, of which the config has none; "
+            "leave it out"
+        )
     own = tuple(_stiff(stage, factor) for stage in config.refinement.stages)
     refinement = config.refinement.model_copy(update={"stages": own})
     stages = tuple(_stiff(stage, factor) for stage in config.stages)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dlir_tf.config import Config
+from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.pairs.knowledge import Knowledge
@@ -224,3 +224,5 @@ def test_what_cannot_be_known_is_refused(rng):
     for stiffness in (-1.0, np.nan):
         with pytest.raises(InputError, match="stiffness: must be a number from 0"):
             register(image, image, config=config, stiffness=stiffness)
+    with pytest.raises(InputError, match="stages that can bend, of which the config h"):
+        register(image, image, config=load_config("rigid-2d"), stiffness=2.0)
