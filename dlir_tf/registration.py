@@ -130,8 +130,8 @@ def register(
             `dlir_tf.pairs.alignment.initial_alignment`.
         initial_transform: Where to start from instead: from points of the fixed image
             to points of the moving one, mm. It's part of the result, and of what is
-            judged; what no stage improves is left as it is. For two slices, 2-d and in
-            coordinates of their plane.
+            judged; what no stage improves is left as it is. For two slices, of their
+            plane: 3-d, as they are registered, or 2-d in coordinates of the plane.
         fill_value: Given to voxels that come from outside the moving image; `"auto"`
             chooses by that image: see `dlir_tf.images.background`.
         fixed_mask: Which voxels of the fixed image count in refinement and when stages

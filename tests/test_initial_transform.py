@@ -6,12 +6,12 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
-from dlir_tf.config import Config
+from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.registration import register
-from dlir_tf.transforms import Affine, DenseField, Transform
+from dlir_tf.transforms import Affine, BSpline, DenseField, Transform
 
 
 def _config(ndim, *, cells=8, spacing=None, **fields):
@@ -179,13 +179,16 @@ def test_slices_take_a_transform_in_their_plane(rng):
     )
     np.testing.assert_allclose(result.moved.array[:-2], fixed.array[:-2], atol=1e-3)
     np.testing.assert_allclose(result.report.initial_shift, [0, 2, 0], atol=1e-9)
-    with pytest.raises(InputError, match="in the plane of the slices"):
-        register(
-            fixed,
-            moving,
-            config=_config(2, cells=4),
-            initial_transform=Transform((Affine(np.eye(4)),)),
-        )
+    turn = np.eye(4)  # of the world, and of more than the plane's points
+    turn[0, 2], turn[1, 3] = 0.3, 2.0
+    again = register(
+        fixed,
+        moving,
+        config=_config(2, cells=4),
+        refine=1,
+        initial_transform=Transform((Affine(turn),)),
+    )
+    np.testing.assert_array_equal(again.moved.array, result.moved.array)
     field = DenseField(np.zeros((32, 28, 2)), np.eye(3))
     with pytest.raises(InputError, match="matrices and B-splines"):
         register(
@@ -194,3 +197,51 @@ def test_slices_take_a_transform_in_their_plane(rng):
             config=_config(2, cells=4),
             initial_transform=Transform((field,)),
         )
+
+
+def _slices(rng, height):
+    """Two oblique slices, some millimetres above each other, of what moves in them."""
+    tilt = np.array([[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]])
+    places = []
+    for shift in (0.0, height):
+        affine = np.eye(4)
+        affine[:3, :3] = tilt @ _oblique(3, (1.3, 1.1, 5.0), (0, 0, 0))[:3, :3]
+        affine[:3, 3] = np.array([3.0, -20, 11]) + shift * affine[:3, 2] / 5
+        places.append(affine)
+    array = _smooth(rng, (46, 42), 3.0, 900.0).astype(np.float32)
+    moved = ndimage.shift(array, (1.6, -1.2), order=3, mode="nearest")
+    return Image(array[..., None], places[0]), Image(moved[..., None], places[1])
+
+
+@pytest.mark.parametrize("stages", ["rigid", "bspline"])
+def test_slices_go_on_from_what_was_found_between_them(rng, stages):
+    """The transform of their registration is 3-d, and so is what comes beyond it."""
+    fixed, moving = _slices(rng, height=7.0)
+    config = _config(2)
+    if stages == "rigid":
+        config = load_config("rigid-2d")
+    first = register(fixed, moving, config=config, refine=15)
+    config = _config(2, cells=4)
+    second = register(
+        fixed, moving, config=config, refine=5, initial_transform=first.transform
+    )
+    assert second.transform.ndim == 3
+    before, after = (r.report.similarity_after for r in (first, second))
+    assert second.report.similarity_before == pytest.approx(before, abs=0.02)
+    assert after >= second.report.similarity_before
+    points = fixed.grid.points().reshape(-1, 3)
+    both = first.transform.compose(second.beyond_initial).map_points(points)
+    whole = second.transform.map_points(points)
+    np.testing.assert_allclose(both, whole, atol=1e-4)
+    height = (whole - moving.affine[:3, 3]) @ moving.affine[:3, 2]
+    np.testing.assert_allclose(height, 0, atol=1e-4)
+
+
+def test_a_field_across_slices_is_no_start(rng):
+    fixed, moving = _slices(rng, height=0.0)
+    points = rng.normal(size=(5, 5, 4, 3))
+    lattice = fixed.affine @ np.diag([20.0, 20, 1, 1])
+    lattice[:3, 3] -= lattice[:3, :3] @ [1, 1, 1.5]
+    spline = Transform((BSpline(points, lattice),))
+    with pytest.raises(InputError, match="must be one of their plane"):
+        register(fixed, moving, config=_config(2), initial_transform=spline)

@@ -12,6 +12,7 @@ from dlir_tf.pairs.alignment import initial_alignment
 from dlir_tf.pairs.placement import Placement, to_working_grid
 from dlir_tf.pairs.rigidity import with_perpendicular_axes
 from dlir_tf.pairs.size import check_cover, check_detail
+from dlir_tf.pairs.slice_start import start_in_plane
 from dlir_tf.pairs.slices import slice_plane
 from dlir_tf.pairs.working_grid import working_axes, working_grid
 from dlir_tf.pairs.working_pair import WorkingPair
@@ -47,7 +48,8 @@ def prepare_pair(
             and `pose`.
         moving_mask: Likewise, of the moving image.
         initial_transform: From fixed to moving points, mm, instead of the config's
-            initial alignment; for two slices, 2-d and in coordinates of their plane.
+            initial alignment; for two slices, of their plane: 3-d, or 2-d in its
+            coordinates.
         shape: Of the working grid, for models that take one shape only; by default
             the smallest that the stages can work on.
 
@@ -65,6 +67,8 @@ def prepare_pair(
         masks = {name: plane.flatten(mask) for name, mask in masks.items()}
     _check_ranks(fixed, moving, config.ndim)
     if initial_transform is not None:
+        if plane is not None and initial_transform.ndim == 3:
+            initial_transform = start_in_plane(initial_transform, plane, fixed.grid)
         _check_start(initial_transform, config.ndim, in_slices=plane is not None)
     grid = _working_grid(fixed.grid, config, shape)
     _check_detail(fixed.grid, grid, config.axes)

@@ -104,7 +104,10 @@ class WorkingPair:
         Its `to_world` gives what was found beyond the initial alignment.
         """
         identity = Transform((Affine(np.eye(self.grid.ndim + 1)),))
-        return replace(self, initial=identity)
+        plane = self.plane
+        if plane is not None:  # the alignment takes points to the moving plane already
+            plane = replace(plane, rise=np.eye(4))
+        return replace(self, initial=identity, plane=plane)
 
     @property
     def alignment(self) -> Transform:
