@@ -8,6 +8,9 @@ and else the qform. So do ITK since version 5.2, ANTs and Slicer, but for sheare
 which only an sform can state and which they can't read. nibabel takes every sform. An
 `OrientationWarning` names both places; `"sform"` and `"qform"` force one, silently.
 
+An sform that can't be inverted, since programs set its code and left its numbers at 0,
+counts as unset where there is a qform, which is warned of, too.
+
 That the two, or the sform and pixdim, state different voxel sizes is another question:
 see `dlir_tf.images.frame`.
 """
@@ -65,12 +68,20 @@ def orient(path: Path, contents: Contents, source: OrientationSource) -> Content
     if contents.header is None:
         return contents
     header, forms = contents.header.copy(), forms_of(contents.header)
+    if source == "auto" and _is_empty(forms):
+        warnings.warn(
+            f"{path}: the sform is set, but can't be inverted; took the qform, as ITK, "
+            "ANTs and Slicer do",
+            OrientationWarning,
+            stacklevel=4,
+        )
+        source = "qform"
     if source == "auto":
         if not _differ(header, forms):
             return contents
         source = "sform" if header["sform_code"] == _SCANNER else "qform"
         _warn(path, header, forms, source)
-    if source not in forms:
+    if source not in forms or not is_invertible(forms[source]):
         raise InputError(
             f"{path}: the {source} can't be taken, as the header has none that is "
             "valid; take the other one"
@@ -97,6 +108,13 @@ def corners_apart(
     corners = corner_voxels(shape)
     apart = apply_affine(first, corners) - apply_affine(second, corners)
     return float(np.linalg.norm(apart, axis=1).max())
+
+
+def _is_empty(forms: dict[str, np.ndarray]) -> bool:
+    """Whether the sform alone is no place, of zeros say."""
+    if len(forms) < 2:
+        return False
+    return is_invertible(forms["qform"]) and not is_invertible(forms["sform"])
 
 
 def _differ(header: nib.Nifti1Header, forms: dict[str, np.ndarray]) -> bool:

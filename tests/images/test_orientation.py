@@ -163,3 +163,21 @@ def test_a_qform_that_is_no_rotation_is_passed_over(tmp_path):
     np.testing.assert_allclose(read_image(path).affine, turned(), atol=1e-5)
     with pytest.raises(InputError, match="the qform can't be taken"):
         read_image(path, orientation_source="qform")
+
+
+@pytest.mark.parametrize("sform_code", [1, 2])
+def test_an_empty_sform_leaves_the_place_to_the_qform(tmp_path, sform_code):
+    """Programs have set its code and left its numbers at 0."""
+    image = nib.Nifti1Image(voxels_of(), None)
+    image.set_qform(oblique(), 1)
+    nib.save(image, tmp_path / "a.nii")
+    raw = bytearray((tmp_path / "a.nii").read_bytes())
+    raw[254:256] = sform_code.to_bytes(2, "little")
+    raw[280:328] = bytes(48)
+    (tmp_path / "a.nii").write_bytes(raw)
+    assert not nib.load(tmp_path / "a.nii").header.get_sform()[:3].any()
+    with pytest.warns(OrientationWarning, match="can't be inverted; took the qform"):
+        read = read_image(tmp_path / "a.nii")
+    np.testing.assert_allclose(read.affine, itk_affine(tmp_path / "a.nii"), atol=1e-4)
+    with pytest.raises(InputError, match="sform can't be taken, as the header has no"):
+        read_image(tmp_path / "a.nii", orientation_source="sform")
