@@ -56,8 +56,10 @@ def bids_files(
     ends = _checked_ends(files)
     links = Links(output, pairs)
     named = [_Named(pair) for pair in pairs]
-    tags = _tags(named, ends)
-    return [one.files(output, ends, links, tags[i]) for i, one in enumerate(named)]
+    names = _distinct_names(named, ends)
+    return [
+        one.files(output, links, own) for one, own in zip(named, names, strict=True)
+    ]
 
 
 def _checked_ends(files: Mapping[str, str]) -> dict[str, str]:
@@ -139,10 +141,9 @@ class _Named:
         return names | {"record": made_name(way, "pair", ".json")}
 
     def files(
-        self, output: Path, ends: Mapping[str, str], links: Links, tag: str
+        self, output: Path, links: Links, named: Mapping[str, BidsName]
     ) -> PairFiles:
-        """Where its files go, with what their sidecars say."""
-        named = self.names(ends, tag)
+        """Where files of these names go, with what their sidecars say."""
         folder = output / self.folder
         sidecars = sidecars_of(self.pair, self.folder, named, links)
         names = {role: str(name) for role, name in named.items()}
@@ -150,27 +151,31 @@ class _Named:
         return PairFiles(folder, names, record, sidecars, shared=True)
 
 
-def _tags(named: Sequence[_Named], ends: Mapping[str, str]) -> list[str]:
-    """What tells those apart that would be called alike.
+def _distinct_names(
+    named: Sequence[_Named], ends: Mapping[str, str]
+) -> list[dict[str, BidsName]]:
+    """The names of all files; no two are the same.
 
-    Digits that only this pair has, the same in every run; and, of pairs that are the
-    same in all, a number.
+    What tells those apart that would be called alike are digits that only this pair
+    has, the same in every run; and, of pairs that are the same in all, a number.
     """
-    tags = [
-        f"+{digits_of('', each.pair)}" if each.is_ambiguous else "" for each in named
+    names = [
+        each.names(ends, f"+{digits_of('', each.pair)}" if each.is_ambiguous else "")
+        for each in named
     ]
     for number in (False, True):
         claims = [
-            {f"{each.folder / str(name)}".casefold() for name in names.values()}
-            for each, tag in zip(named, tags, strict=True)
-            for names in [each.names(ends, tag)]
+            {f"{each.folder}/{name}".casefold() for name in own.values()}
+            for each, own in zip(named, names, strict=True)
         ]
         counts = Counter(claim for one in claims for claim in one)
         for index, each in enumerate(named):
             if any(counts[claim] > 1 for claim in claims[index]):
                 digits = f"+{digits_of('', each.pair)}"
-                tags[index] = f"{digits}+{index}" if number else digits
-    return tags
+                names[index] = each.names(
+                    ends, f"{digits}+{index}" if number else digits
+                )
+    return names
 
 
 def _name_of(pair: Pair, path: Path) -> BidsName:

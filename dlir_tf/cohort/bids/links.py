@@ -24,7 +24,7 @@ class Links:
 
     def __init__(self, output: Path, pairs: Iterable[Pair]) -> None:
         self._output = Path(os.path.abspath(output))
-        self._roots: dict[Path, Path] = {}
+        self._described: dict[Path, Path | None] = {}
         self.names: dict[Path, str] = {}
         for name, where in linked_datasets(read_description(output)).items():
             root = os.path.normpath(self._output / unquote(where))
@@ -71,9 +71,21 @@ class Links:
         subject's folder, or the file.
         """
         folder = path.parent
-        if folder not in self._roots:
-            self._roots[folder] = _found_root(folder)
-        return self._roots[folder]
+        if (root := self._described_above(folder)) is not None:
+            return root
+        for each in (folder, *folder.parents):
+            if each.name.startswith(("sub-", "tpl-")):
+                return each.parent
+        return folder
+
+    def _described_above(self, folder: Path) -> Path | None:
+        """The nearest folder with a description; each is looked at once."""
+        if folder not in self._described:
+            is_root = (folder / DESCRIPTION).is_file()
+            is_top = folder.parent == folder
+            above = None if is_root or is_top else self._described_above(folder.parent)
+            self._described[folder] = folder if is_root else above
+        return self._described[folder]
 
 
 def read_description(folder: Path) -> dict[str, object] | None:
@@ -91,13 +103,3 @@ def linked_datasets(description: dict[str, object] | None) -> dict[str, str]:
     if not isinstance(links, dict):
         return {}
     return {name: where for name, where in links.items() if isinstance(where, str)}
-
-
-def _found_root(folder: Path) -> Path:
-    for each in (folder, *folder.parents):
-        if (each / DESCRIPTION).is_file():
-            return each
-    for each in (folder, *folder.parents):
-        if each.name.startswith(("sub-", "tpl-")):
-            return each.parent
-    return folder

@@ -20,6 +20,7 @@ _AFTER = (
     *("space", "split", "recording", "chunk", "atlas", "seg", "scale", "res", "den"),
     *("label", "from", "to", "mode", "desc"),
 )
+_PLACES = {key: place for place, key in enumerate((*_BEFORE, "", *_AFTER))}
 # What has no say in where an image lies in the world.
 _OF_PROCESSING = ("atlas", "seg", "scale", "res", "den", "label", "desc")
 
@@ -115,7 +116,4 @@ def parsed_name(name: str) -> BidsName | None:
 
 
 def _place(entity: tuple[str, str]) -> int:
-    key = entity[0]
-    if key in _AFTER:
-        return len(_BEFORE) + 1 + _AFTER.index(key)
-    return _BEFORE.index(key) if key in _BEFORE else len(_BEFORE)
+    return _PLACES.get(entity[0], _PLACES[""])

@@ -196,6 +196,17 @@ def test_it_goes_on_and_what_is_called_otherwise_goes(here):
     assert len(first) == 2
 
 
+def test_what_a_killed_process_left_in_a_folder_of_several_pairs_goes(here):
+    write_dataset(here, ONE, ("sub-01_ses-1_T1w", "sub-01_ses-2_run-2_T1w"))
+    registered(bids=True)
+    left = here / "out" / FOLDER / ".unfinished-abc" / "0"
+    left.mkdir(parents=True)
+    (left / f"{START}_T1w.nii.gz").write_bytes(b"half of it")
+    results = registered(bids=True)
+    assert not any(result.is_new for result in results.values())
+    assert not left.exists()
+
+
 def test_names_never_collide_and_stay_the_same(here):
     pairs = [
         ONE,
