@@ -98,7 +98,7 @@ def make_hearts(folder: Path, options: argparse.Namespace) -> Path:
 def measured(way: str, manifest: Path, model: str, output: Path) -> dict:
     engine, processes = WAYS[way]
     settings = Settings(model=model, load=load).prepared()
-    tasks = make_tasks(read_manifest(manifest), output)
+    tasks = make_tasks(read_manifest(manifest), output, settings)
     results = register_tasks(tasks, output, settings, engine)
     next(results)
     start, seconds, count = time.perf_counter(), 0.0, 0
