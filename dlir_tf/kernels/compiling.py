@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 
 from dlir_tf.compute.threads import in_threads
 
@@ -13,6 +14,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # Sums are added up block by block, in this order, however many cores there are: so
 # results don't depend on them.
 NUM_BLOCKS = 8
+# Numbers of the largest array: with fewer, handing parts to other threads takes longer
+# than the work itself.
+_FEW = 250_000
 # Sums may be taken in any order, but what isn't finite stays so.
 _FAST_MATH = {"contract", "reassoc", "nsz"}
 
@@ -50,7 +54,7 @@ def _unless_disk_is_full(save: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_blocks(function: Callable[..., Any], length: int, *arguments: Any) -> list[Any]:
-    """Calls a kernel for all parts of a range, several at a time.
+    """Calls a kernel for all parts of a range, several at a time if they are large.
 
     Args:
         function: Takes the arguments, the first number of the part, and the one behind
@@ -62,6 +66,11 @@ def in_blocks(function: Callable[..., Any], length: int, *arguments: Any) -> lis
         What it gave for each part, in order.
     """
     bounds = [length * block // NUM_BLOCKS for block in range(NUM_BLOCKS + 1)]
-    return in_threads(
-        lambda start, stop: function(*arguments, start, stop), bounds[:-1], bounds[1:]
-    )
+
+    def part(start: int, stop: int) -> Any:
+        return function(*arguments, start, stop)
+
+    sizes = [each.size for each in arguments if isinstance(each, np.ndarray)]
+    if max(sizes, default=0) < _FEW:
+        return list(map(part, bounds[:-1], bounds[1:]))
+    return in_threads(part, bounds[:-1], bounds[1:])

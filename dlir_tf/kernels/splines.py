@@ -138,6 +138,17 @@ def _apply_bands(values, bands, out, start, stop):
     for row in range(start, stop):
         line, point = row // length, row % length
         target = out[line, point]
+        if 2 <= point < length - 2:
+            w0, w1, w2 = bands[point, 0], bands[point, 1], bands[point, 2]
+            w3, w4 = bands[point, 3], bands[point, 4]
+            p0, p1 = values[line, point - 2], values[line, point - 1]
+            p2, p3 = values[line, point], values[line, point + 1]
+            p4 = values[line, point + 2]
+            for k in range(width):
+                target[k] = (
+                    w0 * p0[k] + w1 * p1[k] + w2 * p2[k] + w3 * p3[k] + w4 * p4[k]
+                )
+            continue
         target[:] = 0.0
         for tap in range(5):
             other = point + tap - 2

@@ -8,10 +8,15 @@ import numpy as np
 from keras import ops
 
 from dlir_tf.layers.compose import matrix_field
+from dlir_tf.layers.linear import (
+    MAX_SCALE_CHANGE,
+    LinearMatrix,
+    about_centre,
+    from_rows,
+    rotation_part,
+)
 
 Tensor = Any
-
-MAX_SCALE_CHANGE = 0.5
 
 
 def num_affine_parameters(ndim: int) -> int:
@@ -20,7 +25,7 @@ def num_affine_parameters(ndim: int) -> int:
 
 
 @keras.saving.register_keras_serializable(package="dlir_tf")
-class AffineMatrix(keras.layers.Layer):
+class AffineMatrix(LinearMatrix):
     """Turns unbounded affine parameters into a voxel-to-voxel matrix.
 
     All-zero parameters are the identity. In this order, for 3-d (2-d): three (two)
@@ -71,21 +76,16 @@ class AffineMatrix(keras.layers.Layer):
         max_shear: float = 0.5,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})
+        super().__init__(**kwargs)
         self.max_rotation = float(max_rotation)
         self.max_shear = float(max_shear)
 
-    def call(self, parameters: Tensor, spacing: Tensor, reference: Tensor) -> Tensor:
-        ndim = len(reference.shape) - 2
-        self._check(parameters, ndim)
-        linear = self._linear_part(parameters, ndim)
-        return about_centre(linear, parameters[:, :ndim], spacing, reference)
-
-    def compute_output_shape(
-        self, parameters_shape: Any, spacing_shape: Any, reference_shape: Any
-    ) -> tuple[Any, ...]:
-        ndim = len(reference_shape) - 2
-        return (parameters_shape[0], ndim, ndim + 1)
+    def matrix(
+        self, parameters: Tensor, spacing: Tensor, size: Tensor, library: Any
+    ) -> Tensor:
+        ndim = spacing.shape[-1]
+        linear = self._linear_part(parameters, ndim, library)
+        return about_centre(linear, parameters[:, :ndim], spacing, size, library)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -101,37 +101,15 @@ class AffineMatrix(keras.layers.Layer):
                 f"2-d one. Received: {parameters.shape[-1]} for a {ndim}-d grid"
             )
 
-    def _linear_part(self, parameters: Tensor, ndim: int) -> Tensor:
+    def _linear_part(self, parameters: Tensor, ndim: int, library: Any) -> Tensor:
         num_angles = 1 if ndim == 2 else 3
         bounds = np.cumsum([ndim, num_angles, ndim])
-        _, angles, scales, shears = ops.split(parameters, list(bounds), axis=-1)
-        rotation = rotation_part(self.max_rotation * ops.tanh(angles), ndim)
-        shear = _shear(self.max_shear * ops.tanh(shears), ndim)
-        scale = 1.0 + MAX_SCALE_CHANGE * ops.tanh(scales)
-        return ops.matmul(rotation, shear) * scale[:, None, :]
-
-
-def about_centre(
-    linear: Tensor, shift: Tensor, spacing: Tensor, reference: Tensor
-) -> Tensor:
-    """The voxel-to-voxel matrix of a linear map that acts in mm about a grid's centre.
-
-    Args:
-        linear: `(batch, ndim, ndim)`, in mm along the axes of the grid.
-        shift: `(batch, ndim)`, in units of the grid's half extent.
-        spacing: `(batch, ndim)`, voxel size in mm.
-        reference: `(batch, *size, channels)`; only its size counts.
-
-    Returns:
-        `(batch, ndim, ndim + 1)`.
-    """
-    size = ops.cast(ops.stack(list(ops.shape(reference)[1:-1])), "float32")
-    # About the centre c: y = M (x - c) + shift + c, then back to voxels.
-    centre = (size - 1.0) / 2.0
-    matrix = linear * spacing[:, None, :] / spacing[:, :, None]
-    moved_centre = ops.sum(matrix * centre, axis=-1)
-    translation = shift * size / 2.0 + centre - moved_centre
-    return ops.concatenate([matrix, translation[..., None]], axis=-1)
+        _, angles, scales, shears = library.split(parameters, list(bounds), axis=-1)
+        angles = self.max_rotation * library.tanh(angles)
+        shear = _shear(self.max_shear * library.tanh(shears), ndim, library)
+        scale = 1.0 + MAX_SCALE_CHANGE * library.tanh(scales)
+        rotation = rotation_part(angles, ndim, library)
+        return library.matmul(rotation, shear) * scale[:, None, :]
 
 
 @keras.saving.register_keras_serializable(package="dlir_tf")
@@ -162,7 +140,9 @@ class AffineTransformer(AffineMatrix):
         return (*reference_shape[:-1], len(reference_shape) - 2)
 
 
-def rescale_matrix(matrix: Tensor, factor: tuple[int, ...]) -> Tensor:
+def rescale_matrix(
+    matrix: Tensor, factor: tuple[int, ...], library: Any = ops
+) -> Tensor:
     """Carries a matrix from a grid to the one whose voxels are `factor` as large.
 
     Coarse voxel `q` lies at fine voxel `factor * q + (factor - 1) / 2`.
@@ -170,6 +150,7 @@ def rescale_matrix(matrix: Tensor, factor: tuple[int, ...]) -> Tensor:
     Args:
         matrix: `(batch, ndim, ndim + 1)`, voxels of the fine grid.
         factor: Ints, one per axis.
+        library: `numpy` for arrays.
 
     Returns:
         The same transform in voxels of the coarse grid.
@@ -177,42 +158,14 @@ def rescale_matrix(matrix: Tensor, factor: tuple[int, ...]) -> Tensor:
     step = np.asarray(factor, "float32")
     offset = (step - 1) / 2
     linear = matrix[..., :-1] * step / step[:, None]
-    moved_offset = ops.sum(matrix[..., :-1] * offset, axis=-1)
+    moved_offset = library.sum(matrix[..., :-1] * offset, axis=-1)
     translation = (moved_offset + matrix[..., -1] - offset) / step
-    return ops.concatenate([linear, translation[..., None]], axis=-1)
+    return library.concatenate([linear, translation[..., None]], axis=-1)
 
 
-def _matrix_from_rows(rows: list[list[Tensor]]) -> Tensor:
-    return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def rotation_part(angles: Tensor, ndim: int) -> Tensor:
-    """Makes rotation matrices; in 3-d about axis 0, then 1, then 2.
-
-    Args:
-        angles: `(batch, 1)` in 2-d, `(batch, 3)` in 3-d; in radians.
-        ndim: 2 or 3.
-
-    Returns:
-        `(batch, ndim, ndim)`.
-    """
-    cos, sin = ops.cos(angles), ops.sin(angles)
-    zero, one = ops.zeros_like(cos[:, 0]), ops.ones_like(cos[:, 0])
-
-    def plane(angle: int, a: int, b: int) -> Tensor:
-        rows = [[one if i == j else zero for j in range(ndim)] for i in range(ndim)]
-        rows[a][a] = rows[b][b] = cos[:, angle]
-        rows[a][b], rows[b][a] = -sin[:, angle], sin[:, angle]
-        return _matrix_from_rows(rows)
-
-    if ndim == 2:
-        return plane(0, 0, 1)
-    return ops.matmul(plane(2, 0, 1), ops.matmul(plane(1, 2, 0), plane(0, 1, 2)))
-
-
-def _shear(shears: Tensor, ndim: int) -> Tensor:
+def _shear(shears: Tensor, ndim: int, library: Any) -> Tensor:
     """Upper triangular matrices with ones on the diagonal."""
-    zero, one = ops.zeros_like(shears[:, 0]), ops.ones_like(shears[:, 0])
+    zero, one = library.zeros_like(shears[:, 0]), library.ones_like(shears[:, 0])
     values = iter(range(shears.shape[-1]))
     rows = [
         [
@@ -221,4 +174,4 @@ def _shear(shears: Tensor, ndim: int) -> Tensor:
         ]
         for i in range(ndim)
     ]
-    return _matrix_from_rows(rows)
+    return from_rows(rows, library)

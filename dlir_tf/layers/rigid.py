@@ -4,15 +4,19 @@ import math
 from typing import Any
 
 import keras
-from keras import ops
 
-from dlir_tf.layers.affine import MAX_SCALE_CHANGE, about_centre, rotation_part
+from dlir_tf.layers.linear import (
+    MAX_SCALE_CHANGE,
+    LinearMatrix,
+    about_centre,
+    rotation_part,
+)
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="dlir_tf")
-class RigidMatrix(keras.layers.Layer):
+class RigidMatrix(LinearMatrix):
     """Turns unbounded parameters into the voxel-to-voxel matrix of a rigid motion.
 
     All-zero parameters are the identity. In this order: translations in units of the
@@ -52,23 +56,20 @@ class RigidMatrix(keras.layers.Layer):
     num_scales = 0
 
     def __init__(self, max_rotation: float = math.pi / 4, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "dtype": "float32"})
+        super().__init__(**kwargs)
         self.max_rotation = float(max_rotation)
 
-    def call(self, parameters: Tensor, spacing: Tensor, reference: Tensor) -> Tensor:
-        ndim = len(reference.shape) - 2
-        self._check(parameters, ndim)
-        shift, angles, scale = ops.split(parameters, [ndim, ndim * (ndim + 1) // 2], -1)
-        linear = rotation_part(self.max_rotation * ops.tanh(angles), ndim)
+    def matrix(
+        self, parameters: Tensor, spacing: Tensor, size: Tensor, library: Any
+    ) -> Tensor:
+        ndim = spacing.shape[-1]
+        bounds = [ndim, ndim * (ndim + 1) // 2]
+        shift, angles, scale = library.split(parameters, bounds, -1)
+        angles = self.max_rotation * library.tanh(angles)
+        linear = rotation_part(angles, ndim, library)
         if self.num_scales:
-            linear = linear * (1.0 + MAX_SCALE_CHANGE * ops.tanh(scale))[..., None]
-        return about_centre(linear, shift, spacing, reference)
-
-    def compute_output_shape(
-        self, parameters_shape: Any, spacing_shape: Any, reference_shape: Any
-    ) -> tuple[Any, ...]:
-        ndim = len(reference_shape) - 2
-        return (parameters_shape[0], ndim, ndim + 1)
+            linear = linear * (1.0 + MAX_SCALE_CHANGE * library.tanh(scale))[..., None]
+        return about_centre(linear, shift, spacing, size, library)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "max_rotation": self.max_rotation}

@@ -4,34 +4,33 @@ from collections.abc import Callable
 from math import radians
 from typing import Any
 
-import keras
-
 from dlir_tf.config import AffineStage, LinearStage, RigidStage, SimilarityStage
 from dlir_tf.layers.affine import AffineMatrix
+from dlir_tf.layers.linear import LinearMatrix
 from dlir_tf.layers.rigid import RigidMatrix, SimilarityMatrix
 
 
-def _rigid(stage: RigidStage) -> keras.layers.Layer:
+def _rigid(stage: RigidStage) -> LinearMatrix:
     return RigidMatrix(radians(stage.max_rotation_degrees))
 
 
-def _similarity(stage: SimilarityStage) -> keras.layers.Layer:
+def _similarity(stage: SimilarityStage) -> LinearMatrix:
     return SimilarityMatrix(radians(stage.max_rotation_degrees))
 
 
-def _affine(stage: AffineStage) -> keras.layers.Layer:
+def _affine(stage: AffineStage) -> LinearMatrix:
     return AffineMatrix(radians(stage.max_rotation_degrees), stage.max_shear)
 
 
 # One for each kind of linear stage.
-_LAYERS: dict[type[LinearStage], Callable[[Any], keras.layers.Layer]] = {
+_LAYERS: dict[type[LinearStage], Callable[[Any], LinearMatrix]] = {
     RigidStage: _rigid,
     SimilarityStage: _similarity,
     AffineStage: _affine,
 }
 
 
-def matrix_layer(stage: LinearStage) -> keras.layers.Layer:
+def matrix_layer(stage: LinearStage) -> LinearMatrix:
     """Makes the layer that turns the numbers of a linear stage into its matrix.
 
     Args:

@@ -1,7 +1,6 @@
 """What the phases of a refinement minimise, and how their numbers are understood."""
 
 import numpy as np
-from keras import ops
 
 from dlir_tf.config import BSplineStage, Config, LinearStage
 from dlir_tf.kernels.bending import BendingEnergy
@@ -124,11 +123,11 @@ class MatrixObjective:
         deformation: np.ndarray | None,
     ) -> None:
         self._stage, self._matrix = stage, matrix
+        self._layer = matrix_layer(stage)
         self._spacing = np.asarray([spacing], np.float32)
         self._dissimilarity = dissimilarity(images, config.similarity)
         shape = images.fixed.shape
-        size = np.multiply(shape, stage.downsample)
-        self._reference = ops.zeros((1, *map(int, size), 1))
+        self._size = np.multiply(shape, stage.downsample).astype(np.float32)
         self._num = stage.num_parameters[len(shape)]
         self._places: np.ndarray = np.moveaxis(np.indices(shape, np.float32), 0, -1)
         self._inner: np.ndarray | None = None
@@ -156,9 +155,8 @@ class MatrixObjective:
         """The loss and its gradient."""
         changes = _STEP * np.eye(self._num, dtype=np.float32)
         batch = np.concatenate([numbers[None], numbers + changes, numbers - changes])
-        matrices = rescale_matrix(self._matrices(batch), self._stage.downsample)
-        parts = np.split(ops.convert_to_numpy(matrices), [1, 1 + self._num])
-        current, forth, back = parts
+        matrices = rescale_matrix(self._matrices(batch), self._stage.downsample, np)
+        current, forth, back = np.split(matrices, [1, 1 + self._num])
         loss, by_voxel = self._dissimilarity(self._displacements(current[0]))
         ndim = by_voxel.shape[-1]
         by_voxel, places = by_voxel.reshape(-1, ndim), self._places.reshape(-1, ndim)
@@ -176,8 +174,8 @@ class MatrixObjective:
     def _matrices(self, batch: np.ndarray) -> np.ndarray:
         """Of each set of numbers."""
         ndim = len(self._matrix)
-        own = matrix_layer(self._stage)(batch, self._spacing, self._reference)
-        own = ops.convert_to_numpy(own).astype(np.float64)
+        own = self._layer.matrix(batch, self._spacing, self._size, np)
+        own = own.astype(np.float64)
         linear, shift = self._matrix[:, :ndim], self._matrix[:, ndim]
         translations = own[..., ndim] @ linear.T + shift
         return np.concatenate(

@@ -8,9 +8,10 @@ from keras import ops
 
 from dlir_tf.compute.compilation import compiled_fixed_island
 from dlir_tf.config.synthesis import Synthesis
-from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix
+from dlir_tf.layers.affine import AffineMatrix
 from dlir_tf.layers.bspline import BSplineTransformer
 from dlir_tf.layers.compose import Compose
+from dlir_tf.layers.linear import MAX_SCALE_CHANGE
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT, lattice_shape
 from dlir_tf.synthesis.draws import Draws
 

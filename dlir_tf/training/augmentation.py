@@ -6,9 +6,10 @@ from typing import Any
 import tensorflow as tf
 
 from dlir_tf.config import Augmentation
-from dlir_tf.layers.affine import MAX_SCALE_CHANGE, AffineMatrix, num_affine_parameters
+from dlir_tf.layers.affine import AffineMatrix, num_affine_parameters
 from dlir_tf.layers.bspline import BSplineTransformer
 from dlir_tf.layers.compose import Compose, matrix_field
+from dlir_tf.layers.linear import MAX_SCALE_CHANGE
 from dlir_tf.layers.warp import Warp
 from dlir_tf.losses.masks import warp_mask
 from dlir_tf.splines.lattice import INJECTIVITY_LIMIT, lattice_shape

@@ -95,11 +95,24 @@ def test_windows_are_summed_up_with_zeros_outside(rng, window, before):
 
 def test_sums_do_not_depend_on_how_many_cores_there_are(rng, monkeypatch):
     fixed, moved, weights = rng.random((3, 40, 50), dtype="float32")
-    results = []
-    for threads in (lambda work, *a: list(map(work, *a)), None):
-        if threads is not None:
-            monkeypatch.setattr("dlir_tf.kernels.compiling.in_threads", threads)
-        results.append(ncc_loss(fixed, moved, weights))
-        monkeypatch.undo()
-    assert results[0][0] == results[1][0]
-    np.testing.assert_array_equal(results[0][1], results[1][1])
+    results = [ncc_loss(fixed, moved, weights)]  # few voxels: in this thread
+    monkeypatch.setattr("dlir_tf.kernels.compiling._FEW", 0)
+    results.append(ncc_loss(fixed, moved, weights))
+    monkeypatch.setattr(
+        "dlir_tf.kernels.compiling.in_threads", lambda work, *a: list(map(work, *a))
+    )
+    results.append(ncc_loss(fixed, moved, weights))
+    for loss, slopes in results[1:]:
+        assert loss == results[0][0]
+        np.testing.assert_array_equal(slopes, results[0][1])
+
+
+def test_few_numbers_are_not_handed_to_other_threads(rng, monkeypatch):
+    def never(*_):
+        raise AssertionError("threads")
+
+    monkeypatch.setattr("dlir_tf.kernels.compiling.in_threads", never)
+    few = rng.random((3, 40, 50), dtype="float32")
+    ncc_loss(*few)
+    with pytest.raises(AssertionError, match="threads"):
+        ncc_loss(*rng.random((3, 40, 100, 100), dtype="float32"))

@@ -29,7 +29,11 @@ def test_it_makes_matrices_of_the_numbers_that_its_stage_has(
     numbers[0] = 0
     spacing = np.float32([SPACINGS[ndim]] * 2)
     matrices = layer(numbers, spacing, ops.zeros((2, *SIZES[ndim], 1)))
-    still, moving = ops.convert_to_numpy(matrices)
+    matrices = ops.convert_to_numpy(matrices)
+    still, moving = matrices
     np.testing.assert_array_equal(still, np.eye(ndim, ndim + 1))
     assert moving.shape == (ndim, ndim + 1)
     assert np.abs(moving - still).max() > 0.01
+    size = np.float32(SIZES[ndim])
+    by_numpy = layer.matrix(numbers, spacing, size, np)
+    np.testing.assert_allclose(by_numpy, matrices, atol=1e-5)
