@@ -11,6 +11,8 @@ from dlir_tf.errors import InputError
 
 _POSITION, _ORIENTATION, _THICKNESS = "0020|0032", "0020|0037", "0018|0050"
 _IMAGE_TYPE, _UID, _FRAMES = "0008|0008", "0008|0018", "0028|0008"
+# Of pixels: as they are in the patient, on the detector, on the film that was scanned.
+_SPACINGS = ("0028|0030", "0018|1164", "0018|2010")
 # What tells the volumes of a series apart, where it's one number of a slice.
 _KEYS = {
     "temporal position": "0020|0100",
@@ -104,6 +106,13 @@ def read_plane(folder: Path, name: str, header: Any) -> Plane:
         position, axes, thickness = np.zeros(0), np.eye(3), 0.0
     if position.shape != (3,) or not np.isfinite(position).all():
         raise no_place(folder, name)
+    if not any(_is_stated(header, tag) for tag in _SPACINGS):
+        raise InputError(
+            "each slice must state the spacing of its pixels, but "
+            f"{Path(name).name} doesn't, and GDCM would take 1 mm; export the series "
+            "again, or convert it to NIfTI and set the spacing there",
+            place=folder,
+        )
     return Plane(
         name,
         tuple(header.GetSize()[:2]),
@@ -117,6 +126,16 @@ def read_plane(folder: Path, name: str, header: Any) -> Plane:
         kind=kind_of(_text(header, _IMAGE_TYPE)),
         keys=_keys(header),
     )
+
+
+def _is_stated(header: Any, tag: str) -> bool:
+    """Whether the spacing that GDCM takes is the one of a tag: of rows, of columns."""
+    try:
+        stated = [float(part) for part in _text(header, tag).split("\\")]
+    except ValueError:
+        return False
+    columns, rows = header.GetSpacing()[:2]
+    return len(stated) == 2 and np.allclose(stated, [rows, columns], rtol=1e-6, atol=0)
 
 
 def no_place(place: object, name: str) -> InputError:

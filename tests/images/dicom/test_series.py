@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
@@ -195,6 +196,21 @@ def test_uneven_slices_are_refused_but_rounding_is_not(tmp_path):
     positions[2] += _axes()[:, 0] * 2  # sideways
     with pytest.raises(InputError, match="evenly apart"):
         read_image(_save_series(tmp_path / "c", positions=positions))
+
+
+@pytest.mark.parametrize("stated", [None, [0, 0], [0.8]])
+def test_pixels_of_a_size_that_isnt_stated_are_no_millimetres(tmp_path, stated):
+    """GDCM takes 1 mm for them without a word."""
+    folder = _save_series(tmp_path / "a")
+    for path in folder.iterdir():
+        slice_ = pydicom.dcmread(path)
+        if stated is None:
+            del slice_.PixelSpacing
+        else:
+            slice_.PixelSpacing = stated
+        slice_.save_as(path)
+    with pytest.raises(InputError, match=r"must state the spacing of its pixels"):
+        read_image(folder)
 
 
 def test_several_volumes_in_one_series_are_refused(tmp_path):
