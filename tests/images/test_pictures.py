@@ -1,5 +1,6 @@
 """PNG, TIFF and JPEG: what they hold, and where; ITK and Pillow are the judges."""
 
+import struct
 import warnings
 import zlib
 
@@ -58,6 +59,36 @@ def test_a_picture_comes_back_and_is_what_itk_reads(
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, array)
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint32"])
+def test_whole_numbers_of_tiff_keep_their_sign_and_size(tmp_path, quietly, dtype):
+    """Pillow takes 8 bits with a sign for others, and 32 without for some with."""
+    limits = np.iinfo(dtype)
+    stored = np.linspace(limits.min, limits.max, 63).astype(dtype).reshape(7, 9)
+    sitk.WriteImage(sitk.GetImageFromArray(stored), str(tmp_path / "itk.tif"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the resolution
+        image = read_image(tmp_path / "itk.tif")
+    assert image.array.dtype == dtype
+    np.testing.assert_array_equal(image.array, stored.T)
+    write_image(tmp_path / "ours.tif", Image(image.array, PLACE))
+    assert as_itk(tmp_path / "ours.tif").dtype == dtype
+    np.testing.assert_array_equal(as_itk(tmp_path / "ours.tif"), stored)
+    np.testing.assert_allclose(itk_affine(tmp_path / "ours.tif"), PLACE, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_0_is_black_whatever_a_tiff_file_has_it_mean(tmp_path, quietly, dtype):
+    stored = pixels(dtype=dtype)
+    path = tmp_path / "a.tif"
+    write_image(path, Image(stored.T, PLACE))
+    raw, black = path.read_bytes(), struct.pack("<HHIHH", 262, 3, 1, 1, 0)
+    assert raw.count(black) == 1
+    path.write_bytes(raw.replace(black, struct.pack("<HHIHH", 262, 3, 1, 0, 0)))
+    found = read_image(path).array
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, np.iinfo(dtype).max - stored.T)
 
 
 def test_a_pixel_lies_where_itk_says(tmp_path, quietly):

@@ -32,6 +32,11 @@ _COLOURS_OF_PALETTES = {"P": "RGB", "PA": "RGBA"}
 # The tags of EXIF and TIFF.
 _ORIENTATION, _BITS, _SAMPLES, _EXTRA_SAMPLES = 274, 258, 277, 338
 _MULTIPLIED = 1
+_MEANING_OF_0, _FORMAT = 262, 339
+_WHITE = 0
+# By a TIFF file's bits and format (1: unsigned, 2: signed): the types of whole numbers
+# that Pillow takes for others.
+_TYPES = {(8, 2): np.int8, (16, 2): np.int16, (32, 1): np.uint32}
 # For each pixel that is claimed: what is decoded, its copy, and what is looked at.
 _BYTES_PER_PIXEL = 12
 _MOST_PIXELS = 2**31 - 1
@@ -187,7 +192,21 @@ def _pixels(path: Path, picture: Any) -> np.ndarray:
         return _wide_colours(path, array, comparable=not multiplied)
     if array.dtype == bool:
         return array.astype(np.uint8) * np.uint8(255)
-    return array.astype(array.dtype.newbyteorder("="), copy=False)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if picture.format == "TIFF" and array.ndim == 2:
+        return _as_stated(picture, array)
+    return array
+
+
+def _as_stated(picture: Any, array: np.ndarray) -> np.ndarray:
+    """Grey values of a TIFF file in the type that it states, 0 being black."""
+    tags = picture.tag_v2
+    stated = _TYPES.get((tags.get(_BITS, (1,))[0], tags.get(_FORMAT, (1,))[0]))
+    if stated is not None and array.dtype.kind in "iu":
+        return array.astype(stated)  # by the same bits
+    if array.dtype == np.uint16 and tags.get(_MEANING_OF_0) == _WHITE:
+        return np.uint16(65535) - array  # Pillow does so for 8 bits, not for 16
+    return array
 
 
 def _has_wide_colours(path: Path, picture: Any) -> bool:

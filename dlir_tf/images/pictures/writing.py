@@ -1,7 +1,8 @@
 """Writes PNG, TIFF and JPEG files.
 
-Pillow writes them, but for colours of 16 bits, which SimpleITK does. What a file can't
-hold is refused or, of its place in the world, warned of.
+Pillow writes them, but for colours of 16 bits and whole numbers with a sign or of 32
+bits, which SimpleITK does. What a file can't hold is refused or, of its place in the
+world, warned of.
 """
 
 import warnings
@@ -37,6 +38,8 @@ _CHANNELS = {
     ".jpg": (1, 3),
     ".jpeg": (1, 3),
 }
+# Of grey values, in TIFF alone.
+_BY_ITK = ("int8", "int16", "int32", "uint32")
 # Relative: over 10,000 pixels, half a pixel.
 _OFF = 5e-5
 
@@ -97,8 +100,9 @@ def save_picture(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     width, height = column_norms(affine)
     spacing = float(width), float(height)
     with replacing(path) as draft:
-        if array.ndim == 3 and array.dtype == np.uint16:
-            _write_wide_colours(draft, array, spacing)
+        wide = array.ndim == 3 and array.dtype == np.uint16
+        if wide or array.dtype.name in _BY_ITK:
+            _write_with_itk(draft, array, spacing)
         else:
             _write_with_pillow(draft, array, spacing, suffix)
 
@@ -120,6 +124,8 @@ def _storable(path: Path, array: np.ndarray, suffix: str) -> np.ndarray:
             return array.astype(np.uint8, copy=False)
         if array.max() <= 65535 and not suffix.startswith(".j"):
             return array.astype(np.uint16, copy=False)
+    if dtype.name in _BY_ITK and suffix.startswith(".tif") and array.ndim == 2:
+        return array
     holds = "8 bits" if suffix.startswith(".j") else "8 or 16 bits"
     raise InputError(
         f"a {suffix} picture holds whole numbers of {holds}, but voxels are of type "
@@ -190,14 +196,17 @@ def _state_density(draft: Path, unit: int, density: tuple[int, int]) -> None:
             stream.write(bytes([unit]) + numbers)
 
 
-def _write_wide_colours(
+def _write_with_itk(
     draft: Path, array: np.ndarray, spacing: tuple[float, float]
 ) -> None:
-    """Writes colours of 16 bits each, and reads them again: ITK hides failures."""
+    """Writes a picture and reads it again: ITK hides failures."""
     import SimpleITK as sitk
 
     affine = flip_affine(np.diag([*spacing, 1.0]))
-    image = with_channels(to_itk(array[..., 0], affine, 0.0), array)
+    if array.ndim == 2:
+        image = to_itk(array, affine, 0.0)
+    else:
+        image = with_channels(to_itk(array[..., 0], affine, 0.0), array)
     with itk_writing(draft):
         sitk.WriteImage(image, str(draft), useCompression=True)
         written = sitk.GetArrayFromImage(sitk.ReadImage(str(draft)))
