@@ -8,6 +8,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import check_output
 from dlir_tf.images import IMAGE_SUFFIXES, WRITABLE_SUFFIXES, Image
 from dlir_tf.images.formats import NIFTI_SUFFIXES
+from dlir_tf.images.pictures.writing import check_picture
 from dlir_tf.images.writing import check_can_hold
 from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
 from dlir_tf.transforms.files.ants import check_no_inverse, is_ants_name
@@ -83,11 +84,12 @@ class Outputs:
         """Refuses names of files that can't hold the moved image, once it's read.
 
         Raises:
-            InputError: If it's no 2-d one for a picture, or has too many channels.
+            InputError: If it's no 2-d one for a picture, has too many channels, or
+                values that a picture doesn't have.
         """
-        check_can_hold(self.moved, fixed.shape, moving.channels)
+        check_can_hold(self.moved, fixed.shape, moving)
         if self.moved_labels is not None:
-            check_can_hold(self.moved_labels, fixed.shape)
+            check_picture(self.moved_labels, fixed.shape)
 
     def _check_distinct(self, inputs: tuple[Path | None, ...]) -> None:
         """Refuses to write one file twice, or over one that is read."""

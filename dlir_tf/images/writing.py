@@ -21,7 +21,7 @@ from dlir_tf.images.frame import in_mm
 from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import to_itk, with_channels, write_with_itk
-from dlir_tf.images.pictures.writing import check_picture, save_picture
+from dlir_tf.images.pictures.writing import check_picture, check_values, save_picture
 
 _STORED_AS: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.uint8),
@@ -74,23 +74,27 @@ def write_image(
         write_with_itk(path, with_channels(plain, array))
 
 
-def check_can_hold(
-    path: Path, shape: tuple[int, ...], channels: np.ndarray | None = None
-) -> None:
+def check_can_hold(path: Path, shape: tuple[int, ...], like: Image) -> None:
     """Refuses an image that a file of this name can't hold, before it's made.
 
     Args:
         path: The file to write.
         shape: Of the image.
-        channels: Like those that it has, if it has several.
+        like: Has its values, or those between which they lie, and as many channels.
 
     Raises:
         InputError: If it is one.
     """
+    channels = like.channels
     count = 1 if channels is None else channels.shape[-1]
     check_picture(path, shape, count)
-    if channels is None or not path.name.endswith(NIFTI_SUFFIXES):
-        return
+    check_values(path, like.array if channels is None else channels)
+    if channels is not None and path.name.endswith(NIFTI_SUFFIXES):
+        _check_nifti_colours(path, channels)
+
+
+def _check_nifti_colours(path: Path, channels: np.ndarray) -> None:
+    count = channels.shape[-1]
     if channels.dtype != np.uint8 or count not in (3, 4):
         raise InputError(
             "NIfTI holds 3 or 4 colours of type uint8, but there are "
@@ -101,7 +105,7 @@ def check_can_hold(
 
 def _nifti_colours(path: Path, channels: np.ndarray) -> np.ndarray:
     """Colours as NIfTI has them, each voxel a number of several parts."""
-    check_can_hold(path, channels.shape[:-1], channels)
+    _check_nifti_colours(path, channels)
     count = channels.shape[-1]
     colours = np.dtype([(name, np.uint8) for name in "RGBA"[:count]])
     return np.ascontiguousarray(channels).view(colours)[..., 0]

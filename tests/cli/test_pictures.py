@@ -182,6 +182,13 @@ def test_what_a_picture_cannot_hold_is_refused_before_any_work(here, capsys):
     error = capsys.readouterr().err
     assert "out/v.png: a picture holds 2-d images" in error
     assert "Chosen by" not in error
+    for name in "cd":
+        values = np.random.default_rng(0).uniform(-9, 9, (20, 24)).astype(np.float32)
+        write_image(f"{name}.nii.gz", Image(values, np.eye(3)))
+    assert ended("register", "c.nii.gz", "d.nii.gz", "--output", "out/v.png") == 1
+    error = capsys.readouterr().err
+    assert "whole numbers of 8 or 16 bits, but voxels are of type float32" in error
+    assert "Chosen by" not in error
     pair = ("register", "fixed.tif", "moving.tif", "--output", "out/wide.nii.gz")
     assert ended(*pair) == 1
     error = capsys.readouterr().err

@@ -73,6 +73,22 @@ def check_picture(path: Path, shape: tuple[int, ...], num_channels: int = 1) -> 
         )
 
 
+def check_values(path: Path, array: np.ndarray) -> None:
+    """Refuses values that no picture of this name holds.
+
+    Args:
+        path: The file to write.
+        array: Like the one to write, and with its least and largest values: a 2-d
+            image, or one of a slice, with channels behind if there are any.
+
+    Raises:
+        InputError: If there are such; names of other formats are passed over.
+    """
+    suffix = suffix_of(path, PICTURE_SUFFIXES)
+    if suffix is not None:
+        _storable(path, np.squeeze(array), suffix)
+
+
 def save_picture(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     """Saves a picture, with the size of its pixels.
 
