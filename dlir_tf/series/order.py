@@ -2,6 +2,7 @@
 
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Image
+from dlir_tf.images.missing import limits_of
 
 
 def check_series(frames: Frames, name: str = "the series") -> None:
@@ -21,11 +22,12 @@ def check_series(frames: Frames, name: str = "the series") -> None:
             "length 1), or the frames' files one after another"
         )
     for number, frame in enumerate(frames):
-        low, high = frame.array.min(), frame.array.max()
-        if low == high:
+        low, high = limits_of(frame.array)
+        if not low < high:  # which is so of nothing but NaN, too
             raise InputError(
-                f"{name}: every voxel of frame {number} is {low}, so there is nothing "
-                "to register; check the series, and leave such frames out"
+                f"{name}: every voxel of frame {number} that has a value is {low}, so "
+                "there is nothing to register; check the series, and leave such "
+                "frames out"
             )
 
 

@@ -134,5 +134,10 @@ def test_colours_become_grey_and_that_is_said(beat, config):
 
 def test_a_frame_without_contrast_is_refused(beat, config):
     blank = beat.frames[0].with_array(np.full_like(beat.frames[0].array, 7))
-    with pytest.raises(InputError, match="frame 1 is 7"):
+    with pytest.raises(InputError, match="frame 1 that has a value is 7"):
         track(Frames((beat.frames[0], blank)), config=config)
+    for value in (7, np.nan):
+        array = np.full(beat.frames[0].shape, value, np.float32)
+        array[3:5] = np.nan
+        with pytest.raises(InputError, match=f"frame 1 that has a value is {value}"):
+            track(Frames((beat.frames[0], blank.with_array(array))), config=config)
