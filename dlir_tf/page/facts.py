@@ -193,7 +193,7 @@ def _landmarks(rows: Sequence[Mapping[str, Any]]) -> str:
 def _making(report: Mapping[str, Any]) -> str:
     shift = report.get("initial_shift") or ()
     rows = {
-        "Initial alignment": escape(str(report.get("initial_alignment"))),
+        "Initial alignment": str(report.get("initial_alignment")),
         "It shifts by": " , ".join(f"{value:.1f}" for value in shift) + " mm",
         "Masks": ", ".join(report.get("masks") or ()) or "none",
         "Seconds": number(report.get("seconds"), 1),

@@ -98,7 +98,7 @@ def _of_jpeg(path: Path, picture: Any) -> tuple[float, float] | None:
     return along / unit, down / unit
 
 
-_STATED = {"PNG": _of_png, "TIFF": _of_tiff, "JPEG": _of_jpeg, "MPO": _of_jpeg}
+_STATED = {"PNG": _of_png, "TIFF": _of_tiff, "JPEG": _of_jpeg}
 
 
 def scale_chunk(spacing: tuple[float, float]) -> bytes:
