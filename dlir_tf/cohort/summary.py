@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dlir_tf.cohort.result import PairResult, Task
-from dlir_tf.files import replacing
+from dlir_tf.files import TEXT, replacing
 
 SUMMARY = "summary.csv"
 
@@ -53,7 +53,7 @@ def write_summary(
     path = folder / SUMMARY
     with (
         replacing(path) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as stream,
+        unfinished.open("w", newline="", **TEXT) as stream,
     ):
         writer = csv.DictWriter(stream, [*columns, "fixed", "moving"], restval="")
         writer.writeheader()

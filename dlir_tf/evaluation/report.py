@@ -11,7 +11,7 @@ from rich.table import Table
 
 from dlir_tf.evaluation.evaluate import Outcome, PairEvaluation, PairFailure
 from dlir_tf.evaluation.measures import Measures
-from dlir_tf.files import replacing
+from dlir_tf.files import TEXT, replacing
 
 # What is compared before and after: its title and how many digits it deserves.
 _COMPARED = {
@@ -99,7 +99,7 @@ def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
     columns = [name for name in wanted if any(name in row for row in rows)]
     with (
         replacing(path) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as stream,
+        unfinished.open("w", newline="", **TEXT) as stream,
     ):
         writer = csv.DictWriter(stream, ["fixed", "moving", *columns], restval="")
         writer.writeheader()

@@ -15,5 +15,7 @@ from dlir_tf.files.locks import locked as locked
 from dlir_tf.files.stopping import Terminated as Terminated
 from dlir_tf.files.stopping import check_not_stopped as check_not_stopped
 from dlir_tf.files.stopping import stoppable as stoppable
+from dlir_tf.files.text import TEXT as TEXT
+from dlir_tf.files.text import name_for_itk as name_for_itk
 from dlir_tf.files.writing import replacing as replacing
 from dlir_tf.files.writing import write_together as write_together

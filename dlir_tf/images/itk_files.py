@@ -15,7 +15,7 @@ import numpy as np
 
 from dlir_tf.compute.silence import silence
 from dlir_tf.errors import InputError
-from dlir_tf.files import go_on_writing, replacing
+from dlir_tf.files import go_on_writing, name_for_itk, replacing
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import ITK_SUFFIXES, suffix_of
 from dlir_tf.images.frame import flip_affine
@@ -46,7 +46,7 @@ def load_with_itk(path: Path) -> Contents:
     nrrd = _check(path, reader)
     try:
         with quiet_itk():
-            image = sitk.ReadImage(str(path), imageIO=reader)
+            image = sitk.ReadImage(name_for_itk(path), imageIO=reader)
     except RuntimeError as error:
         raise InputError(
             f"{path}: can't be read as an image ({reason(error)}); it's damaged, "
@@ -224,7 +224,7 @@ def write_with_itk(path: Path, image: "sitk.Image", *, listed: bool = False) -> 
     import SimpleITK as sitk
 
     with replacing(path) as draft, itk_writing(draft):
-        sitk.WriteImage(image, str(draft), useCompression=True)
+        sitk.WriteImage(image, name_for_itk(draft), useCompression=True)
         if listed:  # ITK itself knows none; the header comes first
             raw = draft.read_bytes().replace(b"kinds: vector", b"kinds: list", 1)
             draft.write_bytes(raw)

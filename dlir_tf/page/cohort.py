@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dlir_tf._version import __version__
-from dlir_tf.files import replacing
+from dlir_tf.files import TEXT, replacing
 from dlir_tf.page.histograms import histogram_svg
 from dlir_tf.page.writing import as_script_data, fill, part
 
@@ -70,7 +70,7 @@ def write_cohort_page(
         title: The headline.
     """
     with replacing(Path(path)) as unfinished:
-        unfinished.write_text(make_cohort_page(rows, title=title), encoding="utf-8")
+        unfinished.write_text(make_cohort_page(rows, title=title), **TEXT)
 
 
 def make_cohort_page(rows: Sequence[CohortRow], *, title: str = "Cohort") -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlir_tf._version import __version__
-from dlir_tf.files import replacing
+from dlir_tf.files import TEXT, replacing
 from dlir_tf.page.building import ROLES, build
 from dlir_tf.page.contents import PageContents
 from dlir_tf.page.facts import facts_html, verdict_html
@@ -44,7 +44,7 @@ def write_page(
             says why there are no images.
     """
     with replacing(Path(path)) as unfinished:
-        unfinished.write_text(make_page(contents, viewer=viewer), encoding="utf-8")
+        unfinished.write_text(make_page(contents, viewer=viewer), **TEXT)
 
 
 def make_page(contents: PageContents, *, viewer: Viewer | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import name_for_itk
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.dicom.folder import tag_of
 from dlir_tf.images.frame import flip_affine
@@ -45,7 +46,7 @@ def load_colours(path: Path, header: Any) -> Contents:
     """
     import SimpleITK as sitk
 
-    image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
+    image = sitk.ReadImage(name_for_itk(path), imageIO="GDCMImageIO")
     array = sitk.GetArrayFromImage(image)
     if array.dtype != np.uint8:
         raise InputError(

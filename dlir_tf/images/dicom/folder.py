@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import name_for_itk
 from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.images.dicom.objects import named_object, refusal, storage_of
 from dlir_tf.images.headers.dicom_elements import check_elements
@@ -45,7 +46,7 @@ def only_series(folder: Path, choice: str = "") -> tuple[str, ...]:
     import SimpleITK as sitk
 
     others = _check_files(folder)
-    listed = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    listed = sitk.ImageSeriesReader.GetGDCMSeriesIDs(name_for_itk(folder))
     files: dict[str, tuple[str, ...]] = {}
     for uid in listed:
         names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
@@ -193,7 +194,7 @@ def read_header(name: str) -> Any:
 
     reader = sitk.ImageFileReader()
     reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(name)
+    reader.SetFileName(name_for_itk(name))
     reader.ReadImageInformation()
     return reader
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from dlir_tf.compute.memory import free_memory
 from dlir_tf.errors import InputError
+from dlir_tf.files import name_for_itk
 from dlir_tf.images.contents import Contents
 from dlir_tf.images.formats import PICTURE_SUFFIXES, suffix_of
 from dlir_tf.images.frame import flip_affine
@@ -229,7 +230,7 @@ def _wide_colours(path: Path, upper: np.ndarray, *, comparable: bool) -> np.ndar
     import SimpleITK as sitk
 
     with quiet_itk():
-        array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
+        array = sitk.GetArrayFromImage(sitk.ReadImage(name_for_itk(path)))
     if array.shape != upper.shape or array.dtype != np.uint16:
         raise InputError(
             f"{path}: has {upper.shape[-1]} channels of 16 bits each, of a kind that "

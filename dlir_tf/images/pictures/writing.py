@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlir_tf.errors import InputError
-from dlir_tf.files import known_as, replacing
+from dlir_tf.files import known_as, name_for_itk, replacing
 from dlir_tf.images.formats import (
     PICTURE_SUFFIXES,
     WRITABLE_SUFFIXES,
@@ -224,7 +224,7 @@ def _write_with_itk(
     else:
         image = with_channels(to_itk(array[..., 0], affine, 0.0), array)
     with itk_writing(draft):
-        sitk.WriteImage(image, str(draft), useCompression=True)
+        sitk.WriteImage(image, name_for_itk(draft), useCompression=True)
         written = sitk.GetArrayFromImage(sitk.ReadImage(str(draft)))
         if not np.array_equal(written, sitk.GetArrayViewFromImage(image)):
             raise incomplete(draft)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dlir_tf.files import replacing
+from dlir_tf.files import TEXT, replacing
 from dlir_tf.page.series.building import build_series
 from dlir_tf.page.series.contents import SeriesContents
 from dlir_tf.page.series.facts import facts_html, verdict_html
@@ -22,7 +22,7 @@ def write_series_page(
     """
     with replacing(Path(path)) as unfinished:
         text = make_series_page(contents, viewer=viewer)
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_text(text, **TEXT)
 
 
 def make_series_page(contents: SeriesContents, *, viewer: Viewer | None = None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dlir_tf.errors import InputError
-from dlir_tf.files import replacing, reserve
+from dlir_tf.files import name_for_itk, replacing, reserve
 from dlir_tf.files.plain import check_plain
 from dlir_tf.images import Grid
 from dlir_tf.images.itk_files import incomplete, itk_writing, quiet_itk, reason
@@ -47,7 +47,7 @@ def read_itk(path: Path) -> Transform:
     types = stored_types(path)
     try:
         with _one_at_a_time, quiet_itk():
-            stored = sitk.ReadTransform(str(path))
+            stored = sitk.ReadTransform(name_for_itk(path))
     except (RuntimeError, TypeError, KeyError) as error:
         said = reason(error) if isinstance(error, RuntimeError) else "unknown type"
         raise InputError(
@@ -107,7 +107,7 @@ def save_itk(path: Path, transform: Transform, *, as_affine: bool = False) -> No
             arrays = [getattr(c, n) for c in transform.components for n in _arrays(c)]
             reserve(unfinished, sum(8 * array.size for array in arrays) + 2**16)
         stored = to_itk(transform, as_affine=as_affine)
-        sitk.WriteTransform(stored, str(unfinished))
+        sitk.WriteTransform(stored, name_for_itk(unfinished))
         if path.suffix in HDF5_SUFFIXES:
             remove_times(unfinished)
         if not _is_same(unfinished, transform):
