@@ -27,7 +27,11 @@ asyncio.run(main())
 
 @contextlib.contextmanager
 def cluster(
-    workers: int, *, in_one_process: bool = False, told: dict | None = None
+    workers: int,
+    *,
+    in_one_process: bool = False,
+    told: dict | None = None,
+    log_length: int | None = None,
 ) -> Iterator[str]:
     """Starts a scheduler and workers, and ends them with the block.
 
@@ -35,6 +39,8 @@ def cluster(
         workers: How many.
         in_one_process: Whether one process is all of them.
         told: Gets the scheduler's process number, as `scheduler`.
+        log_length: How many of its latest messages to each worker the scheduler keeps;
+            `None` for as many as Dask chooses.
 
     Yields:
         The file with the scheduler's address.
@@ -43,7 +49,7 @@ def cluster(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         file = folder / "scheduler.json"
         options = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", file]
-        start = _starter(stack, folder / "log")
+        start = _starter(stack, folder / "log", log_length)
         module = ["-m", "distributed.cli.dask_scheduler"]
         scheduler = start([*module, *options, "--port", "0"])
         while not file.exists():
@@ -59,10 +65,12 @@ def cluster(
         yield str(file)
 
 
-def _starter(stack: contextlib.ExitStack, log: Path):
+def _starter(stack: contextlib.ExitStack, log: Path, log_length: int | None):
     root = Path(__file__).resolve().parents[1]
     path = os.pathsep.join([str(root), str(root / "benchmarks"), *sys.path])
     environment = os.environ | {"PYTHONPATH": path}
+    if log_length is not None:
+        environment["DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH"] = str(log_length)
 
     def start(arguments: list) -> subprocess.Popen:
         stream = stack.enter_context(log.open("a"))

@@ -4,7 +4,8 @@ A worker loads the model once. What was in hand of one that died is tried elsewh
 Dask itself; a pair that several have died of is tried again at the end, alone.
 
 Only some pairs more than the workers can take are on their way at a time, so scheduler
-and client need no more memory for many pairs than for few.
+and client need no more memory for many pairs than for few, but for the latest messages
+that Dask keeps of each worker (see docs/cohorts.md).
 """
 
 import contextlib
