@@ -32,16 +32,17 @@ from dlir_tf.cli.options import FILE, Command, header_options
     "--reference",
     type=FILE,
     metavar="IMAGE",
-    help="The image on whose grid a displacement field lies: most often the fixed one. "
-    "By default the grid of the first displacement field of the input, if it begins "
-    "with one. For FLIRT, FreeSurfer and elastix: the fixed image.",
+    help="The image on whose grid a displacement field lies: most often the fixed one, "
+    "with --inverse the moving one. By default the grid of the first displacement "
+    "field of the input, if it begins with one. For FLIRT, FreeSurfer and elastix: the "
+    "fixed image.",
 )
 @click.option(
     "--moving",
     type=FILE,
     metavar="IMAGE",
     help="The moving image, for the forms that are between two images: FLIRT's and "
-    "FreeSurfer's.",
+    "FreeSurfer's. With --inverse the two change places.",
 )
 @click.option(
     "--inverse", is_flag=True, help="Write the inverse of all of them together."
