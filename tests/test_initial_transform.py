@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 from scipy import ndimage
 
+from dlir_tf.automatic import choose_for_pair
 from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
@@ -157,6 +158,8 @@ def test_two_ways_to_start_and_what_does_not_fit_are_refused(rng):
     wide = Transform((Affine(np.eye(4)),))
     with pytest.raises(InputError, match="must be 2-d, as what is registered"):
         register(image, image, config=_config(2), initial_transform=wide)
+    with pytest.raises(InputError, match="must be 2-d, as what is registered"):
+        register(image, image, initial_transform=wide)
     far = np.eye(3)
     far[:2, 2] = 500.0
     with pytest.raises(InputError, match="its inverse may be what is meant"):
@@ -235,6 +238,8 @@ def test_slices_go_on_from_what_was_found_between_them(rng, stages):
     np.testing.assert_allclose(both, whole, atol=1e-4)
     height = (whole - moving.affine[:3, 3]) @ moving.affine[:3, 2]
     np.testing.assert_allclose(height, 0, atol=1e-4)
+    by_images = choose_for_pair(fixed, moving, initial_transform=first.transform)
+    assert by_images.start.transform.ndim == 2
 
 
 def test_a_field_across_slices_is_no_start(rng):

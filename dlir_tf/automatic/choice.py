@@ -12,6 +12,7 @@ from dlir_tf.automatic.trial import TrialPair, fine_at_once_is_better
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image, mask_on_image
+from dlir_tf.pairs.fitting_start import fitting_start
 from dlir_tf.pairs.slices import in_plane, is_slice, rank_of_pair, slice_plane
 from dlir_tf.transforms import Transform
 
@@ -58,7 +59,7 @@ def choose_for_pair(
 
     Raises:
         InputError: If the two are of different rank, or have nothing in common that
-            can be seen.
+            can be seen; or if the transform to start from is of another rank.
 
     Example:
 
@@ -83,7 +84,8 @@ def choose_for_pair(
     coarse = make_coarse(*flat, looks.intensity, masks)
     given = initial_alignment is not None or initial_transform is not None
     if initial_transform is not None:
-        start = Start(initial_transform, "transform", "it starts from what was given")
+        whole = fitting_start(initial_transform, plane, flat[0].grid)
+        start = Start(whole, "transform", "it starts from what was given")
     else:
         start = find_start(coarse, further, only=initial_alignment)
     comparing = choose_comparing(looks, coarse, start.transform, modality)

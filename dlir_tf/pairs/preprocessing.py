@@ -9,14 +9,14 @@ from dlir_tf.images import Grid, Image, mask_on_image
 from dlir_tf.images.missing import missing_voxels
 from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.pairs.alignment import initial_alignment
+from dlir_tf.pairs.fitting_start import fitting_start
 from dlir_tf.pairs.placement import Placement, to_working_grid
 from dlir_tf.pairs.rigidity import with_perpendicular_axes
 from dlir_tf.pairs.size import check_cover, check_detail
-from dlir_tf.pairs.slice_start import start_in_plane
 from dlir_tf.pairs.slices import slice_plane
 from dlir_tf.pairs.working_grid import working_axes, working_grid
 from dlir_tf.pairs.working_pair import WorkingPair
-from dlir_tf.transforms import Affine, BSpline, Transform
+from dlir_tf.transforms import Affine, Transform
 
 # Of the weights that a voxel of the grid is interpolated by: what rounding makes.
 _MOST_PADDING = 1e-3
@@ -67,9 +67,7 @@ def prepare_pair(
         masks = {name: plane.flatten(mask) for name, mask in masks.items()}
     _check_ranks(fixed, moving, config.ndim)
     if initial_transform is not None:
-        if plane is not None and initial_transform.ndim == 3:
-            initial_transform = start_in_plane(initial_transform, plane, fixed.grid)
-        _check_start(initial_transform, config.ndim, in_slices=plane is not None)
+        initial_transform = fitting_start(initial_transform, plane, fixed.grid)
     grid = _working_grid(fixed.grid, config, shape)
     _check_detail(fixed.grid, grid, config.axes)
     padding = in_threads(padding_voxels, (fixed, moving))
@@ -228,25 +226,6 @@ def _check_detail(fixed: Grid, grid: Grid, order: str) -> None:
     axes, _ = working_axes(fixed.affine, order)
     size, spacing = np.asarray(fixed.shape)[axes], np.asarray(fixed.spacing)[axes]
     check_detail(size, spacing, np.asarray(grid.spacing))
-
-
-def _check_start(transform: Transform, ndim: int, *, in_slices: bool) -> None:
-    if transform.ndim != ndim:
-        slices = ", in the plane of the slices" * in_slices
-        raise InputError(
-            f"initial_transform: must be {ndim}-d, as what is registered{slices}. "
-            f"Received: a {transform.ndim}-d transform"
-        )
-    others = {
-        type(component).__name__
-        for component in transform.components
-        if not isinstance(component, Affine | BSpline)
-    }
-    if in_slices and others:
-        raise InputError(
-            "initial_transform: between slices, it must be made of matrices and "
-            f"B-splines. Received: {', '.join(sorted(others))}"
-        )
 
 
 def _check_overlap(

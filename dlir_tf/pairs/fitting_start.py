@@ -1,4 +1,4 @@
-"""Going on from a transform of the world between two slices, in their plane.
+"""Transforms that a registration goes on from: of the rank of what is registered.
 
 What a registration of two slices gives is 3-d; this takes it back to the plane in which
 they are registered, as `SlicePlane.to_world` had taken it from there.
@@ -16,19 +16,46 @@ _NUM_TRIED = 500
 _LARGEST_ERROR_MM = 0.01
 
 
-def start_in_plane(transform: Transform, plane: SlicePlane, fixed: Grid) -> Transform:
+def fitting_start(
+    transform: Transform, plane: SlicePlane | None, fixed: Grid
+) -> Transform:
+    """A transform to start from, as one of what is registered.
+
+    Args:
+        transform: From points of the fixed image to points of the moving one, RAS+ mm;
+            for slices, that, or in coordinates of their plane.
+        plane: Of the two, if they are slices that are registered in it.
+        fixed: The grid of what is registered: of slices, in their plane.
+
+    Raises:
+        InputError: If it's of another rank, or none of the plane of slices.
+    """
+    if plane is not None and transform.ndim == 3:
+        transform = _in_plane(transform, plane, fixed)
+    if transform.ndim != fixed.ndim:
+        slices = ", in the plane of the slices" * (plane is not None)
+        raise InputError(
+            f"initial_transform: must be {fixed.ndim}-d, as what is registered{slices}."
+            f" Received: a {transform.ndim}-d transform"
+        )
+    others = {
+        type(component).__name__
+        for component in transform.components
+        if not isinstance(component, Affine | BSpline)
+    }
+    if plane is not None and others:
+        raise InputError(
+            "initial_transform: between slices, it must be made of matrices and "
+            f"B-splines. Received: {', '.join(sorted(others))}"
+        )
+    return transform
+
+
+def _in_plane(transform: Transform, plane: SlicePlane, fixed: Grid) -> Transform:
     """A 3-d transform between two slices, in coordinates of their plane.
 
     How high above the fixed plane it takes a point doesn't count: the moving slice is
     where its header says.
-
-    Args:
-        transform: From points of the fixed slice to points of the moving one, RAS+ mm.
-        plane: Of the two.
-        fixed: The grid of the fixed slice in that plane.
-
-    Raises:
-        InputError: If it isn't one of the plane: a spline that changes across it, say.
     """
     parts: list[Component] = list(transform.components)
     if transform.is_affine:
