@@ -36,10 +36,13 @@ def done(tmp_path_factory):
     labels = Image(labels.array[..., None], in_space(labels.affine))
     write_image(folder / "labels.nii.gz", labels)
     (folder / "preset.yaml").write_text(PRESET)
+    point = beat.scanner.to_world(np.array([[24.0, 3.0, 0.0]]))[0]
+    (folder / "points.csv").write_text(f"x,y,z,name\n{point[0]},{point[1]},0,wall\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         words = "track cine.nii.gz --preset preset.yaml --output out "
-        words += "--labels labels.nii.gz --strain 2 --page look.html"
+        words += "--labels labels.nii.gz --points points.csv --strain 2 "
+        words += "--page look.html"
         main(words.split())
     return SimpleNamespace(folder=folder, frames=frames)
 
@@ -74,8 +77,10 @@ def test_a_folder_becomes_the_page_that_the_run_made(here, capsys):
     assert len(data["field"]["frames"]) == NUM_FRAMES
     assert data["field"]["largest"] > 1  # mm
     assert [one["name"] for one in data["curves"]] == [
-        "volumes", "strain", "similarity",
+        "volumes", "landmarks", "strain", "similarity",
     ]  # fmt: skip
+    (landmark,) = data["landmarks"]
+    assert np.linalg.norm(np.subtract(landmark["frames"][2], landmark["fixed"])) > 1
 
 
 def test_both_can_be_moved_together_and_the_series_alone_is_named(here, capsys):

@@ -110,6 +110,7 @@ def test_nothing_given_is_code_and_what_is_missing_is_left_out():
         volumes=(),
         ejection=(),
         strain=(),
+        displacements=(),
         labels=None,
         reference_labels=None,
         run={},
@@ -123,7 +124,8 @@ def test_nothing_given_is_code_and_what_is_missing_is_left_out():
 
 def test_curves_run_from_the_first_frame_to_the_last_within_their_axis():
     contents = made_series().contents
-    volumes, strain, similarity = curves_of(contents)
+    volumes, landmarks, strain, similarity = curves_of(contents)
+    assert list(landmarks.lines) == ["landmark 0"]
     assert list(volumes.lines) == ["label 7", "label 14"]
     assert volumes.data["labels"] == [7, 14]
     assert volumes.data["values"][0][3] == 55
@@ -137,6 +139,21 @@ def test_curves_run_from_the_first_frame_to_the_last_within_their_axis():
     ticks = [float(t) for t in re.findall(r'text-anchor="end">([^<]+)<', volumes.html)]
     assert ticks[0] <= 40
     assert ticks[-1] >= 100
+
+
+def test_of_many_landmarks_the_mean_and_the_most_are_drawn():
+    contents = made_series().contents
+    rows = [
+        {**row, "point": str(point), "distance": str(point * int(row["frame"]))}
+        for row in contents.displacements
+        for point in range(100)
+    ]
+    many = replace(contents, displacements=rows)
+    landmarks = next(one for one in curves_of(many) if one.name == "landmarks")
+    assert list(landmarks.lines) == ["mean", "most"]
+    assert landmarks.lines["mean"][2] == pytest.approx(99.0)
+    assert landmarks.lines["most"][2] == pytest.approx(198.0)
+    assert "landmarks" not in build_series(many).data
 
 
 def test_a_curve_that_stays_where_it_is_can_be_drawn():

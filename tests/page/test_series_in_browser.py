@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from browsers import Visit, open_browser
 from made_pages import HOSTILE
-from made_series import COUNT, GROWTH, made_series, slice_affine
+from made_series import COUNT, GROWTH, LANDMARK, growing, made_series, slice_affine
 from seen_pages import SHARP, SOME, go_to, grey, read, seen
 from selenium_actions import click_at
 
@@ -147,6 +147,18 @@ def test_outlines_and_the_jacobian_are_those_of_the_frame(page):
         assert np.abs(pictures[key, 1] - pictures[key, 8]).max() > 40, key
 
 
+def test_landmarks_are_where_they_are_in_the_frame(page):
+    for number in (0, 7):
+        to_frame(page, number)
+        (row,) = page.visit.run("return page.data.landmarks")
+        place = growing(number).map_points(np.array([LANDMARK]))[0]
+        np.testing.assert_allclose(row["before"], place, atol=1e-9)
+        np.testing.assert_allclose(row["fixed"], LANDMARK, atol=1e-6)
+        shown = page.visit.find('.curves[data-name="landmarks"] .now').text
+        away = place[0] - LANDMARK[0]
+        assert float(shown.removesuffix(" mm")) == pytest.approx(away, rel=1e-3)
+
+
 def test_keys_buttons_and_curves_go_to_a_frame(page):
     to_frame(page, COUNT - 1)
     page.visit.press(".")
@@ -156,7 +168,7 @@ def test_keys_buttons_and_curves_go_to_a_frame(page):
     button = page.visit.find('button.frame[data-frame="3"]')
     page.visit.run("arguments[0].click()", button)
     assert shown_frame(page) == 3
-    output = page.visit.find('.curves[data-name="volumes"] output').text
+    output = page.visit.find('.curves[data-name="volumes"] .now').text
     assert output == "55 ml"
     spot = page.visit.run(
         "const svg = document.querySelector('.curves svg');"

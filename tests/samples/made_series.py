@@ -14,6 +14,7 @@ from dlir_tf.transforms import Affine, Transform
 COUNT = 9
 # How much of the first world axis a frame has gained, for each frame.
 GROWTH = 0.03
+LANDMARK = (9.0, -25.0, 3.5)
 
 
 def made_series(shape=(24, 30, 9), affine=None, sizes=(3, 3, 1)):
@@ -51,6 +52,7 @@ def made_series(shape=(24, 30, 9), affine=None, sizes=(3, 3, 1)):
             {"frame": str(n), "radial": f"{0.05 * n}", "circumferential": "-0.1"}
             for n in range(COUNT)
         ],
+        displacements=_landmark(),
         run={"choices": [HOSTILE], "labels_frame": 0, "versions": {"dlir_tf": "1"}},
         notes=(HOSTILE,),
     )  # fmt: skip
@@ -95,6 +97,18 @@ def _outcomes():
         for n in range(COUNT)
     ]  # fmt: skip
     rows[5]["failure"] = HOSTILE
+    return rows
+
+
+def _landmark():
+    """One that moves as `growing` has it."""
+    rows = []
+    for n in range(COUNT):
+        x = LANDMARK[0] * (1 + GROWTH * n)
+        rows.append(
+            {"frame": str(n), "point": "0", "x": str(x), "y": str(LANDMARK[1]),
+             "z": str(LANDMARK[2]), "distance": str(abs(x - LANDMARK[0]))}
+        )  # fmt: skip
     return rows
 
 

@@ -25,6 +25,7 @@ from dlir_tf.page.packing import (
 )
 from dlir_tf.page.series.contents import SeriesContents
 from dlir_tf.page.series.curves import curves_of
+from dlir_tf.page.series.landmarks import landmark_data
 from dlir_tf.page.shrinking import Shrinking, shrinking_to
 from dlir_tf.page.volumes import Layout, Volume, encode, layout_of, pack
 from dlir_tf.transforms import Affine, Transform
@@ -107,6 +108,8 @@ def _built(
         data["start"] = _middle(labels["fixed"])
         for role, array in codes.arrays.items():
             texts[f"{role}_labels"] = pack(array, layout.affine)
+    if (landmarks := landmark_data(contents)) is not None:
+        data["landmarks"] = landmarks
     bits = volumes["fixed"].bits
     told = told_resolution(shrinking, bits, "the grid of the frames")
     return Built(texts, data, (*contents.notes, told), {})

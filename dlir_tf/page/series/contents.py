@@ -28,6 +28,7 @@ class SeriesContents:
         volumes: Of each label in each frame, the rows of `volumes.csv`.
         ejection: The rows of `ejection.csv`.
         strain: The rows of `strain.csv`.
+        displacements: The rows of `displacements.csv`, of landmarks in each frame.
         run: What `series.json` says of the run.
         notes: What else is to be said on the page, a sentence each.
     """
@@ -44,6 +45,7 @@ class SeriesContents:
     volumes: Rows = ()
     ejection: Rows = ()
     strain: Rows = ()
+    displacements: Rows = ()
     run: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -12,6 +12,7 @@ from dlir_tf.page.series.contents import Rows, SeriesContents
 _WIDTH, _HEIGHT = 320, 130
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 8, 20
 _TICKS = 4
+_MOST_LANDMARKS = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Curves:
         )
         told = "".join(
             f'<li><span class="swatch" data-line="{index}"></span>{escape(name)} '
-            f'<output data-line="{index}"></output></li>'
+            f'<span class="now" data-line="{index}"></span></li>'
             for index, name in enumerate(self.lines)
         )
         names = ", ".join(self.lines)
@@ -105,6 +106,7 @@ def curves_of(contents: SeriesContents) -> list[Curves]:
         labels = {f"label {number}": number for number in numbers}
         title = "Areas" if area else "Volumes"
         found.append(Curves("volumes", f"{title} ({unit})", unit, lines, labels))
+    found += _distances(contents.displacements, count)
     for name, title, rows in (
         ("strain", "Strain (Green-Lagrange)", contents.strain),
         ("similarity", "Similarity to the reference", contents.outcomes),
@@ -121,6 +123,30 @@ def curves_of(contents: SeriesContents) -> list[Curves]:
     return [
         one for one in found if any(np.isfinite(v).any() for v in one.lines.values())
     ]
+
+
+def _distances(rows: Rows, count: int) -> list[Curves]:
+    """How far landmarks are from where they were given; of many, how far the most."""
+    if not rows or "distance" not in rows[0]:
+        return []
+    points = sorted({int(row["point"]) for row in rows})
+    lines = {
+        f"landmark {point}": _values(
+            [row for row in rows if int(row["point"]) == point], "distance", count
+        )
+        for point in points[:_MOST_LANDMARKS]
+    }
+    if len(points) > _MOST_LANDMARKS:
+        order = {point: place for place, point in enumerate(points)}
+        distances = np.zeros((count, len(points)))
+        for row in rows:
+            place = int(row["frame"]), order[int(row["point"])]
+            distances[place] = float(row["distance"] or "nan")
+        lines = {
+            "mean": np.nanmean(distances, axis=1).tolist(),
+            "most": np.nanmax(distances, axis=1).tolist(),
+        }
+    return [Curves("landmarks", "How far landmarks move (mm)", "mm", lines, {})]
 
 
 def _values(rows: Rows, column: str, count: int) -> list[float]:

@@ -46,6 +46,7 @@ def facts_html(contents: SeriesContents) -> str:
         _curves(curves.get("volumes")),
         section("Ejection fraction", _ejection(contents.ejection, unit)),
         _curves(curves.get("strain"), _strain(contents.strain)),
+        _curves(curves.get("landmarks")),
         _curves(curves.get("similarity")),
         section("Frames", _frames(contents.outcomes)),
         section("How it was done", _making(contents)),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Frames, Image, read_frames
+from dlir_tf.images import Frames, Image, names_a_series, read_frames
 from dlir_tf.images.formats import WRITABLE_SUFFIXES
 from dlir_tf.page.series.contents import SeriesContents
 from dlir_tf.transforms import Transform, read_transform
@@ -50,7 +50,7 @@ def series_named_in(folder: Path) -> list[Path]:
     paths = [Path(str(name)) for name in named]
     paths = [path if path.is_absolute() else folder / path for path in paths]
     for path in paths:
-        if not path.exists():
+        if not (path.exists() or names_a_series(path)):
             raise InputError(
                 f"{path}: isn't there any more, and {folder} holds but what was made "
                 f"of it; {cure}"
@@ -89,7 +89,7 @@ def read_series_folder(
     labels = _series(folder, "labels", frames)
     tables = {
         name: _rows(folder / f"{name}.csv", len(frames))
-        for name in ("frames", "volumes", "ejection", "strain")
+        for name in ("frames", "volumes", "ejection", "strain", "displacements")
     }
     return SeriesContents(
         reference=reference,
@@ -104,6 +104,7 @@ def read_series_folder(
         volumes=tables["volumes"],
         ejection=tables["ejection"],
         strain=tables["strain"],
+        displacements=tables["displacements"],
         run=run,
         notes=notes,
     )

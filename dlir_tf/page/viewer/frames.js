@@ -34,6 +34,7 @@ function chooseFrame(number) {
   const { field } = page.data;
   page.fields[page.frame] ||= makeField({ ...field, ...field.frames[page.frame] });
   page.displacement = page.fields[page.frame];
+  for (const row of page.data.landmarks || []) row.before = row.frames[page.frame];
 }
 
 /** Shows a frame everywhere: images, labels, deformation, curves and the table. */
@@ -69,9 +70,9 @@ function tellFrame() {
     mark.setAttribute("x1", x);
     mark.setAttribute("x2", x);
     const { values, unit } = page.data.curves.find((one) => one.name === figure.dataset.name);
-    for (const output of figure.querySelectorAll("output")) {
-      const value = values[output.dataset.line][page.frame];
-      output.textContent = value === null ? "–" : `${Number(value.toPrecision(4))} ${unit}`;
+    for (const now of figure.querySelectorAll(".now")) {
+      const value = values[now.dataset.line][page.frame];
+      now.textContent = value === null ? "–" : `${Number(value.toPrecision(4))} ${unit}`;
     }
   }
 }
@@ -100,6 +101,8 @@ function play(on) {
   const button = document.getElementById("play");
   button.setAttribute("aria-pressed", String(on));
   button.textContent = on ? "Pause" : "Play";
+  // Nobody wants ten frames a second read out.
+  document.getElementById("frame-told").setAttribute("aria-live", on ? "off" : "polite");
   clearTimeout(page.timer);
   const step = () => {
     const began = performance.now();
