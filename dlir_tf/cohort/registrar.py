@@ -8,6 +8,7 @@ import contextlib
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dlir_tf.cohort.finding import Finder
@@ -89,8 +90,8 @@ class Registrar:
         done = _result(task, loaded, result, again)
         with _made(task.files):
             old = record.files if record is not None else {}
-            self._write(task, loaded, result, inputs, done, old)
-        return done
+            notes = self._write(task, loaded, result, inputs, done, old)
+        return replace(done, notes=notes)
 
     def _read(self, task: Task) -> LoadedPair:
         loaded = load_pair(
@@ -116,7 +117,8 @@ class Registrar:
         inputs: Mapping[str, Print],
         done: PairResult,
         old: Mapping[str, int],
-    ) -> None:
+    ) -> tuple[str, ...]:
+        """Writes the pair; returns what is to be said of it."""
         writers, notes = pair_writers(self._settings, task, loaded, result)
 
         def record(sizes: Mapping[str, int]) -> Record:
@@ -131,6 +133,7 @@ class Registrar:
         with self._writing:
             self._check_not_stopped()
             write_pair(task.files, writers, record, old)
+        return (*result.report.choices, *notes)
 
     def _check_not_stopped(self) -> None:
         if self._stopped:

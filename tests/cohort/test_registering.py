@@ -71,6 +71,17 @@ def test_what_is_whole_is_not_done_again(here):
     assert (here / "loads").read_text().count("\n") == 1
 
 
+def test_what_is_to_be_said_of_files_is_said_at_once_and_later(here):
+    write_pairs(here / "in", 1)
+    files = {"moved": "moved.nii.gz", "inverse": "inverse.nii.gz"}
+    (first,) = registered(files=files).values()
+    (again,) = registered(files=files).values()
+    assert first.is_new
+    assert not again.is_new
+    assert first.notes == again.notes
+    assert any("inverse.nii.gz" in note for note in first.notes)
+
+
 def test_an_input_that_changed_is_noticed_and_one_that_was_only_touched_is_not(here):
     write_pairs(here / "in", 3)
     registered()
