@@ -4,6 +4,7 @@ On the grid that the last stage sees, as in training; on a coarser one where tha
 very many voxels, so that the time doesn't grow with the image.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from dlir_tf.config import Config
 from dlir_tf.images import Grid
 from dlir_tf.metrics import jacobian_determinant
 from dlir_tf.metrics.similarity import similarity
+from dlir_tf.metrics.telling import told_share
 from dlir_tf.numerics import UNCOMPILED, Numerics
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.splines.cubic import evaluate_on_grid
@@ -44,11 +46,13 @@ class Judgement:
         similarity: See `dlir_tf.metrics.similarity`; NaN if nothing can be compared.
         folded_percent: Share of the compared voxels where it folds.
         smallest_jacobian: The smallest determinant at these.
+        told_share: See `dlir_tf.metrics.telling`.
     """
 
     similarity: float
     folded_percent: float
     smallest_jacobian: float
+    told_share: float = math.nan
 
 
 class Comparison:
@@ -141,6 +145,7 @@ class Comparison:
             similarity(self._kind, self._fixed, moved, weights, **self._options),
             float(100 * np.mean(counting <= 0)) if counting.size else 0.0,
             float(counting.min()) if counting.size else float(volume),
+            told_share(self._fixed, moved, weights),
         )
 
     def _displacement(self, candidate: Candidate) -> np.ndarray | None:

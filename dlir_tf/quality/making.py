@@ -67,6 +67,7 @@ def make_report(
         initial_alignment=alignment,
         initial_shift=tuple(float(x) for x in centre - fixed.centre),
         affine_scales=selection.affine_scales,
+        told_share=selection.told_share,
         **asdict(field),
         extent=float(np.linalg.norm(fixed.extent)),
         masks=tuple(name for name, mask in masks.items() if mask is not None),

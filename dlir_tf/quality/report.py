@@ -69,6 +69,8 @@ class Report:
         model: SHA-256 of the model's weights, as in its provenance; `None` if unknown.
         versions: Of Python and the packages that the result comes from.
         shown_percent: Share of the moving image that the fixed one shows.
+        told_share: How much of either image the other one tells, of what isn't
+            background, from about 0 to 1; see `dlir_tf.metrics.telling`.
         format_version: Of the file.
     """
 
@@ -96,6 +98,7 @@ class Report:
     wrong_units: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     shown_percent: float = math.nan
+    told_share: float = math.nan
     format_version: int = FORMAT_VERSION
 
     def to_dict(self) -> dict[str, Any]:

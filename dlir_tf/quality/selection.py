@@ -1,5 +1,6 @@
 """Which stages of a transform do a pair good; the others are left out."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -69,6 +70,8 @@ class Selection:
         similarity_after: With the stages that are kept.
         affine_scales: By what factors the linear stages stretch lengths in the world,
             the largest first; `None` if there's none.
+        told_share: How much of either image the other one tells in the end; see
+            `dlir_tf.metrics.telling`.
     """
 
     parameters: Parameters
@@ -76,6 +79,7 @@ class Selection:
     similarity_before: float
     similarity_after: float
     affine_scales: tuple[float, ...] | None
+    told_share: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +151,7 @@ def select_stages(
         before.similarity,
         state.similarity,
         _scales(kept_values.get(MATRIX), pair.grid.affine),
+        state.told_share,
     )
 
 

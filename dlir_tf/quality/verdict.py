@@ -30,6 +30,11 @@ ALIKE = {"ncc": 0.98}
 LOW_SIMILARITY = {"ncc": 0.5, "windowed_ncc": 0.05}
 NO_SIMILARITY = {"ncc": 0.2, "windowed_ncc": 0.01}
 
+# For those without a scale: how much one image tells of the other. T1 and T2 of two
+# brains have 0.36, a heart and a brain 0.02.
+NO_SCALE = ("mind_ssc", "mse", "nmi")
+LOW_TOLD_SHARE = 0.06
+
 # Share of a stage's control points at their bound: the motion there is larger than
 # what the stage can do. Single ones are, at sharp edges.
 SATURATED_WARN_PERCENT = 5.0
@@ -140,6 +145,16 @@ def _too_unlike(report: Report, limits: dict[str, float], told: str) -> str | No
     )
 
 
+def _tells_little(report: Report) -> str | None:
+    share = report.told_share
+    if report.similarity_kind not in NO_SCALE or not share < LOW_TOLD_SHARE:
+        return None
+    return (
+        f"either image tells next to nothing about the other ({share:.2f} of 1, below "
+        f"{LOW_TOLD_SHARE:g}): do they show the same?"
+    )
+
+
 def _overlaps_partly(report: Report) -> str | None:
     partly = report.overlap_percent < OVERLAP_WARN_PERCENT
     return _told_overlap(report) if partly and not _is_hardly_seen(report) else None
@@ -204,6 +219,7 @@ _WARNINGS: tuple[Rule, ...] = (
     _folds,
     _hardly_gains,
     _unlike,
+    _tells_little,
     _overlaps_partly,
     _saturated,
     _stretches,

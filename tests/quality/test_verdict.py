@@ -37,6 +37,11 @@ GOOD = Report(
 )
 HARMFUL = dataclasses.replace(GOOD_STAGE, kept=False, reason="it makes it worse")
 STUCK = dataclasses.replace(GOOD_STAGE, saturated_percent=5.1)
+NO_SCALE = {
+    "similarity_kind": "mind_ssc",
+    "similarity_before": -0.2,
+    "similarity_after": -0.1,
+}
 
 CASES = {
     "less alike": ({"similarity_after": 0.699}, "FAIL", "less alike than before"),
@@ -68,6 +73,14 @@ CASES = {
         "PASS",
         None,
     ),
+    "tells little": (
+        NO_SCALE | {"told_share": 0.05},
+        "WARN",
+        "tells next to nothing about the other (0.05 of 1, below 0.06)",
+    ),
+    "tells enough": (NO_SCALE | {"told_share": 0.061}, "PASS", None),
+    "tells who knows what": (NO_SCALE | {"told_share": math.nan}, "PASS", None),
+    "tells little by values that mean the same": ({"told_share": 0.0}, "PASS", None),
     "folds much": ({"folded_percent": 0.51}, "FAIL", "folds at 0.51 % of the voxels"),
     "folds": ({"folded_percent": 0.5}, "WARN", "folds at 0.5 % of the voxels"),
     "hardly overlaps": ({"overlap_percent": 9.9}, "FAIL", "only 9.9 % of the fixed"),
@@ -180,6 +193,7 @@ def test_thresholds_are_documented(request):
         *rules.LOW_SIMILARITY.values(),
         *rules.NO_SIMILARITY.values(),
         rules.LARGEST_SCALE,
+        rules.LOW_TOLD_SHARE,
     ):
         assert f"{value:g}" in page
 
