@@ -1,0 +1,1 @@
+"""Pairs that nobody made a rule for, whose truth is known."""
