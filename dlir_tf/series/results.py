@@ -81,6 +81,7 @@ def write_results(
     moved = None
     if known.points is not None:
         file, _ = known.points
+        _tell_of_lost(tracking, file.points, known.frame, tell)
         moved = tracking.points_in_frames(file.points, known.frame)
         told = _displacements(moved, moved[known.frame])
         writers[folder / "displacements.csv"] = partial(_write_csv, *told)
@@ -97,6 +98,21 @@ def write_results(
             f"transforms exactly; they are up to {max(errors):.2g} mm off"
         )
     return list(writers)
+
+
+def _tell_of_lost(
+    tracking: Tracking, points: np.ndarray, frame: int, tell: Callable[[str], None]
+) -> None:
+    """Says how many landmarks nothing was found for."""
+    # All frames have their splines on one lattice, so one of them speaks for all.
+    other = 0 if frame else 1
+    lost = np.count_nonzero(~tracking.between(frame, other).covers(points))
+    if lost:
+        tell(
+            f"{lost} of {len(points)} landmarks lie where the transforms weren't made "
+            "for (outside the frames, say, or beside their slice), or where one folds; "
+            "where they are followed to can't be trusted"
+        )
 
 
 def _of_labels(
