@@ -25,3 +25,18 @@ def rows_of(lines: Iterable[str], first: int = 1) -> list[tuple[int, list[str]]]
         if "".join(row).strip():
             numbered.append((number, row))
     return numbered
+
+
+def hint_of_commas(header: list[str]) -> str:
+    """What to say of names of columns that something else than commas separates.
+
+    Args:
+        header: The cells that were found.
+
+    Returns:
+        The end of a sentence; empty if it isn't so.
+    """
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            return f"; save it with commas between cells, not {name}"
+    return ""

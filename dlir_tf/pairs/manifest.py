@@ -7,7 +7,7 @@ from itertools import permutations
 from pathlib import Path
 
 from dlir_tf.errors import InputError
-from dlir_tf.files.csv_rows import rows_of
+from dlir_tf.files.csv_rows import hint_of_commas, rows_of
 from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.pairs.on_disk import is_there
 
@@ -138,7 +138,8 @@ def _check_columns(path: Path, columns: list[str]) -> None:
         if name not in columns:
             raise InputError(
                 f"{path}: the column {name!r} is missing; the first line must name "
-                f"fixed,moving (or image). Received: {','.join(columns) or 'nothing'}"
+                f"fixed,moving (or image){hint_of_commas(columns)}. Received: "
+                f"{','.join(columns) or 'nothing'}"
             )
     known = _IMAGE_COLUMNS if by_image else (*_PAIR_COLUMNS, *_OPTIONAL_COLUMNS)
     known = (*known, _ID)

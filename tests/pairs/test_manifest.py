@@ -144,6 +144,8 @@ def test_labels_of_only_some_images(folder):
     [
         ("", "'fixed' is missing; the first line must name fixed,moving"),
         ("fixed,labels\na,b\n", "'moving' is missing"),
+        ("fixed;moving\na;b\n", "with commas between cells, not semicolons. Received"),
+        ("fixed\tmoving\na\tb\n", "with commas between cells, not tabs. Received"),
         ("fixed;moving\na;b\n", "Received: fixed;moving"),
         ("fixed,moving\n", "has no pairs"),
         ("fixed,moving\n\n\n", "has no pairs"),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
-from dlir_tf.files.csv_rows import rows_of
+from dlir_tf.files.csv_rows import hint_of_commas, rows_of
 from dlir_tf.images.frame import flip_ras_lps
 
 _DECIMALS = 6  # a millionth of a mm
@@ -91,7 +91,7 @@ def points_in_rows(
         raise InputError(
             f"{path}, line {numbered[0][0] if numbered else 1}: the header must be "
             "x,y,z or x,y (world mm), beside further columns if there are any, but is "
-            f"{','.join(header) or 'missing'}"
+            f"{','.join(header) or 'missing'}{hint_of_commas(header)}"
         )
     if len(numbered) == 1:
         raise InputError(f"{path}: has a header but no points; add a line per point")
