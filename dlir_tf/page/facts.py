@@ -75,6 +75,20 @@ def facts_html(report: Mapping[str, Any] | None, built: Built) -> str:
     return "\n".join(filter(None, sections))
 
 
+def can_be_told(report: Mapping[str, Any]) -> bool:
+    """Whether what a page says of a report is in it, each of its kind.
+
+    Args:
+        report: From a file, so it may hold anything.
+    """
+    try:
+        verdict_html(report)
+        facts_html(report, Built({}, {}, (), {}))
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return False
+    return True
+
+
 def _similarity(report: Mapping[str, Any]) -> str:
     kind = str(report.get("similarity_kind"))
     rows = {

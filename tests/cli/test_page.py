@@ -75,6 +75,25 @@ def test_what_cannot_be_shown_is_refused_in_a_sentence(here, capsys, arguments, 
     assert told in refused(capsys, here, *arguments)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stages": 5},
+        {"stages": [{"number": 1}], "refinement": {"steps": 3}},
+        {"similarity_after": "high"},
+        None,
+    ],
+)
+def test_a_damaged_report_is_refused_in_a_sentence(here, capsys, change):
+    if change is not None:
+        (here / "report.json").write_text(json.dumps({"verdict": "PASS"} | change))
+    arguments = (*PAGE, "--report", "report.json", "--output", "out/p.html")
+    line = refused(capsys, here, *arguments)
+    assert "report.json" in line
+    if change is not None:
+        assert "is no report of dlir-tf register" in line
+
+
 def test_images_of_two_ranks_are_refused(here, capsys):
     save(here / "flat.nii.gz", np.arange(30.0).reshape(5, 6))
     arguments = ("page", "--fixed", "flat.nii.gz", "--moving", "moving.nii.gz")

@@ -13,6 +13,7 @@ from dlir_tf.files import check_output
 from dlir_tf.images import read_image
 from dlir_tf.images.image import Image
 from dlir_tf.page import Landmarks, PageContents, write_page
+from dlir_tf.page.facts import can_be_told
 from dlir_tf.page.folder import files_in
 from dlir_tf.page.series.folder import is_series_folder
 from dlir_tf.page.writing import SUFFIXES
@@ -134,9 +135,10 @@ def _report(path: Path) -> dict[str, Any]:
     try:
         too_large = path.stat().st_size > _LARGEST_REPORT
         report = {} if too_large else json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError):
+    except (OSError, ValueError):
         report = {}
-    if not isinstance(report, dict) or "verdict" not in report:
+    known = isinstance(report, dict) and "verdict" in report
+    if not (known and can_be_told(report)):
         raise InputError(
             f"{path}: is no report of dlir-tf register --report; give one, or leave it "
             "out"
