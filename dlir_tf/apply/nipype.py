@@ -156,6 +156,7 @@ def _interface(
         "input_spec": spec,
         "output_spec": outputs,
         "_list_outputs": _lister(base, written),
+        "_overload_extension": _with_suffix,
     }
     return type(name, (base.CommandLine,), here | about), spec, outputs
 
@@ -180,7 +181,10 @@ def _trait(base: Any, one: _Input, source: str) -> Any:
     if one.kind == "written":
         return base.File(hash_files=False, **about)
     if one.kind == "read":
-        return base.File(exists=True, **about)
+        # An image may be the folder of a DICOM series. For nipype it stays a File,
+        # whose name it puts in quotes.
+        kind = type("FileOrFolder", (base.File,), {"_is_file": False})
+        return kind(exists=True, **about)
     if one.kind == "flag":
         return base.traits.Bool(**about | {"argstr": one.option})
     if one.kind == "texts":
@@ -188,6 +192,11 @@ def _trait(base: Any, one: _Input, source: str) -> Any:
         return base.InputMultiObject(base.traits.Str(), **about | {"argstr": repeated})
     simple = {"text": base.traits.Str, "int": base.traits.Int}
     return simple.get(one.kind, base.traits.Float)(**about)
+
+
+def _with_suffix(self: Any, value: str, name: str | None = None) -> str:
+    """What is called after a folder has no suffix to keep."""
+    return f"{value}.nii.gz"
 
 
 def _lister(base: Any, written: list[str]) -> Callable[[Any], dict[str, Any]]:

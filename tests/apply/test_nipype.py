@@ -118,6 +118,17 @@ def test_the_command_line_is_what_was_meant(here):
 
 
 @needs_nipype
+def test_images_may_be_folders_of_dicom(here):
+    (here / "a scan").mkdir()
+    node = nipype.Register(fixed="fixed.nii.gz", moving="a scan")
+    words = shlex.split(node.cmdline)
+    assert words[2:4] == ["fixed.nii.gz", "a scan"]
+    assert words[words.index("--output") + 1] == "a scan_moved.nii.gz"
+    with pytest.raises(Exception, match=r"'moving' trait .* existing"):
+        nipype.Register(fixed="fixed.nii.gz", moving="nowhere")
+
+
+@needs_nipype
 def test_a_pipeline_registers_and_carries(here):
     """As docs/pipelines.md connects them: the transform goes on, and does the same."""
     from nipype.pipeline import engine
