@@ -90,19 +90,11 @@ class FrameRegistrar:
         """
         rest = self._see(frame, None, REST)
         best = self._found(frame, rest, REST, on_progress)
-        near = best
-        if neighbour is not None:
-            name, transform = neighbour
-            near = self._more_alike(self._see(frame, transform, name), best)
-        if near is best and not np.any(motion_of(best.transform)):
-            pass  # nothing was found, and a second look would find that again
-        elif not self._is_refined:
-            name = AGAIN if near is best else near.name
-            again = self._found(frame, near, name, on_progress)
-            best = near if self._is_worse(again, rest) else again
-        elif near is not best:
-            again = self._found(frame, near, near.name, on_progress)
-            best = self._more_alike(again, near)
+        start = self._second_start(frame, best, neighbour)
+        if start is not None:
+            name = AGAIN if start is best else start.name
+            again = self._found(frame, start, name, on_progress)
+            best = self._kept(again, start, rest)
         if self.do_no_harm and self._is_worse(best, rest):
             best = replace(rest, transform=at_rest(best.transform))
         return Answer(best.transform, rest.similarity, best.similarity, best.name)
@@ -177,6 +169,24 @@ class FrameRegistrar:
         if lattice is None:
             transform = Transform((Affine(found.affine_part),))
         return self._see(frame, transform, name)
+
+    def _second_start(
+        self, frame: Image, first: _Seen, neighbour: tuple[str, Transform] | None
+    ) -> _Seen | None:
+        """Where a second look begins; `None` where one is enough."""
+        if neighbour is not None:
+            name, transform = neighbour
+            near = self._more_alike(self._see(frame, transform, name), first)
+            if near is not first:
+                return near
+        found = bool(np.any(motion_of(first.transform)))  # else it would be the same
+        return first if found and not self._is_refined else None
+
+    def _kept(self, again: _Seen, start: _Seen, rest: _Seen) -> _Seen:
+        """What a second look leaves: a model's counts, unless it does harm."""
+        if self._is_refined:
+            return self._more_alike(again, start)
+        return start if self._is_worse(again, rest) else again
 
     def _is_worse(self, trial: _Seen, than: _Seen) -> bool:
         kind = self.judging.similarity.kind
