@@ -228,6 +228,9 @@ def test_what_planes_do_not_need_is_left_out(page):
     )
     wide = [size for size in made if size > 2]
     assert len(wide) == 1  # the image itself, in colours
+    assert page.visit.run("return 'drawArrays' in page.panes.moved.nv.gl")
+    own = "return Object.keys(page.panes.moved.nv.gl).includes('drawArrays')"
+    assert not page.visit.run(own)  # what was left out is back
 
 
 def test_what_is_drawn_appears_and_goes(page):

@@ -58,7 +58,8 @@ function drawInk(pane) {
     ink.width = canvas.width;
     ink.height = canvas.height;
   }
-  const pen = ink.getContext("2d");
+  // Drawn by the processor: thin lines by the thousand are its thing, not WebGL's.
+  const pen = ink.getContext("2d", { willReadFrequently: true });
   pen.clearRect(0, 0, ink.width, ink.height);
   pen.lineJoin = "round";
   pane.tiles = tilesOf(nv);

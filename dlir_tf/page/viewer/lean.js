@@ -15,21 +15,24 @@ function skipShaders(canvas) {
 }
 
 /**
- * Leaves out the slopes of grey, two passes over all voxels into two textures: nothing is
- * drawn, and the textures have one voxel a slice.
+ * Leaves out the slopes of grey: two passes over all slices, in which niivue waits for the
+ * graphics card after each, into two textures as large as the image.
  */
 function skipSlopes(nv) {
   const { gl } = nv;
-  const idle = { uniforms: {}, use: () => gl.enable(gl.RASTERIZER_DISCARD) };
-  nv.blurShader = nv.sobelFirstOrderShader = idle;
+  const slopes = {
+    drawArrays: () => {},
+    framebufferTextureLayer: () => {},
+    checkFramebufferStatus: () => gl.FRAMEBUFFER_COMPLETE,
+  };
+  nv.blurShader = nv.sobelFirstOrderShader = { uniforms: {}, use: () => Object.assign(gl, slopes) };
   const make = nv.rgbaTex.bind(nv);
-  const slopes = [gl.TEXTURE6, gl.TEXTURE8];
   nv.rgbaTex = (texture, unit, dims, empty) =>
-    make(texture, unit, slopes.includes(unit) ? [3, 1, 1, dims[3]] : dims, empty);
+    make(texture, unit, [gl.TEXTURE6, gl.TEXTURE8].includes(unit) ? [3, 1, 1, 1] : dims, empty);
   const refresh = nv.refreshLayers.bind(nv);
   nv.refreshLayers = (volume, layer) => {
     refresh(volume, layer);
-    gl.disable(gl.RASTERIZER_DISCARD);
+    for (const name of Object.keys(slopes)) delete gl[name];
   };
 }
 
