@@ -168,6 +168,17 @@ def test_two_ways_to_start_and_what_does_not_fit_are_refused(rng):
         )
 
 
+def test_headers_that_do_not_overlap_are_no_fault_of_a_transform(rng):
+    """Nobody has given one where settings are chosen by the images."""
+    fixed = Image(_smooth(rng, (32, 28), 2.0, 1.0), np.diag([1.0, 1.2, 1.0]))
+    far = fixed.affine + 500.0 * np.eye(3, k=2)
+    moving = Image(fixed.array, far)
+    with pytest.raises(
+        InputError, match=r"don't overlap in the world: .* 500 mm apart"
+    ):
+        register(fixed, moving, initial_alignment="header")
+
+
 def test_slices_take_a_transform_in_their_plane(rng):
     """Two millimetres along the plane's first axis, which is the world's second."""
     array = _smooth(rng, (32, 28), 2.0, 1.0).astype(np.float32)

@@ -12,7 +12,7 @@ from dlir_tf.images.pictures.writing import check_picture
 from dlir_tf.images.writing import check_can_hold
 from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
 from dlir_tf.transforms.files.ants import check_no_inverse, is_ants_name
-from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
+from dlir_tf.transforms.files.dispatch import FIELD_SUFFIXES, TRANSFORM_SUFFIXES
 
 # Files that come beside the one that is named: the voxels of a header, and the other
 # file of ANTs' pair.
@@ -81,12 +81,22 @@ class Outputs:
         self._check_distinct(inputs)
 
     def check_moved(self, fixed: Image, moving: Image) -> None:
-        """Refuses names of files that can't hold the moved image, once it's read.
+        """Refuses names of files that can't hold what is written, once it's read.
 
         Raises:
-            InputError: If it's no 2-d one for a picture, has too many channels, or
-                values that a picture doesn't have.
+            InputError: If it's no 2-d image for a picture, has too many channels, or
+                values that a picture doesn't have; or for a field, if the fixed image
+                has sheared axes.
         """
+        fields = [self.transform, self.displacement]
+        for path in fields if fixed.grid.is_sheared else ():
+            if path and path.name.endswith(FIELD_SUFFIXES) and not is_ants_name(path):
+                raise InputError(
+                    "a displacement field must lie on perpendicular axes for other "
+                    "programs to read it, but those of the fixed image are sheared; "
+                    "write the transform as .h5 or .npz",
+                    place=path,
+                )
         check_can_hold(self.moved, fixed.shape, moving)
         if self.moved_labels is not None:
             check_picture(self.moved_labels, fixed.shape)

@@ -96,8 +96,7 @@ def prepare_pair(
     covered = inside[0] & inside[1]
     if padding[0] is not None:
         covered &= _shown(padding[0], places[0], inside[0])
-    given = initial_transform is not None
-    _check_overlap(covered, fixed.grid, moving.grid, given=given)
+    _check_overlap(covered, fixed.grid, moving.grid, initial_transform)
     on_grid = _masks_on_grid(masks, grid, initial, covered)
     if padding[1] is not None:  # it goes where the transform takes it, as a mask does
         shown = _shown(padding[1], places[1], inside[1])
@@ -229,11 +228,12 @@ def _check_detail(fixed: Grid, grid: Grid, order: str) -> None:
 
 
 def _check_overlap(
-    covered: np.ndarray, fixed: Grid, moving: Grid, *, given: bool
+    covered: np.ndarray, fixed: Grid, moving: Grid, start: Transform | None
 ) -> None:
     if covered.any():
         return
-    if given:
+    # A start that moves nothing is the headers' own place, whoever has given it.
+    if start is not None and not _is_identity(start):
         raise InputError(
             "initial_transform: takes no voxel of the fixed image into the moving one; "
             "it must map points of the fixed image to points of the moving one (mm), "
@@ -245,6 +245,11 @@ def _check_overlap(
         f"are {distance:.0f} mm apart; if their headers can't be trusted, set "
         "initial_alignment (--initial-alignment) to search, pose, centers or mass"
     )
+
+
+def _is_identity(transform: Transform) -> bool:
+    matrix = transform.affine_part
+    return transform.is_affine and np.array_equal(matrix, np.eye(len(matrix)))
 
 
 def _masks_on_grid(

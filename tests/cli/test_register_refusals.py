@@ -170,3 +170,25 @@ def test_an_older_inverse_warp_is_told_before_any_work(here, capsys, option):
     (here / "fixed.nii.gz").write_bytes(b"not even read")
     line = refused(capsys, here, *PAIR, option, "out/p1Warp.nii.gz")
     assert "must have no p1InverseWarp.nii.gz beside it from before" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("--displacement", "d.nii.gz"),
+        ("--transform", "t.nii"),
+        ("--transform", "t.mha"),
+    ],
+)
+def test_fields_on_sheared_axes_are_refused_before_any_work(
+    here, capsys, monkeypatch, option, name
+):
+    """As those of a CT with a tilted gantry are."""
+    monkeypatch.setattr("dlir_tf.cli.work.register.register", None)
+    sheared = scanner_affine()
+    sheared[:3, 2] += 0.3 * sheared[:3, 1]
+    array = np.random.default_rng(0).integers(0, 99, SHAPE).astype(np.int16)
+    save(here / "fixed.nii.gz", array, sheared)
+    message = refused(capsys, here, *PAIR, option, f"out/{name}")
+    assert f"out/{name}: a displacement field must lie on perpendicular" in message
+    assert "write the transform as .h5 or .npz" in message

@@ -47,8 +47,8 @@ from dlir_tf.transforms.transform import Transform
 
 _OWN = ".npz"
 _ITK_SUFFIXES = HDF5_SUFFIXES + TEXT_SUFFIXES
-_FIELD_SUFFIXES = (*NIFTI_SUFFIXES, ".mha", ".nrrd")
-TRANSFORM_SUFFIXES = (_OWN, *_ITK_SUFFIXES, AFFINE, WARP, *_FIELD_SUFFIXES)
+FIELD_SUFFIXES = (*NIFTI_SUFFIXES, ".mha", ".nrrd")
+TRANSFORM_SUFFIXES = (_OWN, *_ITK_SUFFIXES, AFFINE, WARP, *FIELD_SUFFIXES)
 
 
 def read_transform(path: str | os.PathLike[str]) -> Transform:
@@ -81,7 +81,7 @@ def read_transform(path: str | os.PathLike[str]) -> Transform:
         return read_lta(path)
     if name.endswith(AFNI):
         return read_afni(path)
-    if name.endswith(_FIELD_SUFFIXES):
+    if name.endswith(FIELD_SUFFIXES):
         return read_field(path)
     advice = foreign_advice(path)
     raise InputError(
@@ -134,7 +134,7 @@ def write_transform(
         return write_own(path, transform)
     if path.name.endswith(_ITK_SUFFIXES):
         return write_itk(path, transform, grid)
-    if path.name.endswith(_FIELD_SUFFIXES):
+    if path.name.endswith(FIELD_SUFFIXES):
         return write_field(path, transform, grid)
     raise InputError(
         "the name of a transform's file to write must end with "
