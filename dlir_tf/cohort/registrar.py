@@ -99,6 +99,7 @@ class Registrar:
             spacing_source=self._settings.spacing_source,
             orientation_source=self._settings.orientation_source,
             channel=self._settings.channel,
+            usual_channel=self._settings.usual_channel,
         )
         outputs = task.files.outputs(task.pair)
         outputs.check_moved(loaded.fixed, loaded.moving)

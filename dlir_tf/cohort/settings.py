@@ -15,7 +15,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import OrientationSource, SpacingSource
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.folder_files import CONFIG_FILE, WEIGHTS_FILE
-from dlir_tf.models.general import GeneralModel, chosen_channel
+from dlir_tf.models.general import GeneralModel, usual_channel
 from dlir_tf.models.loading import check_model, is_litert, load_model
 from dlir_tf.models.names import find_model, general_ranks, is_general, is_name
 from dlir_tf.models.parameters import Predictor
@@ -65,6 +65,7 @@ class Settings:
         spacing_source: As for `dlir_tf.read_image`.
         orientation_source: Likewise.
         channel: Likewise.
+        usual_channel: Of the model or the config, once `prepared`.
         series: Of DICOM folders that have several, as for `--series`; empty for none.
         elsewhere: Whether headers may name voxels in other folders.
         files: For everything that is written of a pair, its file's name.
@@ -94,6 +95,7 @@ class Settings:
     spacing_source: SpacingSource = "auto"
     orientation_source: OrientationSource = "auto"
     channel: int | None = None
+    usual_channel: int | None = None
     series: str = ""
     elsewhere: bool = False
     files: Mapping[str, str] = field(default_factory=lambda: dict(USUAL_FILES))
@@ -121,7 +123,7 @@ class Settings:
         self._check_files()
         return replace(
             self,
-            channel=chosen_channel(self.channel, config),
+            usual_channel=usual_channel(config),
             model_digest=digest_of_model(self.model),
             start_digest=_digest_of_chain(self.initial_transform),
         )
@@ -143,7 +145,7 @@ class Settings:
 
     def described(self) -> dict[str, Any]:
         """All that decides what is written, as JSON knows it."""
-        left_out = ("config", "server", "load", "elsewhere", "model")
+        left_out = ("config", "server", "load", "elsewhere", "model", "usual_channel")
         plain = {
             each.name: getattr(self, each.name)
             for each in fields(self)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dlir_tf.automatic import check_ranks
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.models.general import ConfigByRank, chosen_channel, config_of_pair
+from dlir_tf.models.general import ConfigByRank, config_of_pair, usual_channel
 from dlir_tf.pairs.loading import faults_of_pairs, load_pair
 from dlir_tf.pairs.manifest import Pair
 
@@ -52,7 +52,9 @@ def find_faults(
     """
 
     def check(index: int) -> None:
-        loaded = load_pair(pairs[index], channel=chosen_channel(channel, config))
+        loaded = load_pair(
+            pairs[index], channel=channel, usual_channel=usual_channel(config)
+        )
         grids = loaded.fixed.grid, loaded.moving.grid
         if config is None:
             check_ranks(*grids)

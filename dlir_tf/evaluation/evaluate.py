@@ -12,7 +12,7 @@ from dlir_tf.errors import InputError, WriteError, is_full
 from dlir_tf.evaluation.checking import check_pairs
 from dlir_tf.evaluation.measures import Measures, measure, measure_registration
 from dlir_tf.images import Image, SpacingWarning
-from dlir_tf.models.general import GeneralModel, chosen_channel, chosen_config
+from dlir_tf.models.general import GeneralModel, chosen_config, usual_channel
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.pairs.loading import LoadedPair, load_pair, located
 from dlir_tf.pairs.manifest import Pair
@@ -197,7 +197,7 @@ def evaluate_pair(
     """
     known = config if model is None else model.config
     with located(pair):
-        loaded = load_pair(pair, channel=chosen_channel(channel, known))
+        loaded = load_pair(pair, channel=channel, usual_channel=usual_channel(known))
         result = register(
             loaded.fixed,
             loaded.moving,

@@ -94,18 +94,13 @@ def config_of_pair(config: Config | ConfigByRank, fixed: Grid, moving: Grid) -> 
     return config
 
 
-def chosen_channel(
-    channel: int | None, config: Config | ConfigByRank | None
-) -> int | None:
-    """Which of an image's channels is looked at: that asked for, or the config's.
+def usual_channel(config: Config | ConfigByRank | None) -> int | None:
+    """Which channel of images with several is looked at if none is asked for.
 
     Args:
-        channel: Counted from 1; `None` if none is asked for.
         config: What pairs are registered by; `None` if it's chosen for each of them.
     """
-    if channel is None and isinstance(config, Config):
-        return config.channel
-    return channel
+    return config.channel if isinstance(config, Config) else None
 
 
 @overload

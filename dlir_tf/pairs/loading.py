@@ -83,6 +83,7 @@ def load_pair(
     spacing_source: SpacingSource = "auto",
     orientation_source: OrientationSource = "auto",
     channel: int | None = None,
+    usual_channel: int | None = None,
 ) -> LoadedPair:
     """Reads the files of a pair.
 
@@ -94,6 +95,7 @@ def load_pair(
         orientation_source: Likewise.
         channel: Of images with several numbers a voxel, as in `dlir_tf.read_image`;
             one of the two must have some.
+        usual_channel: Of such images, if there are any, where none is asked for.
 
     Returns:
         Their contents, labels and masks on the grids of their images.
@@ -106,10 +108,10 @@ def load_pair(
         "orientation_source": orientation_source,
     }
     found: dict[str, Any] = {}
-    have_channels = False
+    have_channels, looked_at = False, channel or usual_channel
     for side in ("fixed", "moving"):
         image = found[side] = read_image(
-            getattr(pair, side), channel=channel, **believed
+            getattr(pair, side), channel=looked_at, **believed
         )
         have_channels |= image.channels is not None
         labels, mask = getattr(pair, f"{side}_labels"), getattr(pair, f"{side}_mask")

@@ -156,7 +156,7 @@ class PairStore:
             self.pairs[index],
             with_labels=self._with_labels,
             with_points=self._with_points,
-            channel=self._config.channel,
+            usual_channel=self._config.channel,
         )
         working = loaded.on_working_grid(self._config)
         for name in MASKS:

@@ -137,6 +137,22 @@ def test_the_pictures_are_evaluated_by_that_channel():
         assert float(row["ncc_before"]) == pytest.approx(before, abs=1e-4)
 
 
+def test_grey_pictures_have_no_such_channel(capsys):
+    """The model's own is passed over there; one that is asked for is refused."""
+    for side in ("fixed", "moving"):
+        green = Pillow.open(f"{side}_a.png").getchannel(1)
+        green.save(f"{side}_grey.png", **SAVED["a.png"])
+    pair = "fixed_grey.png", "moving_grey.png"
+    _, transform = register("grey", "--model", "model", pair=pair)
+    _, expected = register("coloured", "--model", "model")
+    np.testing.assert_allclose(
+        transform.map_points(inner()), expected.map_points(inner()), atol=1e-6
+    )
+    with pytest.raises(SystemExit):
+        register("grey", "--model", "model", "--channel", "2", pair=pair)
+    assert "has several channels; leave it out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("how", ["file", "grpc", "rest"])
 def test_a_file_and_a_server_move_the_same_colours(server, how, capsys):
     expected, known = register("expected", "--model", "model")

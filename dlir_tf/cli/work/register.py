@@ -22,7 +22,7 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue, channel_fill_values, told
-from dlir_tf.models.general import chosen_channel
+from dlir_tf.models.general import usual_channel
 from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
 from dlir_tf.pairs.loading import LoadedPair, load_pair
@@ -63,10 +63,9 @@ def run(
     outputs.check(inputs=(fixed, moving, *more))
     config = chosen_preset(preset)
     by = config if model is None else check_model(model)
-    channel = chosen_channel(headers["channel"], by)
     place = f"{fixed} and {moving}"
     files = Pair(fixed, moving, place, **told.files, **masks)  # type: ignore[arg-type]
-    pair = load_pair(files, **{**headers, "channel": channel})
+    pair = load_pair(files, **headers, usual_channel=usual_channel(by))
     outputs.check_moved(pair.fixed, pair.moving)
     if remote is None:
         find = _by_model(model, config, modality, pair)
