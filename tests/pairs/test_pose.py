@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from organ import motion_of_organ, pair_of_organ
 from scipy.spatial.transform import Rotation
 
 from dlir_tf.config import load_config
@@ -9,60 +10,6 @@ from dlir_tf.images import Grid, Image, read_image
 from dlir_tf.pairs.pose import find_pose
 from dlir_tf.registration import register
 from dlir_tf.transforms import Affine, Transform
-
-SHAPES = {2: (61, 70), 3: (41, 50, 23)}
-SPACINGS = {2: (1.7, 1.3), 3: (2.1, 1.8, 4.0)}
-# Of the moving image: other voxels, another field of view, other axes.
-OTHER = {2: (1.5, 1.9), 3: (2.3, 2.0, 3.0)}
-ROOM = {2: (75, 58), 3: (46, 48, 36)}
-
-
-def _organ(places, *, inverted=False):
-    """Something with a front and a back, in mm about its middle, from 0 to 1."""
-    rng = np.random.default_rng(3)
-    radii = np.array([38.0, 31.0, 33.0])[: places.shape[-1]]
-    nose = np.array([45.0, 8.0, -5.0])[: places.shape[-1]]
-    near = np.linalg.norm((places - nose) / 14, axis=-1)
-    radius = np.minimum(np.linalg.norm(places / radii, axis=-1), near)
-    inside = 1 / (1 + np.exp(25 * (radius - 1)))
-    value = np.full(places.shape[:-1], 0.65)
-    for _ in range(30):
-        middle = rng.uniform(-0.8, 0.8, places.shape[-1]) * radii
-        width = rng.uniform(4, 9) * (places.shape[-1] - 1)
-        bump = np.exp(-np.sum((places - middle) ** 2, axis=-1) / width**2)
-        value += rng.choice([-0.35, 0.35]) * bump
-    value = np.clip(value, 0.3, 1)
-    return inside * (1.3 - value if inverted else value)
-
-
-def _motion(ndim, degrees):
-    turn = Rotation.from_rotvec(np.array([0.36, -0.48, 0.8]) * degrees, degrees=True)
-    if ndim == 2:
-        turn = Rotation.from_euler("z", degrees, degrees=True)
-    matrix = np.eye(ndim + 1)
-    matrix[:-1, :-1] = turn.as_matrix()[:ndim, :ndim]
-    matrix[:-1, -1] = (
-        np.multiply(SHAPES[ndim], SPACINGS[ndim]) * [0.5, -0.4, 0.45][:ndim]
-    )
-    return matrix
-
-
-def _pair(ndim, matrix, *, inverted=False, noise=0.02):
-    """Fixed places `x` belong to `matrix @ x`; the organ is in the world's middle."""
-    rng = np.random.default_rng(1)
-    images = []
-    for shape, spacing, middle, back in (
-        (SHAPES[ndim], SPACINGS[ndim], np.zeros(ndim), np.eye(ndim + 1)),
-        (ROOM[ndim], OTHER[ndim], matrix[:-1, -1] - 6.0, np.linalg.inv(matrix)),
-    ):
-        affine = np.diag([*spacing, 1.0])
-        affine[:-1, -1] = middle - (np.asarray(shape) - 1) / 2 * spacing
-        image = Image(np.zeros(shape, np.float32), affine)
-        points = image.grid.points() @ back[:-1, :-1].T + back[:-1, -1]
-        seen = _organ(points, inverted=inverted and bool(images))
-        seen = seen + rng.normal(0, noise, shape)
-        images.append(image.with_array(seen.astype(np.float32)))
-    return images
 
 
 def _scaled(image):
@@ -82,8 +29,8 @@ def _degrees_apart(found, matrix):
     [(2, 170.0, False), (2, 170.0, True), (3, 60.0, False), (3, -25.0, False)],
 )
 def test_a_pose_is_found_far_from_where_it_starts(ndim, degrees, inverted):
-    matrix = _motion(ndim, degrees)
-    fixed, moving = map(_scaled, _pair(ndim, matrix, inverted=inverted))
+    matrix = motion_of_organ(ndim, degrees)
+    fixed, moving = map(_scaled, pair_of_organ(matrix, inverted=inverted))
     found = find_pose(fixed, moving, one_modality=not inverted)
     assert _degrees_apart(found, matrix) < 15
     assert np.linalg.norm(found[:-1, -1] - matrix[:-1, -1]) < 8
@@ -95,8 +42,8 @@ def test_a_pose_is_found_far_from_where_it_starts(ndim, degrees, inverted):
 @pytest.mark.parametrize("preset", ["rigid-2d", "rigid-multimodal-2d"])
 def test_presets_find_it_to_half_a_millimetre(preset):
     """Those for 3-d are asked for real heads below, which show more."""
-    ndim, matrix = 2, _motion(2, 55.0)
-    pair = _pair(ndim, matrix, inverted="multimodal" in preset)
+    ndim, matrix = 2, motion_of_organ(2, 55.0)
+    pair = pair_of_organ(matrix, inverted="multimodal" in preset)
     result = register(*pair, config=load_config(preset))
     corners = pair[0].grid.corners
     found = result.transform.map_points(corners)
@@ -106,6 +53,26 @@ def test_presets_find_it_to_half_a_millimetre(preset):
     np.testing.assert_allclose(linear.T @ linear, np.eye(ndim), atol=1e-6)
     assert result.report.verdict == "PASS"
     assert result.report.initial_alignment == "pose"
+
+
+def test_what_is_smooth_is_found_by_whole_images():
+    """In windows of the preset's size there is little but noise, in this organ."""
+    matrix = motion_of_organ(3, 55.0)
+    fixed, moving = pair_of_organ(matrix)
+    off = np.eye(4)
+    turn = Rotation.from_rotvec([0, 0, 5], degrees=True).as_matrix()
+    off[:3, :3], off[:3, 3] = turn, 3.0
+    config = load_config("rigid")
+    whole = config.similarity.model_copy(update={"kind": "ncc"})
+    config = config.model_copy(update={"similarity": whole, "longest_axis": 50})
+    start = Transform((Affine(matrix @ off),))
+    result = register(fixed, moving, config=config, initial_transform=start)
+    corners = fixed.grid.corners
+    apart = [
+        np.linalg.norm(found - corners @ matrix[:3, :3].T - matrix[:3, 3], axis=1).max()
+        for found in (start.map_points(corners), result.transform.map_points(corners))
+    ]
+    assert apart[1] < 0.5 < 5 < apart[0]
 
 
 def test_what_shows_nothing_alike_stays_where_it_is():
@@ -119,8 +86,8 @@ def test_what_shows_nothing_alike_stays_where_it_is():
 
 def test_what_does_not_count_is_not_followed():
     """A bright thing that stays in the scanner, while the organ turns."""
-    matrix = _motion(2, 40.0)
-    fixed, moving = map(_scaled, _pair(2, matrix))
+    matrix = motion_of_organ(2, 40.0)
+    fixed, moving = map(_scaled, pair_of_organ(matrix))
     counting = []
     for image in (fixed, moving):
         image.array[:9] = 1.0
