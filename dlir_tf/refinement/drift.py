@@ -11,17 +11,23 @@ from dlir_tf.images.grid import is_within
 
 # The share of what both images showed at the start which they must show in the end.
 LEAST_OVERLAP = 0.5
+# Self-similarities of air of one value and of noise differ most, and are the more alike
+# the less of them both images show: an affine transform stretches one out of the other.
+LEAST_BY_CONTEXT = 0.75
 # Along each axis, so many voxels at most are asked where they go.
 _MOST_PER_AXIS = 24
 
 
-def leads_apart(matrix: np.ndarray, start: np.ndarray, mask: np.ndarray) -> bool:
+def leads_apart(
+    matrix: np.ndarray, start: np.ndarray, mask: np.ndarray, *, by_context: bool = False
+) -> bool:
     """Whether a matrix takes too much of the fixed image out of the moving one.
 
     Args:
         matrix: `(ndim, ndim + 1)`, in voxels of the working grid.
         start: The matrix at the start, against which it is judged.
         mask: Where both images have voxels, `(*size)`, bool.
+        by_context: Whether self-similarities are what led there.
 
     Example: out of an image of 10 voxels, by 6 of them, and by 4.
 
@@ -31,7 +37,8 @@ def leads_apart(matrix: np.ndarray, start: np.ndarray, mask: np.ndarray) -> bool
     >>> leads_apart(still + [[0, 0, 4], [0, 0, 0]], still, mask)
     False
     """
-    return _overlap(matrix, mask) < LEAST_OVERLAP * _overlap(start, mask)
+    least = LEAST_BY_CONTEXT if by_context else LEAST_OVERLAP
+    return _overlap(matrix, mask) < least * _overlap(start, mask)
 
 
 def _overlap(matrix: np.ndarray, mask: np.ndarray) -> float:

@@ -151,7 +151,10 @@ def _improve(
         best, further = settle(loss, best, phase.steps - taken)
         taken += further
         found = matrix.matrix(best)
-        lost = known is None and leads_apart(found, first.matrix, pair.mask)
+        context = config.similarity.kind == "mind_ssc"
+        lost = known is None and leads_apart(
+            found, first.matrix, pair.mask, by_context=context
+        )
         if np.any(best) and not lost:
             standing = standing.with_matrix(found)
     if phase.spline:
