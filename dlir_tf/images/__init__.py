@@ -7,6 +7,7 @@ happens in `flip_ras_lps` and nowhere else.
 from dlir_tf.images.companions import mask_on_image as mask_on_image
 from dlir_tf.images.companions import read_labels_of as read_labels_of
 from dlir_tf.images.companions import read_mask_of as read_mask_of
+from dlir_tf.images.dicom import check_choice as check_choice
 from dlir_tf.images.dicom import chosen_series as chosen_series
 from dlir_tf.images.dicom import names_a_series as names_a_series
 from dlir_tf.images.dicom import series_chosen as series_chosen

@@ -10,6 +10,7 @@ from dlir_tf.images import (
     Image,
     OrientationSource,
     SpacingSource,
+    check_choice,
     read_image,
     read_mask_of,
 )
@@ -31,6 +32,7 @@ def run(
             "--mask must be given once for each image, or never. "
             f"Received: {len(images)} images and {len(masks)} masks"
         )
+    check_choice((*images, *masks))
     read = partial(
         _read, spacing_source=spacing_source, orientation_source=orientation_source
     )

@@ -16,6 +16,7 @@ from dlir_tf.cli.server import OF_MODELS, chosen_server
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cli.work.start import Start
+from dlir_tf.cohort.inputs import ROLES
 from dlir_tf.cohort.pair_files import PairFiles
 from dlir_tf.cohort.registering import (
     WORKERS_TIMEOUT,
@@ -28,7 +29,7 @@ from dlir_tf.cohort.settings import USUAL_FILES, Known, Settings
 from dlir_tf.cohort.summary import SUMMARY
 from dlir_tf.compute.silence import heard
 from dlir_tf.errors import InputError
-from dlir_tf.images import chosen_series, is_elsewhere_allowed
+from dlir_tf.images import check_choice, chosen_series, is_elsewhere_allowed
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.general import GeneralModel
 from dlir_tf.models.parameters import Predictor
@@ -120,7 +121,8 @@ def _files(written: dict[str, Path | None]) -> dict[str, str]:
 
 
 def _check_known(settings: Settings, pairs: Sequence[Pair]) -> None:
-    """Refuses what refinements are to go by where there is none of it, or of them."""
+    """Refuses what the pairs don't have: folders to choose from, what to go by."""
+    check_choice(getattr(pair, role) for pair in pairs for role in ROLES)
     for kind in ("points", "labels"):
         if kind in settings.go_by:
             if not any(getattr(pair, f"fixed_{kind}") for pair in pairs):

@@ -9,7 +9,13 @@ from dlir_tf.apply import check_distinct
 from dlir_tf.apply.trust import report_inverse
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output
-from dlir_tf.images import Grid, OrientationSource, SpacingSource, read_frames
+from dlir_tf.images import (
+    Grid,
+    OrientationSource,
+    SpacingSource,
+    check_choice,
+    read_frames,
+)
 from dlir_tf.transforms import DenseField, Transform
 from dlir_tf.transforms.files.ants import check_no_inverse, files_beside, is_ants_name
 from dlir_tf.transforms.files.chain import files_of_chain, read_chain
@@ -36,6 +42,7 @@ def run(
     images = [path for path in (reference, moving) if path is not None]
     given = [*files_of_chain(transforms), *images]
     _check_output(output, form, given, about_moving=moving is not None)
+    check_choice(images)
     transform = read_chain(transforms, _tell)
     if inverse:
         transform = transform.inverse()

@@ -10,7 +10,7 @@ import click
 from dlir_tf.cli.work.series_page import write_page_of_series
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_output
-from dlir_tf.images import read_image
+from dlir_tf.images import check_choice, read_image
 from dlir_tf.images.image import Image
 from dlir_tf.page import Landmarks, PageContents, write_page
 from dlir_tf.page.facts import can_be_told
@@ -57,6 +57,7 @@ def run(
                 f"{folder}: has no {name} image" if folder else f"--{name} is missing"
             )
             raise InputError(f"{where}; a page needs both images")
+    check_choice(found.values())
     if output is None:
         if folder is None:
             raise InputError("--output is missing; say where the page goes (.html)")

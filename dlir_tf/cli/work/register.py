@@ -20,7 +20,7 @@ from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cli.work.start import Start
 from dlir_tf.config import Config
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image
+from dlir_tf.images import Image, check_choice
 from dlir_tf.images.background import FillValue, channel_fill_values, told
 from dlir_tf.models.general import usual_channel
 from dlir_tf.models.loading import check_model
@@ -61,6 +61,7 @@ def run(
     told.check(outputs)
     more = (*told.files.values(), *masks.values(), *begun.files)
     outputs.check(inputs=(fixed, moving, *more))
+    check_choice((fixed, moving, *told.files.values(), *masks.values()))
     config = chosen_preset(preset)
     by = config if model is None else check_model(model)
     place = f"{fixed} and {moving}"

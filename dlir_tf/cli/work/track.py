@@ -20,6 +20,7 @@ from dlir_tf.images import (
     WRITABLE_SUFFIXES,
     Frames,
     Image,
+    check_choice,
     names_a_series,
     read_labels_of,
     read_mask_of,
@@ -108,6 +109,7 @@ def _check_files(
         if not (path.exists() or names_a_series(path)):
             raise InputError(f"no such file: {path}; check the path")
     check_distinct(read, [output])
+    check_choice(read)
 
 
 def _tracked(

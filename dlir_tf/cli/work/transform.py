@@ -20,6 +20,7 @@ from dlir_tf.images import (
     Frames,
     OrientationSource,
     SpacingSource,
+    check_choice,
     names_a_series,
     read_frames,
     write_frames,
@@ -49,6 +50,7 @@ def run(
     for path in (*inputs, *([reference] if reference else [])):
         if not (path.exists() or names_a_series(path)):
             raise InputError(f"no such file: {path}; check the path")
+    check_choice((*images, reference))
     results = output_paths(inputs, output, of_points=bool(points))
     read_too = [*files_of_chain(transforms), *([reference] if reference else [])]
     check_distinct([*read_too, *inputs], list(results.values()))

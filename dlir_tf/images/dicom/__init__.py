@@ -4,6 +4,7 @@ Slices are put in order and placed by what each of them says of itself. SimpleIT
 decodes the voxels, of all usual transfer syntaxes.
 """
 
+from dlir_tf.images.dicom.choice import check_choice as check_choice
 from dlir_tf.images.dicom.choice import chosen_series as chosen_series
 from dlir_tf.images.dicom.choice import names_a_series as names_a_series
 from dlir_tf.images.dicom.choice import series_chosen as series_chosen
