@@ -19,8 +19,8 @@ from dlir_tf.config import Intensity
 from dlir_tf.images import Grid, Image
 from dlir_tf.images.padding import counting_voxels, padding_voxels
 from dlir_tf.metrics.multimodal import mind_distance
+from dlir_tf.pairs.intensities import scale_intensities
 from dlir_tf.pairs.placement import Placement
-from dlir_tf.pairs.preprocessing import scale_intensities
 from dlir_tf.transforms import Transform
 
 # Voxels along the longest axis of the smaller image, and in either image at most.

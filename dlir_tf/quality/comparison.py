@@ -7,6 +7,7 @@ very many voxels, so that the time doesn't grow with the image.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -82,12 +83,29 @@ class Comparison:
         if pair.moving_mask is not None:
             self._moving_mask = self._inside(pair.moving_mask)
         self._grid = np.indices(self._fixed.shape, np.float32)
-        self._initial_volume = _volume_change(pair, self.factor)
+        self._pair = pair
+
+    @cached_property
+    def _initial_volume(self) -> np.ndarray | None:
+        return _volume_change(self._pair, self.factor)
 
     def start(self) -> Candidate:
         """The identity: only what the initial alignment does."""
         ndim = self._fixed.ndim
         return Candidate(np.eye(ndim, ndim + 1))
+
+    @cached_property
+    def at_start(self) -> Judgement:
+        """What the initial alignment does alone."""
+        return self.judge(self.start())
+
+    @cached_property
+    def similarity_at_start(self) -> float:
+        """How alike the images are by it, without a look for folds."""
+        weights = self._weights
+        if self._moving_mask is not None:
+            weights = weights * is_wholly_inside(self._moving_mask)
+        return self._similarity(self._moving, weights)
 
     def with_matrix(self, candidate: Candidate, matrix: np.ndarray) -> Candidate:
         """Gives it an affine map `(ndim, ndim + 1)` of working voxels."""
@@ -142,11 +160,14 @@ class Comparison:
             weights = weights * is_wholly_inside(moved_mask)
         counting = jacobian[self._weights > 0]
         return Judgement(
-            similarity(self._kind, self._fixed, moved, weights, **self._options),
+            self._similarity(moved, weights),
             float(100 * np.mean(counting <= 0)) if counting.size else 0.0,
             float(counting.min()) if counting.size else float(volume),
             told_share(self._fixed, moved, weights),
         )
+
+    def _similarity(self, moved: np.ndarray, weights: np.ndarray) -> float:
+        return similarity(self._kind, self._fixed, moved, weights, **self._options)
 
     def _displacement(self, candidate: Candidate) -> np.ndarray | None:
         """Of all that a candidate does, `(ndim, *shape)`; `None` for nothing."""

@@ -105,6 +105,7 @@ def select_stages(
     *,
     do_no_harm: bool = True,
     numerics: Numerics = UNCOMPILED,
+    comparison: Comparison | None = None,
 ) -> Selection:
     """Goes through the stages and keeps those that make the images no less alike.
 
@@ -118,10 +119,11 @@ def select_stages(
         config: The stages and the similarity.
         do_no_harm: Whether to leave stages out; else they are only measured.
         numerics: What warps images and composes fields.
+        comparison: Of this pair by this config, if there is one already.
     """
-    comparison = Comparison(pair, config, numerics)
+    comparison = comparison or Comparison(pair, config, numerics)
     chosen = whole = comparison.start()
-    before = comparison.judge(chosen)
+    before = comparison.at_start
     kind = config.similarity.kind
     state, best = before, before.similarity
     stages: list[StageOutcome] = []

@@ -1,6 +1,7 @@
 """Registering one frame to the reference, from rest or from its neighbour's answer."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from dlir_tf.images import Image
 from dlir_tf.metrics.similarity import most_alike
 from dlir_tf.models.world import build_transform
 from dlir_tf.numerics import Numerics
-from dlir_tf.pairs.preprocessing import prepare_pair
+from dlir_tf.pairs.preparation import Preparation
+from dlir_tf.pairs.preprocessing import prepare
 from dlir_tf.pairs.working_pair import WorkingPair
 from dlir_tf.quality.comparison import Comparison
 from dlir_tf.quality.selection import is_worse, select_stages
@@ -44,10 +46,15 @@ class Answer:
 class _Seen:
     """A frame as it's seen through a transform, and how alike it is then."""
 
+    laid: Preparation
     pair: WorkingPair
+    comparison: Comparison
     transform: Transform
-    similarity: float
     name: str
+
+    @property
+    def similarity(self) -> float:
+        return self.comparison.similarity_at_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +95,13 @@ class FrameRegistrar:
             on_progress: Told of a refinement's steps.
             neighbour: What the neighbouring frame is called, and its answer.
         """
-        rest = self._see(frame, None, REST)
-        best = self._found(frame, rest, REST, on_progress)
-        start = self._second_start(frame, best, neighbour)
+        laid = self._prepared.with_moving(frame)
+        rest = self._see(laid, None, REST)
+        best = self._found(rest, REST, on_progress)
+        start = self._second_start(best, neighbour)
         if start is not None:
             name = AGAIN if start is best else start.name
-            again = self._found(frame, start, name, on_progress)
+            again = self._found(start, name, on_progress)
             best = self._kept(again, start, rest)
         if self.do_no_harm and self._is_worse(best, rest):
             best = replace(rest, transform=at_rest(best.transform))
@@ -101,7 +109,8 @@ class FrameRegistrar:
 
     def alike(self, frame: Image, transform: Transform) -> float:
         """How alike the frame is to the fixed image through a transform."""
-        return self._see(frame, transform, "").similarity
+        laid = self._prepared.with_moving(frame)
+        return self._see(laid, transform, "").similarity
 
     def own(self, answer: Answer) -> Answer:
         """An answer from a file as it would have been found: with its class of splines.
@@ -122,36 +131,35 @@ class FrameRegistrar:
         return chosen_numerics(self.picked.model)
 
     @property
-    def _is_refined(self) -> bool:
+    def is_refined(self) -> bool:
+        """Whether answers are refined, by a config or from a model's."""
         return self.picked.model is None or bool(self.refine)
 
     @property
     def judging(self) -> Config:
         """By whose similarity answers are compared."""
         config = self.picked.config
-        return config.while_refining if self._is_refined else config
+        return config.while_refining if self.is_refined else config
 
-    def _pair(self, frame: Image, start: Transform | None) -> WorkingPair:
+    @cached_property
+    def _prepared(self) -> Preparation:
+        """The fixed image, with itself in the place of a frame."""
         model = self.picked.model
-        return prepare_pair(
+        return prepare(
             self.fixed,
-            frame,
+            self.fixed,
             self.picked.config,
             fixed_mask=self.mask,
-            initial_transform=start,
             shape=None if model is None else model.shape,
         )
 
-    def _see(self, frame: Image, transform: Transform | None, name: str) -> _Seen:
-        """The frame through a transform, interpolated once whatever led there."""
-        pair = self._pair(frame, transform)
+    def _see(self, laid: Preparation, transform: Transform | None, name: str) -> _Seen:
+        """A frame through a transform, interpolated once whatever led there."""
+        pair = laid.from_start(transform)
         comparison = Comparison(pair, self.judging, self.numerics)
-        similarity = comparison.judge(comparison.start()).similarity
-        return _Seen(pair, transform or pair.initial, similarity, name)
+        return _Seen(laid, pair, comparison, transform or pair.initial, name)
 
-    def _found(
-        self, frame: Image, start: _Seen, name: str, on_progress: OnProgress
-    ) -> _Seen:
+    def _found(self, start: _Seen, name: str, on_progress: OnProgress) -> _Seen:
         """What is found from where the frame was laid."""
         config, model, pair = self.picked.config, self.picked.model, start.pair
         parameters, _ = find_parameters(pair, config, model, self.refine, on_progress)
@@ -162,29 +170,30 @@ class FrameRegistrar:
             self.judging,
             do_no_harm=self.do_no_harm,
             numerics=numerics,
+            comparison=start.comparison,
         )
         found = build_transform(pair, selection.parameters, config, numerics.bspline)
         lattice = common_lattice(pair.grid, config)
         transform = on_lattice(found, lattice, numerics.bspline)
         if lattice is None:
             transform = Transform((Affine(found.affine_part),))
-        return self._see(frame, transform, name)
+        return self._see(start.laid, transform, name)
 
     def _second_start(
-        self, frame: Image, first: _Seen, neighbour: tuple[str, Transform] | None
+        self, first: _Seen, neighbour: tuple[str, Transform] | None
     ) -> _Seen | None:
         """Where a second look begins; `None` where one is enough."""
         if neighbour is not None:
             name, transform = neighbour
-            near = self._more_alike(self._see(frame, transform, name), first)
+            near = self._more_alike(self._see(first.laid, transform, name), first)
             if near is not first:
                 return near
         found = bool(np.any(motion_of(first.transform)))  # else it would be the same
-        return first if found and not self._is_refined else None
+        return first if found and not self.is_refined else None
 
     def _kept(self, again: _Seen, start: _Seen, rest: _Seen) -> _Seen:
         """What a second look leaves: a model's counts, unless it does harm."""
-        if self._is_refined:
+        if self.is_refined:
             return self._more_alike(again, start)
         return start if self._is_worse(again, rest) else again
 

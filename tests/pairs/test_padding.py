@@ -9,9 +9,10 @@ from made_chest import grid_about, scan
 from dlir_tf.config import Config, Intensity
 from dlir_tf.evaluation.measures import measure
 from dlir_tf.images import write_image
+from dlir_tf.pairs.intensities import scale_intensities
 from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.pairs.manifest import Pair
-from dlir_tf.pairs.preprocessing import prepare_pair, scale_intensities
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.quality.comparison import Comparison
 from dlir_tf.training.store import PairStore
 from dlir_tf.transforms import Affine, Transform

@@ -9,12 +9,10 @@ from storage import store_otherwise
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.pairs.alignment import initial_alignment
+from dlir_tf.pairs.intensities import scale_intensities
 from dlir_tf.pairs.placement import to_working_grid
-from dlir_tf.pairs.preprocessing import (
-    initial_alignment,
-    prepare_pair,
-    scale_intensities,
-)
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.pairs.working_grid import working_axes, working_grid
 from dlir_tf.transforms import Affine, Transform
 

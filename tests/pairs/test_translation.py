@@ -8,9 +8,10 @@ from scipy.spatial.transform import Rotation
 from dlir_tf.config import Config, Intensity
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
+from dlir_tf.pairs.intensities import scale_intensities
 from dlir_tf.pairs.loading import load_pair
 from dlir_tf.pairs.manifest import read_manifest
-from dlir_tf.pairs.preprocessing import prepare_pair, scale_intensities
+from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.pairs.translation import find_translation
 
 CLIP = Intensity(clip_percentiles=None, clip_values=(-1000, 0))

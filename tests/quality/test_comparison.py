@@ -153,3 +153,17 @@ def test_the_config_s_window_counts(ndim, pair):
         comparison = Comparison(pair, config)
         values.add(round(comparison.judge(comparison.start()).similarity, 3))
     assert len(values) == 2
+
+
+def test_similarity_alone_is_that_of_the_whole_judgement(rng):
+    """With masks of both images, which interpolation mixes with their outside."""
+    config = make_config(2)
+    fixed, moving = make_images(2)
+    masks = {
+        name: image.with_array(rng.uniform(size=image.shape) > 0.1)
+        for name, image in (("fixed_mask", fixed), ("moving_mask", moving))
+    }
+    comparison = Comparison(prepare_pair(fixed, moving, config, **masks), config)
+    alone = comparison.similarity_at_start
+    assert alone == comparison.judge(comparison.start()).similarity
+    assert alone == comparison.at_start.similarity

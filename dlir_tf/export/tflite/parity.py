@@ -22,7 +22,7 @@ from dlir_tf.export.fresh_process import Arrays, Call, run_in_fresh_process
 from dlir_tf.images.grid import corner_voxels
 from dlir_tf.models.folder import Model
 from dlir_tf.models.litert_file import PARAMETERS, REGISTER
-from dlir_tf.pairs.preprocessing import scale_intensities
+from dlir_tf.pairs.intensities import scale_intensities
 from dlir_tf.phantoms import beating_heart
 
 # The most that displacements may differ by, mm, and moved images, as a fraction of

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from dlir_tf.config import Intensity
 from dlir_tf.export.graph import intensities
-from dlir_tf.pairs.preprocessing import scale_intensities
+from dlir_tf.pairs.intensities import scale_intensities
 
 Array = np.ndarray
 ZERO = tf.constant(0)
