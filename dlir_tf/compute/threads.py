@@ -1,8 +1,9 @@
 """Work spread over the processor's cores, in threads that are kept."""
 
+import contextvars
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
@@ -29,6 +30,44 @@ def in_threads(work: Callable[..., T], *arguments: Iterable[Any]) -> list[T]:
     if getattr(_here, "is_worker", False):
         return list(map(work, *arguments))
     return list(_pool().map(work, *arguments))
+
+
+def side_by_side(
+    work: Callable[..., object], rows: Sequence[Iterable[tuple[Any, ...]]]
+) -> None:
+    """Calls `work` with all arguments of a row in turn, and with several rows at once.
+
+    Each row has a thread of its own, unless there is only one. Once a call has failed,
+    or the program is to stop, no further ones are made.
+
+    Args:
+        work: Of these errors, that of the first row is raised.
+        rows: Of arguments.
+    """
+    if len(rows) == 1:
+        for arguments in rows[0]:
+            work(*arguments)
+        return
+    over = threading.Event()
+
+    def go_along(row: Iterable[tuple[Any, ...]]) -> None:
+        for arguments in row:
+            if over.is_set():
+                return
+            try:
+                work(*arguments)
+            except BaseException:
+                over.set()
+                raise
+
+    with ThreadPoolExecutor(len(rows), "dlir-tf-row") as pool:
+        context = contextvars.copy_context
+        going = [pool.submit(context().run, go_along, row) for row in rows]
+        try:
+            for one in going:
+                one.result()
+        finally:
+            over.set()
 
 
 def num_cores() -> int:

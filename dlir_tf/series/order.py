@@ -1,5 +1,7 @@
 """In which order frames are registered, and whose answer each may start from."""
 
+from collections.abc import Sequence
+
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Image
 from dlir_tf.images.missing import limits_of
@@ -92,6 +94,27 @@ def with_neighbours(
         before = [None, *way]
         found += list(zip(way, before, strict=False))
     return found
+
+
+def in_directions(
+    order: Sequence[tuple[int, int | None]],
+) -> list[list[tuple[int, int | None]]]:
+    """Parts an order of frames where one has no neighbour on the way.
+
+    Args:
+        order: From `with_neighbours`.
+
+    Example:
+
+    >>> in_directions([(1, None), (2, 1), (0, None)])
+    [[(1, None), (2, 1)], [(0, None)]]
+    """
+    parts: list[list[tuple[int, int | None]]] = []
+    for number, neighbour in order:
+        if neighbour is None:
+            parts.append([])
+        parts[-1].append((number, neighbour))
+    return parts
 
 
 def mean_image(images: list[Image] | tuple[Image, ...]) -> Image:

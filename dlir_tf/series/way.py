@@ -1,13 +1,15 @@
 """The way through a series: frame after frame, and once more for a mean."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from dlir_tf.automatic.finding import OnProgress
+from dlir_tf.compute.threads import side_by_side
 from dlir_tf.images import Image
 from dlir_tf.series.frame import Answer, FrameRegistrar
 from dlir_tf.series.notes import Notes
-from dlir_tf.series.order import mean_image, with_neighbours
+from dlir_tf.series.order import in_directions, mean_image, with_neighbours
 from dlir_tf.series.smoothing import (
     at_rest,
     smooth_in_time,
@@ -64,12 +66,18 @@ class Way:
     def _turn(
         self, registrar: FrameRegistrar, turn: int, turns: int
     ) -> tuple[list[Answer], tuple[Transform, ...]]:
-        """Registers all frames once."""
+        """Registers all frames once.
+
+        One shot of a model leaves cores idle, so the ways in both directions from the
+        reference are gone at the same time. A refinement doesn't.
+        """
         total = len(self.frames)
         order = with_neighbours(total, self.reference, periodic=self.periodic)
         found: dict[int, Answer] = {}
         before = (turn - 1) * len(order)
-        for number, neighbour in order:
+        counting = threading.Lock()
+
+        def register(number: int, neighbour: int | None) -> None:
             answer = self.notes.recall(turn, number)
             if answer is None:
                 near = None
@@ -79,8 +87,14 @@ class Way:
                     self.frames[number], self._progress_of(number), near
                 )
                 self.notes.note(turn, number, answer)
-            found[number] = registrar.own(answer)
-            self.on_frame(before + len(found), turns * len(order))
+            with counting:
+                found[number] = registrar.own(answer)
+                self.on_frame(before + len(found), turns * len(order))
+
+        both = in_directions(order)
+        if registrar.is_refined or len(both) == 1:
+            both = [order]
+        side_by_side(register, both)
         if self.reference is not None:
             found[self.reference] = _at_rest(registrar, next(iter(found.values())))
         answers = [found[number] for number in range(total)]

@@ -1,5 +1,7 @@
 """How often a model in one shot looks at a frame, and from where."""
 
+import threading
+
 import numpy as np
 from scipy import ndimage
 from shifting_model import SHAPE, ShiftingModel
@@ -63,3 +65,34 @@ def test_a_frame_stays_at_rest_if_what_was_found_does_harm(rng, monkeypatch):
     assert not any(outcome.failure for outcome in tracking.outcomes)
     moved = track(frames, model=ShiftingModel(), do_no_harm=False)
     assert "less alike" in moved.outcomes[1].failure
+
+
+class WaitingModel(ShiftingModel):
+    """Its first answer waits for another thread to ask as well."""
+
+    def __init__(self):
+        self.both_are_here, self.asked = threading.Barrier(2), set()
+
+    def predict(self, pair):
+        thread = threading.get_ident()
+        if thread not in self.asked:
+            self.asked.add(thread)
+            self.both_are_here.wait(timeout=30)
+        return super().predict(pair)
+
+
+def test_both_directions_are_gone_at_the_same_time(rng):
+    """Frames 1 and 2 follow each other; of the way back, the model knows nothing."""
+    spots = np.zeros((SHAPE[0], SHAPE[1]))
+    spots[8:14, 6:16] = rng.uniform(0.3, 1.0, (6, 10))
+    spots = ndimage.gaussian_filter(spots, 1.0)
+    arrays = [np.roll(spots, n, axis=0) for n in (0, 1, 2, -1)]
+    frames = Frames(tuple(Image(array, np.eye(3)) for array in arrays))
+    model, done = WaitingModel(), []
+    tracking = track(
+        frames, model=model, periodic=True, on_frame=lambda n, _: done.append(n)
+    )
+    assert len(model.asked) == 2
+    assert done == [1, 2, 3]
+    found = tracking.points_in_frames(np.array([[10.0, 9.0]]), 0)[:, 0, 0] - 10
+    assert np.allclose(found, [0, 1, 2, 0], atol=1e-6)
