@@ -25,8 +25,9 @@ _NUM_POINTS = 1 << 16
 # For few points, NumPy is as fast, and exact. Measured in 3-d, on two cores: it takes
 # 4 ms for so many, a compiled call (always of `_NUM_POINTS`) 6 ms.
 _FEW_POINTS = 1 << 13
-# A quarter of a megabyte: to compile for fewer takes longer than it saves.
-_FEW_ROWS = 1 << 12
+# Four megabytes in 3-d, which take two milliseconds. To compile takes half a second,
+# and the lattices of most stages have fewer rows, so that one function does for all.
+_FEW_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
