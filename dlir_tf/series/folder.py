@@ -22,7 +22,8 @@ from dlir_tf.files.drafts import is_draft
 from dlir_tf.images import Frames, Image
 from dlir_tf.series.frame import Answer
 from dlir_tf.series.notes import Notes
-from dlir_tf.transforms import Transform, read_transform, write_transform
+from dlir_tf.transforms import Transform, read_transform
+from dlir_tf.transforms.files.own import write_own
 
 UNFINISHED = "unfinished"
 _RUN = "run.json"
@@ -123,8 +124,8 @@ class FolderNotes(Notes):
 
 
 def _write_transform(draft: Path, transform: Transform) -> None:
-    # Our own format holds all and needs no grid.
-    write_transform(draft, transform)
+    # Our own format holds all and needs no grid; the file won't be there for long.
+    write_own(draft, transform, packed=False)
 
 
 def _read(path: Path) -> dict[str, Any]:

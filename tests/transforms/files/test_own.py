@@ -1,6 +1,7 @@
 """Our own file: small, exact, and safe to open."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from dlir_tf.transforms import (
     read_transform,
     write_transform,
 )
+from dlir_tf.transforms.files.own import write_own
 
 
 def equal(one, other):
@@ -43,11 +45,12 @@ def everything(rng, ndim):
     return Transform(parts), Transform((*parts, *inverses)), parameters
 
 
+@pytest.mark.parametrize("write", [write_transform, partial(write_own, packed=False)])
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_a_file_read_back_is_the_same_number_by_number(rng, tmp_path, ndim):
+def test_a_file_read_back_is_the_same_number_by_number(rng, tmp_path, ndim, write):
     _, transform, parameters = everything(rng, ndim)
     path = tmp_path / "t.npz"
-    assert write_transform(path, transform) == 0.0
+    assert write(path, transform) == 0.0
     again = read_transform(path)
     assert len(again.components) == len(transform.components)
     for one, other in zip(again.components, transform.components, strict=True):
