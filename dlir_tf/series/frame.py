@@ -84,7 +84,8 @@ class FrameRegistrar:
         """Registers a frame.
 
         It is registered from rest. If its neighbour's answer, as it stands, makes it
-        more alike than that, it's registered once more from there. A model in one shot
+        more alike than that, it's registered once more from there (a neighbour at rest
+        says nothing new). A model in one shot
         looks a second time in any case, from what it said first: hearts at their
         smallest are out of reach of one look (docs/series.md has the numbers). If all
         that leaves it less alike than it is at rest, it stays there, unless harm is
@@ -172,8 +173,13 @@ class FrameRegistrar:
             numerics=numerics,
             comparison=start.comparison,
         )
-        found = build_transform(pair, selection.parameters, config, numerics.bspline)
         lattice = common_lattice(pair.grid, config)
+        is_answer = lattice is None or isinstance(
+            start.transform.components[0], BSpline
+        )
+        if is_answer and not any(stage.kept for stage in selection.stages):
+            return replace(start, name=name)  # to see it once more gives the same
+        found = build_transform(pair, selection.parameters, config, numerics.bspline)
         transform = on_lattice(found, lattice, numerics.bspline)
         if lattice is None:
             transform = Transform((Affine(found.affine_part),))
@@ -183,7 +189,7 @@ class FrameRegistrar:
         self, first: _Seen, neighbour: tuple[str, Transform] | None
     ) -> _Seen | None:
         """Where a second look begins; `None` where one is enough."""
-        if neighbour is not None:
+        if neighbour is not None and np.any(motion_of(neighbour[1])):
             name, transform = neighbour
             near = self._more_alike(self._see(first.laid, transform, name), first)
             if near is not first:

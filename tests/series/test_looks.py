@@ -3,10 +3,12 @@
 import threading
 
 import numpy as np
+import pytest
 from scipy import ndimage
 from shifting_model import SHAPE, ShiftingModel
 
 from dlir_tf.images import Frames, Image
+from dlir_tf.pairs.preparation import Preparation
 from dlir_tf.quality.selection import select_stages
 from dlir_tf.series import track
 
@@ -96,3 +98,33 @@ def test_both_directions_are_gone_at_the_same_time(rng):
     assert done == [1, 2, 3]
     found = tracking.points_in_frames(np.array([[10.0, 9.0]]), 0)[:, 0, 0] - 10
     assert np.allclose(found, [0, 1, 2, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shifts", "times"),
+    [
+        ((0, 0, 0), 1 + 1),  # neighbours at rest say nothing new
+        ((0, 1), 2),  # the second look finds nothing
+        ((0, 2), 3),  # it does
+        ((0, 1, 2), 2 + 4),
+    ],
+)
+def test_a_frame_is_laid_on_the_grid_no_more_often_than_needed(
+    shifts, times, rng, monkeypatch
+):
+    """At rest, by the first look, by the neighbour's answer, by the second look."""
+    laid, whole = [], Preparation.from_start
+
+    def counting(self, *start):
+        laid.append(start)
+        return whole(self, *start)
+
+    monkeypatch.setattr(Preparation, "from_start", counting)
+    spots = np.zeros((SHAPE[0], SHAPE[1]))
+    spots[6:12, 6:16] = rng.uniform(0.3, 1.0, (6, 10))
+    spots = ndimage.gaussian_filter(spots, 1.0)
+    images = [Image(np.roll(spots, n, axis=0), np.eye(3)) for n in shifts]
+    tracking = track(Frames(tuple(images)), model=ShiftingModel())
+    found = tracking.points_in_frames(np.array([[9.0, 9.0]]), 0)[:, 0, 0] - 9
+    assert np.allclose(found, shifts, atol=1e-6)
+    assert len(laid) == times + 1  # the reference once more, to itself
