@@ -11,6 +11,9 @@ _LAST_RATE = 0.05  # as a part of the first
 _ENOUGH = 20
 # From what a network has found, a phase of fewer isn't worth its while.
 _FEWEST = 5
+# Of so many lattices of its networks, a model finds the coarsest better than further
+# steps would: these bring more where they are finer.
+_MANY = 3
 # A linear stage on finer images than one that was as free, with as little left to do.
 _ONCE_MORE = 0.25
 # Networks can't afford to see finer images than they do. Refinement can, and finds
@@ -60,7 +63,8 @@ def plan_phases(config: Config, steps: int, *, from_nothing: bool) -> list[Phase
     First the matrix (from nothing, stage by stage), then the deformable stages, one
     after another: from nothing those of the networks, then the refinement's own. What a
     network has found stays as it is: its lattices are gone through once more instead,
-    before the refinement's own. A config may have the refinement's own lattices alone.
+    but for the coarsest of three and more, before the refinement's own. A config may
+    have the refinement's own lattices alone.
 
     Args:
         config: The stages.
@@ -89,6 +93,8 @@ def _drafts(config: Config, *, from_nothing: bool) -> list[Phase]:
     """The phases, without their steps."""
     drafts = _linear_drafts(config, from_nothing=from_nothing)
     splines = config.stages_again
+    if len(splines) >= _MANY:
+        splines = splines[1:]
     if from_nothing and config.refinement.networks_lattices:
         splines = config.deformable_stages
     for spline in (*splines, *config.own_stages_of_refinement):

@@ -42,6 +42,14 @@ def test_what_a_model_found_is_gone_through_once_more():
         assert sum(phase.steps for phase in phases) == steps
 
 
+def test_the_coarsest_of_three_lattices_is_left_as_a_model_found_it():
+    config = make_config(2, [spline([32, 32]), spline([16, 16]), spline([8, 8])])
+    phases = plan_phases(config, 40, from_nothing=False)
+    lattices = [phase.spline.stage.control_point_spacing for phase in phases]
+    assert lattices == [(16, 16), (8, 8)]
+    assert len(plan_phases(config, 40, from_nothing=True)) == 3
+
+
 def test_from_nothing_every_linear_stage_has_its_turn():
     """What is as free as one before it begins with smaller steps."""
     rigid = AFFINE | {"transform": "rigid"}
