@@ -300,7 +300,6 @@ def test_convert_reaches_them_all(rng, tmp_path, sheared, monkeypatch, capsys):
     for name, grid in (("f.nii", fixed), ("m.nii", moving)):
         write_image(name, random_image(rng, grid.shape, grid.affine))
     write_transform("t.tfm", sheared)
-    images = ["--reference", "f.nii", "--moving", "m.nii"]
     points = points_of(rng)
     for name, form, again in (
         ("r.mat", "flirt", "[r.mat,0,f.nii,m.nii]"),
@@ -312,7 +311,10 @@ def test_convert_reaches_them_all(rng, tmp_path, sheared, monkeypatch, capsys):
         ("disp.nii", "niftyreg-disp", "disp.nii"),
     ):
         asked = ["--form", form] if form else []
-        main(["convert", "t.tfm", *images, *asked, "--output", name])
+        if name in ("r.mat", "r.lta"):  # what lies between two images
+            asked += ["--moving", "m.nii"]
+        reference = ["--reference", "f.nii"]
+        main(["convert", "t.tfm", *reference, *asked, "--output", name])
         said = capsys.readouterr()
         assert said.out == f"{name}\n"
         field = ".nii" in name
