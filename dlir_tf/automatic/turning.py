@@ -10,8 +10,6 @@ from dlir_tf.transforms import Affine, Transform
 # In 3-d an affine registration goes on from 25 degrees, and fewer turns are tried.
 _REACH = {2: 5.0, 3: 25.0}
 _KEPT = 3
-# Of what the best start has in common: less, and no turn leads further than that one.
-_PROMISING = 1.0
 
 
 def turned_starts(pair: CoarsePair, start: Transform) -> list[Transform]:
@@ -26,7 +24,7 @@ def turned_starts(pair: CoarsePair, start: Transform) -> list[Transform]:
         start: The best that was found without turns.
 
     Returns:
-        A few, the likeliest first; none if they are much less likely than that start.
+        A few, the likeliest first; none that is less likely than that start.
     """
     ndim, thin = pair.fixed.ndim, pair.thinned()
     centres = [
@@ -39,7 +37,7 @@ def turned_starts(pair: CoarsePair, start: Transform) -> list[Transform]:
         for rotation in rotations_up_to(180.0, _REACH[ndim], ndim)
         for place in goes_to
     ]
-    least = _PROMISING * thin.likelihood(start)
+    least = thin.likelihood(start)
     found = [(thin.likelihood(turn), turn) for turn in turns]
     promising = [each for each in found if each[0] > least]
     best = sorted(promising, key=lambda each: each[0], reverse=True)

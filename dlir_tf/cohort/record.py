@@ -18,6 +18,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import LOCK, is_draft
 
 FORMAT_VERSION = 1
+_IMAGES = {"fixed", "moving"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def read_record(files: PairFiles) -> Record | None:
         result = {
             name: told[name] for name in ("verdict", "reasons", "numbers", "notes")
         }
-        if told["format_version"] != FORMAT_VERSION:
+        if told["format_version"] != FORMAT_VERSION or not inputs.keys() >= _IMAGES:
             return None
         sizes = {str(name): int(size) for name, size in told["files"].items()}
         return Record(told["id"], inputs, told["settings"], sizes, result)
@@ -173,7 +174,7 @@ def check_ours(
         return
     others = [
         old.path
-        for role in ("fixed", "moving")
+        for role in sorted(_IMAGES)
         if (old := record.inputs[role]).path != inputs[role].path
         and old.sha256 != inputs[role].sha256
     ]

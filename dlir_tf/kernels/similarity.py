@@ -144,7 +144,8 @@ def _products(fixed, weights, moved, out, start, stop):
 def _correlate(sums, weights, count, fixed_mean, fixed_root, total, start, stop):
     """Turns sums into what each window has to do with its voxels; adds up the NCC."""
     added = 0.0
-    # One division where three would do, and no branch: so several at a time are taken.
+    # Divided by the count but once, and without branches: so several voxels are
+    # taken at a time.
     epsilon, one, zero = np.float32(EPSILON), np.float32(1.0), np.float32(0.0)
     for n in range(start, stop):
         each = one / count[n]

@@ -27,6 +27,11 @@ def check_model_folder(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: If it isn't one; the message says what is missing.
     """
+    if folder.is_file():
+        raise InputError(
+            f"{folder}: is a file, and neither a model folder nor a .tflite file; "
+            "`dlir-tf train --output FOLDER` makes a folder with a model"
+        )
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no such model folder; `dlir-tf train --output {folder}` "

@@ -56,9 +56,8 @@ class Dissimilarity:
             measure = _measure(self._similarity, images.fixed, weights)
         loss, by_voxel = measure(moved)
         by_voxel *= weight
-        for axis in range(
-            slopes.shape[-1]
-        ):  # in one product, NumPy takes twice as long
+        # In one product of all axes, NumPy takes twice as long.
+        for axis in range(slopes.shape[-1]):
             slopes[..., axis] *= by_voxel
         return float(weight) * loss, slopes
 

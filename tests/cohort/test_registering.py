@@ -1,5 +1,6 @@
 """`register_pairs`: what is written, what goes on, what is done again."""
 
+import json
 import os
 import shutil
 
@@ -102,6 +103,18 @@ def test_a_file_that_went_or_shrank_is_written_again(here):
     results = registered()
     assert [r.is_new for _, r in sorted(results.items())] == [True, False, True]
     assert {n: contents(r.folder) for n, r in results.items()} == before
+
+
+def test_a_record_without_an_image_is_none(here):
+    write_pairs(here / "in", 2)
+    registered()
+    path = here / "out" / "p0" / "pair.json"
+    record = json.loads(path.read_text("utf-8"))
+    del record["inputs"]["fixed"]
+    path.write_text(json.dumps(record), "utf-8")
+    results = registered()
+    assert "wasn't written by such a run" in results["p0"].problem
+    assert results["p1"].verdict == "PASS"
 
 
 def test_other_settings_are_noticed_and_old_files_go(here):

@@ -133,6 +133,12 @@ def test_a_missing_folder_is_named(tmp_path):
     _assert_refused(tmp_path / "none", "no such model folder", "dlir-tf train")
 
 
+def test_a_file_is_no_folder(tmp_path):
+    image = tmp_path / "image.nii.gz"
+    image.touch()
+    _assert_refused(image, "is a file", "neither a model folder nor a .tflite file")
+
+
 def test_another_version_is_refused(folder):
     path = folder / PROVENANCE_FILE
     provenance = json.loads(path.read_text()) | {"format_version": 99}
