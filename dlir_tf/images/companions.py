@@ -11,6 +11,7 @@ that lies elsewhere has lost its header, most likely.
 
 import os
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -47,7 +48,7 @@ def read_labels_of(
         path, spacing_source=spacing_source, orientation_source=orientation_source
     )
     _check_same_grid(path, labels, image, "labels")
-    return image.with_array(labels.array)
+    return replace(image.with_array(labels.array), segments=labels.segments)
 
 
 def read_mask_of(

@@ -7,7 +7,6 @@ fifth axis are told and refused. One image in colours is one frame with channels
 """
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
-from dlir_tf.files import known_as
+from dlir_tf.images.casting import cast_voxels
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.formats import (
     IMAGE_SUFFIXES,
@@ -30,8 +29,8 @@ from dlir_tf.images.image import Image
 from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.images.reading import load, of_one_number
 from dlir_tf.images.segments import SUFFIXES as SEGMENT_SUFFIXES
-from dlir_tf.images.segments import write_segments
-from dlir_tf.images.writing import cast_voxels, save_image, write_image
+from dlir_tf.images.segments import warn_of_loss, write_segments
+from dlir_tf.images.writing import save_image, write_image
 
 _TIME_UNITS = ("sec", "msec", "usec", "unknown")
 _NOT_TIME_INTENTS = (*range(1004, 1011), *range(2003, 2006))  # matrices, vectors, RGB
@@ -159,11 +158,7 @@ def write_frames(
         write_segments(path, frames, segments)
         return
     if segments:
-        warnings.warn(
-            f"{known_as(path)}: names and colours of the segments are lost; only a "
-            "name that ends with .seg.nrrd keeps them",
-            stacklevel=2,
-        )
+        warn_of_loss(path)
     if len(frames) == 1:
         write_image(path, first, dtype=dtype)
         return

@@ -1,6 +1,7 @@
 """An array of voxels with its place in the world."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import nibabel as nib
@@ -21,6 +22,8 @@ class Image:
         channels: All numbers of every voxel, `(*shape, num_channels)`, where the file
             has several: colours, say. `array` is what is looked at, their luminance
             or one of them; what moves the image moves the channels with it.
+        segments: Of labels, what a segmentation of 3D Slicer says of them: names and
+            colours. They go with the labels when these are moved as labels.
 
     Raises:
         InputError: If the affine isn't finite, or can't be inverted.
@@ -31,6 +34,7 @@ class Image:
     affine: np.ndarray
     header: nib.Nifti1Header | None = None
     channels: np.ndarray | None = None
+    segments: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks that array, channels and affine belong together."""
@@ -62,7 +66,7 @@ class Image:
         return self.grid.spacing
 
     def with_array(self, array: np.ndarray) -> "Image":
-        """Other voxels on the same grid, without the channels."""
+        """Other voxels on the same grid, without the channels and segments."""
         if array.shape != self.shape:
             raise ValueError(
                 f"with_array: expected the grid's shape {self.shape}. "

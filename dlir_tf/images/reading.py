@@ -27,6 +27,7 @@ from dlir_tf.images.missing import limits_of, missing_voxels
 from dlir_tf.images.nibabel_files import load_with_nibabel
 from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.images.pictures.reading import load_picture
+from dlir_tf.images.segments import of_first_layer
 
 
 def read_image(
@@ -128,7 +129,7 @@ def read_labels(
             "them as integers without a slope"
         )
     fits = np.abs(labels).max() <= np.iinfo(np.int32).max
-    return image.with_array(labels.astype(np.int32 if fits else np.int64))
+    return replace(image, array=labels.astype(np.int32 if fits else np.int64))
 
 
 def load(path: str | os.PathLike[str]) -> Contents:
@@ -169,7 +170,7 @@ def _read(
     check_numbers(path, contents)
     contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
-    return Image(array, affine, contents.header, channels)
+    return Image(array, affine, contents.header, channels, contents.segments)
 
 
 def of_one_number(
@@ -211,7 +212,8 @@ def _first_structure(path: Path, contents: Contents) -> Contents:
         "the first is used as labels. For another one, extract it into its own file",
         stacklevel=4,
     )
-    return replace(contents, array=array[..., 0])
+    segments = of_first_layer(contents.segments)
+    return replace(contents, array=array[..., 0], segments=segments)
 
 
 def _check_axes(path: Path, array: np.ndarray, contents: Contents) -> None:

@@ -8,16 +8,19 @@ Format: https://slicer.readthedocs.io/en/latest/developer_guide/modules/segmenta
 """
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dlir_tf.files import known_as
+from dlir_tf.images.casting import cast_voxels
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import to_itk, with_channels, write_with_itk
-from dlir_tf.images.writing import cast_voxels
 
 SUFFIXES = (".nrrd", ".nhdr")
+_SEGMENT = re.compile(r"Segment(\d+)_(\w+)")
 _VALUE = re.compile(r"Segment(\d+)_LabelValue")
 # What depends on the old grid; Slicer has its own answer where they're missing.
 _OF_THE_GRID = ("Segmentation_ConversionParameters",)
@@ -44,6 +47,39 @@ def write_segments(
     for key, text in _on_grid(segments, arrays).items():
         written.SetMetaData(key, text)
     write_with_itk(path, written, listed=len(arrays) > 1)
+
+
+def warn_of_loss(path: Path) -> None:
+    """Warns that a file of such a name doesn't keep what is said of segments."""
+    warnings.warn(
+        f"{known_as(path)}: names and colours of the segments are lost; only a name "
+        "that ends with .seg.nrrd keeps them",
+        stacklevel=3,
+    )
+
+
+def names_of_segments(segments: Mapping[str, str]) -> dict[int, str]:
+    """What the labels are called, by their numbers."""
+    names = {}
+    for key, text in segments.items():
+        match = _VALUE.fullmatch(key)
+        name = segments.get(f"Segment{match[1]}_Name", "") if match else ""
+        if name and text.strip().isdecimal():
+            names[int(text)] = name
+    return names
+
+
+def of_first_layer(segments: Mapping[str, str]) -> dict[str, str]:
+    """What is said of the segments in the first layer, which are counted anew."""
+    kept, numbers = dict[str, str](), dict[str, int]()
+    for key, text in segments.items():
+        match = _SEGMENT.fullmatch(key)
+        if match is None:
+            kept[key] = text
+        elif segments.get(f"Segment{match[1]}_Layer", "0").strip() == "0":
+            number = numbers.setdefault(match[1], len(numbers))
+            kept[f"Segment{number}_{match[2]}"] = text
+    return kept
 
 
 def _on_grid(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dlir_tf.errors import InputError
 from dlir_tf.files import known_as, replacing
+from dlir_tf.images.casting import cast_voxels
 from dlir_tf.images.formats import (
     IMAGE_SUFFIXES,
     NIFTI_SUFFIXES,
@@ -22,12 +23,8 @@ from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import to_itk, with_channels, write_with_itk
 from dlir_tf.images.pictures.writing import check_picture, check_values, save_picture
-
-_STORED_AS: dict[str, np.dtype[Any]] = {
-    "bool": np.dtype(np.uint8),
-    "float16": np.dtype(np.float32),
-    "float128": np.dtype(np.float64),
-}
+from dlir_tf.images.segments import SUFFIXES as SEGMENT_SUFFIXES
+from dlir_tf.images.segments import warn_of_loss, write_segments
 
 
 def write_image(
@@ -49,6 +46,9 @@ def write_image(
     An image with channels is written with these, and without its array. NIfTI holds
     RGB and RGBA of 8 bits.
 
+    Labels of 3D Slicer keep the names and colours of their segments in NRRD, whose name
+    should end with `.seg.nrrd`; with others, a warning says that they are lost.
+
     Args:
         path: A name that ends with one of `IMAGE_SUFFIXES`; an existing file is
             replaced. Pictures are 2-d, without a place in the world.
@@ -63,6 +63,11 @@ def write_image(
     suffix = writable_suffix(path, IMAGE_SUFFIXES)
     voxels = image.array if image.channels is None else image.channels
     array = cast_voxels(voxels, np.dtype(dtype or voxels.dtype), path)
+    if image.segments and suffix in SEGMENT_SUFFIXES:
+        write_segments(path, [image.with_array(array)], image.segments)
+        return
+    if image.segments:
+        warn_of_loss(path)
     if suffix in PICTURE_SUFFIXES:
         save_picture(path, array, image.affine)
     elif image.channels is None:
@@ -109,40 +114,6 @@ def _nifti_colours(path: Path, channels: np.ndarray) -> np.ndarray:
     count = channels.shape[-1]
     colours = np.dtype([(name, np.uint8) for name in "RGBA"[:count]])
     return np.ascontiguousarray(channels).view(colours)[..., 0]
-
-
-def cast_voxels(array: np.ndarray, dtype: np.dtype[Any], path: Path) -> np.ndarray:
-    """Changes the voxel type; integers are rounded and clipped, never wrapped.
-
-    Args:
-        array: The voxels; they aren't changed.
-        dtype: The type that is asked for. What not all formats hold becomes what they
-            do: bool uint8, float16 float32, float128 float64.
-        path: The file to write, for the message.
-
-    Raises:
-        InputError: If NaN or infinite voxels were to become integers.
-    """
-    dtype = _STORED_AS.get(dtype.name, dtype)
-    if dtype.kind not in "iu" or array.dtype.kind not in "iuf":
-        return array.astype(dtype, copy=False)
-    limits = np.iinfo(dtype)
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise InputError(
-                f"NaN or infinite voxels can't be written as {dtype}; choose a "
-                "floating-point dtype",
-                place=path,
-            )
-        # float64 holds every limit exactly, apart from those of 64-bit integers.
-        high = min(limits.max, 2**63 - 1024)
-        rounded = np.rint(array.astype(np.float64))
-        return np.asarray(np.clip(rounded, limits.min, high), dtype=dtype)
-    own = np.iinfo(array.dtype)
-    if own.min >= limits.min and own.max <= limits.max:
-        return array.astype(dtype, copy=False)
-    low, high = max(limits.min, own.min), min(limits.max, own.max)
-    return np.asarray(np.clip(array, low, high).astype(dtype))
 
 
 def save_image(

@@ -49,12 +49,17 @@ def save_dicom(folder, image):
 
 
 def test_other_formats_give_the_same_result(here, capsys):
-    """MetaImage and a DICOM folder come in, headers with voxels beside go out."""
+    """MetaImage and a DICOM folder come in, headers with voxels beside go out.
+
+    Segments of labels keep their names.
+    """
     main([*ALL])
     fixed = sitk.ReadImage("fixed.nii.gz")
     sitk.WriteImage(fixed, "fixed.mha")
     save_dicom(here / "moving", sitk.ReadImage("moving.nii.gz"))
     labels = sitk.ReadImage("labels.nii.gz")
+    labels.SetMetaData("Segment0_Name", "left ventricle")
+    labels.SetMetaData("Segment0_LabelValue", "1")
     sitk.WriteImage(labels, "labels.nrrd")
     main(
         [
@@ -75,6 +80,7 @@ def test_other_formats_give_the_same_result(here, capsys):
         )
         arrays = [sitk.GetArrayFromImage(i).astype(int) for i in (image, wanted)]
         assert (np.abs(arrays[0] - arrays[1]) > 1).mean() < 0.005
+    assert image.GetMetaData("Segment0_Name") == "left ventricle"
     for taken in ("out/moved.zraw", "out/labels.raw.gz"):
         assert os.path.getsize(taken) > 0
 

@@ -116,9 +116,16 @@ def check_points_and_transforms(out):
         assert float(row["x"]) == pytest.approx(told[0], abs=1e-3)
 
 
-def test_frames_in_files_are_a_series(beat, tmp_path):
+def test_frames_in_files_are_a_series(beat, tmp_path, capsys):
+    """Names of segments can't go with labels in time, which is said."""
     files = [f"frame{n}.nii.gz" for n in range(4)]
-    assert not run(*files, *BY_PRESET, "--reference", "mean", "--format", ".h5")
+    named = {"Segment0_Name": "wall", "Segment0_LabelValue": "2"}
+    labels = read_frames("labels1.nii.gz")
+    write_frames("labels.seg.nrrd", labels, segments=named)
+    to_mean = ("--reference", "mean", "--format", ".h5")
+    given = ("--labels", "labels.seg.nrrd", "--labels-frame", "1")
+    assert not run(*files, *BY_PRESET, *to_mean, *given)
+    assert "so results have their numbers alone: 2 is wall" in capsys.readouterr().err
     assert len(read_frames(tmp_path / "out" / "corrected.nii.gz")) == 4
     assert (tmp_path / "out" / "inverses" / "frame_3.h5").exists()
     assert (

@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from dlir_tf.cli import main
-from dlir_tf.images import Image, read_frames, write_frames, write_image
+from dlir_tf.images import Image, read_frames, read_labels, write_frames, write_image
 from dlir_tf.transforms import Affine, Transform, write_transform
 
 SHAPE = (12, 10, 8)
@@ -106,3 +106,39 @@ def test_other_labels_have_no_segments(tmp_path):
     assert frames.segments == {}
     write_frames(tmp_path / "b.seg.nrrd", frames, segments=frames.segments)
     assert _keys(tmp_path / "b.seg.nrrd") == {}
+
+
+def test_labels_have_their_segments_in_python(tmp_path, recwarn):
+    """Read, moved as labels and written, they are what they were called."""
+    path = _save(tmp_path / "a.seg.nrrd")
+    labels = read_labels(path)
+    rest = Transform((Affine(np.eye(4)),))
+    moved = rest.resample(labels, labels, interpolation="nearest")
+    write_image(tmp_path / "b.seg.nrrd", moved)
+    found = _keys(tmp_path / "b.seg.nrrd")
+    assert (found["Segment0_Name"], found["Segment1_Name"]) == (
+        KEYS["Segment0_Name"],
+        KEYS["Segment1_Name"],
+    )
+    assert found["Segment0_Extent"] == "2 4 3 6 1 5"
+    assert not recwarn.list
+    write_image(tmp_path / "b.nii.gz", moved)
+    assert "names and colours of the segments are lost" in str(recwarn.pop().message)
+    assert not rest.resample(labels, labels).segments
+    assert not labels.with_array(np.ones(SHAPE)).segments
+
+
+def test_the_first_layer_has_the_segments_that_are_in_it(tmp_path, monkeypatch):
+    """Slicer counts segments from 0 on, so that what is left out leaves no gap."""
+    monkeypatch.setitem(KEYS, "Segment0_Layer", "1")
+    monkeypatch.setitem(KEYS, "Segment1_Layer", "0")
+    monkeypatch.setitem(KEYS, "Segment1_LabelValue", "1")
+    both = np.stack([_labels() == 3, _labels() == 0], axis=-1).astype(np.uint8)
+    _save(tmp_path / "a.seg.nrrd", both)
+    with pytest.warns(UserWarning, match="2 volumes of 0 and 1"):
+        labels = read_labels(tmp_path / "a.seg.nrrd")
+    write_image(tmp_path / "b.seg.nrrd", labels)
+    found = _keys(tmp_path / "b.seg.nrrd")
+    assert found["Segment0_Name"] == "Apex"
+    assert found["Segment0_Extent"] == "2 4 3 6 1 5"
+    assert not any(key.startswith("Segment1") for key in found)

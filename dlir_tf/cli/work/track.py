@@ -11,6 +11,7 @@ import click
 from dlir_tf.apply import check_distinct
 from dlir_tf.automatic import Modality
 from dlir_tf.cli.refinement import chosen_preset
+from dlir_tf.cli.work.known_in_series import read_known
 from dlir_tf.cli.work.progress import StepProgress
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cli.work.series_page import check_page, title_of
@@ -22,21 +23,18 @@ from dlir_tf.images import (
     Image,
     check_choice,
     names_a_series,
-    read_labels_of,
     read_mask_of,
 )
 from dlir_tf.images.background import FillValue
-from dlir_tf.images.points import is_markups_name, read_point_file
 from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
 from dlir_tf.page.series import write_series_page
 from dlir_tf.page.series.folder import read_series_folder
 from dlir_tf.pairs.slices import rank_of_pair
 from dlir_tf.series.folder import FolderNotes, check_new, identity_of
-from dlir_tf.series.order import chosen_reference, existing_frame
+from dlir_tf.series.order import chosen_reference
 from dlir_tf.series.reading import read_series
-from dlir_tf.series.results import Known, write_results
-from dlir_tf.series.strain import ring_directions
+from dlir_tf.series.results import write_results
 from dlir_tf.series.tracking import Tracking, track
 
 
@@ -68,7 +66,7 @@ def run(
     frames = read_series(files, **headers)
     number = _number(reference)
     chosen = chosen_reference(number, len(frames))
-    told = _read_known(frames, chosen, headers, **known)
+    told = read_known(frames, chosen, headers, _say, **known)
     asked = {
         "config": config,
         "refine": refine,
@@ -145,55 +143,6 @@ def _tracked(
     return tracking, notes
 
 
-def _read_known(
-    frames: Frames,
-    reference: int | None,
-    headers: dict[str, Any],
-    labels: Path | None,
-    points: Path | None,
-    labels_frame: int | None,
-    strain: int | None,
-    interpolation: str,
-) -> Known:
-    """Reads what is carried along, before any work is done."""
-    if labels is None and strain is not None:
-        raise InputError("--strain: needs the myocardium in --labels; give both")
-    if labels is None and points is None:
-        if labels_frame is not None:
-            raise InputError(
-                "--labels-frame: is for --labels and --points, of which none is given"
-            )
-        return Known(reference or 0)
-    if labels_frame is None and reference is None:
-        raise InputError(
-            "--labels-frame: must say which frame --labels and --points are of, as the "
-            "reference is the mean of all frames"
-        )
-    frame = reference if labels_frame is None else labels_frame
-    frame = existing_frame("--labels-frame", frame or 0, len(frames))
-    image = file = None
-    if labels is not None:
-        image = read_labels_of(labels, frames[0], **headers)
-        if not image.array.any():
-            raise InputError(
-                f"{labels}: every voxel is 0, so there is nothing to carry"
-            )
-        if strain is not None:
-            try:
-                ring_directions(image, strain)
-            except InputError as error:
-                raise error.within(labels) from error
-    if points is not None:
-        file = read_point_file(points), _point_suffix(points)
-        ndim = file[0].points.shape[1]
-        if ndim != frames[0].ndim:
-            raise InputError(
-                f"{points}: landmarks of {frames[0].ndim}-d frames must have "
-                f"{frames[0].ndim} coordinates. Received: {ndim}"
-            )
-    return Known(frame, image, file, strain, interpolation)
-
-
 @contextlib.contextmanager
 def _told_of(series: tuple[Path, ...]) -> Iterator[None]:
     """Says of what was read what can't be registered: `track` knows no files."""
@@ -218,12 +167,6 @@ def _image_suffix(series: tuple[Path, ...]) -> str:
     name = series[0].name
     ends = [s for s in sorted(WRITABLE_SUFFIXES, key=len) if name.endswith(s)]
     return ends[-1] if ends and series[0].is_file() else ".nii.gz"
-
-
-def _point_suffix(points: Path) -> str:
-    if is_markups_name(points):
-        return ".mrk.json"
-    return points.suffix or ".csv"
 
 
 def _show(progress: StepProgress, done: int, total: int) -> None:
