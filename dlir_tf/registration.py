@@ -27,6 +27,7 @@ from dlir_tf.images.colours import warn_of_channel
 from dlir_tf.models.general import GeneralModel
 from dlir_tf.models.parameters import Predictor
 from dlir_tf.models.world import build_transform
+from dlir_tf.pairs.arguments import check_images, check_means
 from dlir_tf.pairs.knowledge import Knowledge, check_use
 from dlir_tf.pairs.large import (
     at_lower_resolution,
@@ -189,15 +190,14 @@ def register(
     'WARN'
     """
     start = time.perf_counter()
+    check_images(fixed=fixed, moving=moving)
+    check_images(fixed_mask=fixed_mask, moving_mask=moving_mask)
+    check_means(model, config, initial_transform, refine)
     outside = chosen_fill_value(fill_value, moving)
     channels_outside = channel_fill_values(fill_value, moving)
-    masks = {
-        name: lowered
-        for name, mask in fitting_masks(
-            (fixed_mask, moving_mask), (fixed, moving)
-        ).items()
-        if (lowered := mask_at_lower_resolution(mask)) is not None
-    }
+    fitting = fitting_masks((fixed_mask, moving_mask), (fixed, moving))
+    lowered = {name: mask_at_lower_resolution(mask) for name, mask in fitting.items()}
+    masks = {name: mask for name, mask in lowered.items() if mask is not None}
     seen = at_lower_resolution(fixed), at_lower_resolution(moving)
     picked = pick(
         seen,

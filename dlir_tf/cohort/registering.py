@@ -21,6 +21,7 @@ from dlir_tf.cohort.threads import registered_here
 from dlir_tf.config import Config, load_config
 from dlir_tf.errors import InputError
 from dlir_tf.files import check_folder, locked, make_folder
+from dlir_tf.pairs.arguments import check_cohort
 from dlir_tf.pairs.manifest import Pair, read_manifest
 
 # How long workers of a cluster are waited for.
@@ -94,6 +95,7 @@ def register_pairs(
         config = load_config(config)
     if isinstance(pairs, str | Path):
         pairs = read_manifest(Path(pairs))
+    check_cohort(pairs, model, config)
     prepared = Settings(model=model, config=config, **settings).prepared()
     tasks = make_tasks(pairs, Path(output), prepared)
     engine = chosen_engine(jobs, scheduler, workers_timeout)

@@ -20,7 +20,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.images.frame import SpacingSource
 from dlir_tf.images.image import Image
 from dlir_tf.images.orientation import OrientationSource
-from dlir_tf.images.reading import read_labels
+from dlir_tf.images.reading import read_labels, read_mask
 
 
 def read_labels_of(
@@ -73,7 +73,7 @@ def read_mask_of(
         InputError: As `read_labels`, if it lies on another grid, or if no voxel is
             inside.
     """
-    mask = read_labels(
+    mask = read_mask(
         path, spacing_source=spacing_source, orientation_source=orientation_source
     )
     if not mask.array.any():

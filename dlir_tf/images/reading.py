@@ -111,11 +111,43 @@ def read_labels(
             if a value isn't an integer.
     """
     image = _read(Path(path), spacing_source, orientation_source, _first_structure)
+    return _of_whole_numbers(
+        image,
+        f"{path}: labels",
+        "resample label images with nearest neighbour, and store them as integers "
+        "without a slope",
+    )
+
+
+def read_mask(
+    path: str | os.PathLike[str],
+    *,
+    spacing_source: SpacingSource = "auto",
+    orientation_source: OrientationSource = "auto",
+) -> Image:
+    """Reads a mask, as `read_labels` reads labels; errors speak of masks.
+
+    Args:
+        path: As in `read_labels`, like the others.
+        spacing_source: Likewise.
+        orientation_source: Likewise.
+
+    Raises:
+        InputError: As `read_labels`.
+    """
+    image = _read(Path(path), spacing_source, orientation_source, _first_structure)
+    return _of_whole_numbers(
+        image, f"{path}: masks", "set what is inside to 1 and all else to 0"
+    )
+
+
+def _of_whole_numbers(image: Image, what: str, cure: str) -> Image:
+    """The image with an integer dtype; refuses channels and fractions."""
     if image.channels is not None:
         raise InputError(
-            f"{path}: labels must be one number a voxel, but it has "
+            f"{what} must be one number a voxel, but it has "
             f"{image.channels.shape[-1]} channels (colours, or a palette of them); "
-            "save the numbers of the labels as grey values"
+            "save the numbers as grey values"
         )
     if np.issubdtype(image.array.dtype, np.integer):
         return image
@@ -124,9 +156,8 @@ def read_labels(
     wrong = array[~is_whole(array)]
     if wrong.size:
         raise InputError(
-            f"{path}: labels must be integers, but {wrong.size} voxels aren't, such as "
-            f"{wrong[0]:g}; resample label images with nearest neighbour, and store "
-            "them as integers without a slope"
+            f"{what} must be integers, but {wrong.size} voxels aren't, such as "
+            f"{wrong[0]:g}; {cure}"
         )
     fits = np.abs(labels).max() <= np.iinfo(np.int32).max
     return replace(image, array=labels.astype(np.int32 if fits else np.int64))

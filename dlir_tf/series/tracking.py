@@ -11,9 +11,11 @@ from dlir_tf.automatic.modality import Modality
 from dlir_tf.automatic.picking import AnyModel, pick
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.config.stiffness import stiffened
+from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Image
 from dlir_tf.images.background import FillValue, chosen_fill_value
 from dlir_tf.images.companions import mask_on_image
+from dlir_tf.pairs.arguments import check_images, check_means
 from dlir_tf.pairs.knowledge import check_use
 from dlir_tf.series.frame import Answer, FrameRegistrar
 from dlir_tf.series.layout import Layout
@@ -151,7 +153,8 @@ def track(
     >>> tracking.points_in_frames([[12.0, 10.0, 0.0]], 0)[:, 0, 0].round()
     array([12., 13., 14., 15.])
     """
-    check_series(frames)
+    _check_images(frames, mask)
+    check_means(model, config, refine=refine)
     _tell_of_colours(frames)
     number = chosen_reference(reference, len(frames))
     layout = Layout.of(frames[0].grid)
@@ -190,6 +193,17 @@ def track(
         tuple(outcomes),
         picked.choices,
     )
+
+
+def _check_images(frames: Frames, mask: Image | None) -> None:
+    """Refuses what is no series of images, and no mask."""
+    if not isinstance(frames, Frames):
+        raise InputError(
+            "frames: must be a series, as dlir_tf.images.read_frames(path) or "
+            f"Frames((image, image)) gives. Received: {type(frames).__name__}"
+        )
+    check_images(**{f"frame {n}": frame for n, frame in enumerate(frames)}, mask=mask)
+    check_series(frames)
 
 
 def _tell_of_colours(frames: Frames) -> None:

@@ -110,3 +110,12 @@ def test_a_mask_of_fractions_is_refused(tmp_path):
     write_image(tmp_path / "m.nii", Image(_inside() * 0.5, AFFINE))
     with pytest.raises(InputError, match=r"m\.nii.*integers"):
         read_mask_of(tmp_path / "m.nii", image)
+
+
+def test_a_mask_of_shares_is_spoken_of_as_a_mask(tmp_path):
+    """Nearest neighbour, which labels are told to use, would be no cure for it."""
+    image = Image(np.zeros(SHAPE, np.float32), AFFINE)
+    write_image(tmp_path / "m.nii", Image(_inside() * np.float32(0.5), AFFINE))
+    told = r"m\.nii: masks must be integers.* such as 0\.5; set what is inside to 1"
+    with pytest.raises(InputError, match=told):
+        read_mask_of(tmp_path / "m.nii", image)

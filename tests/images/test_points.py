@@ -218,3 +218,11 @@ def test_older_files_of_slicer_take_no_other_world(tmp_path):
     (tmp_path / "F.fcsv").write_text(FCSV.format(world="LPS"))
     with pytest.raises(InputError, match="state their own world"):
         read_point_file(tmp_path / "F.fcsv", space="RAS")
+
+
+def test_a_file_of_another_kind_is_told_which_are_read(tmp_path):
+    """It was taken for CSV, which its sentence alone wouldn't explain."""
+    (tmp_path / "liver.vtp").write_text("<VTKFile/>")
+    told = r"liver\.vtp, line 1.*read as CSV: other .* end with \.vtk, .*\.trk"
+    with pytest.raises(InputError, match=told):
+        read_points(tmp_path / "liver.vtp")

@@ -14,10 +14,11 @@ from dlir_tf.images.points.csv_points import read_csv_points
 from dlir_tf.images.points.fcsv_points import SUFFIX, read_fcsv_points
 from dlir_tf.images.points.markups import read_markup_points
 from dlir_tf.images.points.mesh import MeshPoints
-from dlir_tf.images.points.meshes import is_mesh_name, read_mesh
-from dlir_tf.images.points.shapes import is_shape_name, read_shape
+from dlir_tf.images.points.meshes import MESHES, is_mesh_name, read_mesh
+from dlir_tf.images.points.shapes import SHAPES, is_shape_name, read_shape
 
 Space = Literal["RAS", "LPS"]
+_TABLES = (".csv", ".tsv", ".txt", "")
 
 
 class PointFile(Protocol):
@@ -65,7 +66,7 @@ def read_point_file(
         return read_mesh(path, space)
     older, shape = path.name.lower().endswith(SUFFIX), is_shape_name(path)
     if not (older or shape or is_markups_name(path)):
-        return read_csv_points(path, lps=space == "LPS")
+        return _read_table(path, space)
     if space is not None:
         kind = "surfaces and streamlines" if shape else "markups"
         raise InputError(
@@ -75,6 +76,20 @@ def read_point_file(
     if shape:
         return read_shape(path)
     return read_fcsv_points(path) if older else read_markup_points(path)
+
+
+def _read_table(path: Path, space: Space | None) -> PointFile:
+    """Reads a CSV file; says so where its name is that of something else."""
+    try:
+        return read_csv_points(path, lps=space == "LPS")
+    except InputError as error:
+        if path.suffix.lower() in _TABLES:
+            raise
+        known = ", ".join((*MESHES, *SHAPES, SUFFIX))
+        raise InputError(
+            f"{error}; by its name it was read as CSV: other files of points that are "
+            f"read end with {known} or .mrk.json"
+        ) from error
 
 
 def read_points(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
