@@ -7,6 +7,7 @@ import click
 from dlir_tf.cli.options import (
     FILE,
     Command,
+    channel_option,
     fill_value_option,
     header_options,
     initial_alignment_option,
@@ -123,6 +124,7 @@ _GROUPS = {
     help="Keep stages that make a frame less like the reference, too.",
 )
 @fill_value_option
+@channel_option
 @header_options
 def command(**options: Any) -> None:
     """Register all frames of a series, and follow labels and landmarks through them.

@@ -86,12 +86,15 @@ def one_number(
     return channels[..., 0]
 
 
-def warn_of_channel(image: Image, channel: int | None) -> None:
+def warn_of_channel(
+    image: Image, channel: int | None, name: str = "the moving image"
+) -> None:
     """Warns of an image that isn't looked at by the channel that a model was made for.
 
     Args:
         image: With or without channels.
         channel: Counted from 1; `None` if it was made for luminance and grey values.
+        name: What the image is called.
     """
     if channel is None or image.channels is None:
         return
@@ -101,8 +104,8 @@ def warn_of_channel(image: Image, channel: int | None) -> None:
         if np.array_equal(meant, image.array):
             return
     warnings.warn(
-        f"the model was made for channel {channel}, but the moving image, which has "
-        f"{count}, is looked at otherwise; give it as --channel (channel in Python)",
+        f"the model was made for channel {channel}, but {name}, which has {count}, is "
+        "looked at otherwise; give it as --channel (channel in Python)",
         stacklevel=3,
     )
 

@@ -73,6 +73,7 @@ def read_frames(
     *,
     spacing_source: SpacingSource = "auto",
     orientation_source: OrientationSource = "auto",
+    channel: int | None = None,
 ) -> Frames:
     """Reads a file as its frames: 3-d+t or 2-d+t, or a plain image as one frame.
 
@@ -82,6 +83,8 @@ def read_frames(
         path: A file of any format that `read_image` reads.
         spacing_source: As in `read_image`.
         orientation_source: Likewise.
+        channel: Likewise; where none is asked for, the first of channels that are no
+            colours.
 
     Returns:
         The frames; `(i, j, 1)` each where the file has a third axis of length 1.
@@ -91,7 +94,7 @@ def read_frames(
             if the fourth axis isn't time, or there is a fifth one.
     """
     path = Path(path)
-    contents, channels = of_one_number(path, load(path), needed=False)
+    contents, channels = of_one_number(path, load(path), channel, needed=False)
     array = without_single_axes(contents.array)
     _check_time(path, contents, array)
     check_numbers(path, contents)

@@ -21,7 +21,7 @@ from dlir_tf.series.lattice import common_lattice, on_lattice
 from dlir_tf.series.smoothing import at_rest, motion_of
 from dlir_tf.transforms import Affine, BSpline, Transform
 
-REST, AGAIN = "rest", "its own answer"
+REST, AGAIN, CHOSEN = "rest", "its own answer", "the start chosen by the images"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Answer:
             on the lattice of all frames, or a matrix.
         similarity_before: Of the frame and the reference as they are.
         similarity_after: Of both through the transform.
-        start: Where it was started from: "rest", "its own answer" or "frame 3".
+        start: Where it was started from: "rest", "its own answer", "frame 3" or "the
+            start chosen by the images".
     """
 
     transform: Transform
@@ -67,6 +68,8 @@ class FrameRegistrar:
         refine: The steps of a refinement, as in `dlir_tf.register`.
         mask: Which voxels of the fixed image count, on its grid; `None` for all.
         do_no_harm: As in `dlir_tf.register`.
+        start: From points of the fixed image to points of a frame, mm: where frames are
+            started from that are more alike by it than they are at rest.
     """
 
     fixed: Image
@@ -74,6 +77,7 @@ class FrameRegistrar:
     refine: int | None = None
     mask: Image | None = None
     do_no_harm: bool = True
+    start: Transform | None = None
 
     def register(
         self,
@@ -83,11 +87,12 @@ class FrameRegistrar:
     ) -> Answer:
         """Registers a frame.
 
-        It is registered from rest. If its neighbour's answer, as it stands, makes it
-        more alike than that, it's registered once more from there (a neighbour at rest
-        says nothing new). A model in one shot
-        looks a second time in any case, from what it said first: hearts at their
-        smallest are out of reach of one look (docs/series.md has the numbers). If all
+        It is registered from rest, or from the start that was chosen for the series if
+        that makes it more alike. If its neighbour's answer, as it stands, makes it
+        more alike than what is found, it's registered once more from there (a neighbour
+        at rest says nothing new). A model in one shot looks a second time in any case,
+        from what it said first: hearts at their smallest are out of reach of one look
+        (docs/series.md has the numbers). If all
         that leaves it less alike than it is at rest, it stays there, unless harm is
         allowed: what is selected stage by stage loses a little on its one lattice.
 
@@ -98,7 +103,8 @@ class FrameRegistrar:
         """
         laid = self._prepared.with_moving(frame)
         rest = self._see(laid, None, REST)
-        best = self._found(rest, REST, on_progress)
+        first = self._first_start(laid, rest)
+        best = self._found(first, first.name, on_progress)
         start = self._second_start(best, neighbour)
         if start is not None:
             name = AGAIN if start is best else start.name
@@ -184,6 +190,15 @@ class FrameRegistrar:
         if lattice is None:
             transform = Transform((Affine(found.affine_part),))
         return self._see(start.laid, transform, name)
+
+    def _first_start(self, laid: Preparation, rest: _Seen) -> _Seen:
+        """Where a first look begins."""
+        if self.start is None:
+            return rest
+        kind = self.numerics.bspline
+        lattice = common_lattice(rest.pair.grid, self.picked.config)
+        start = on_lattice(self.start, lattice, kind)
+        return self._more_alike(self._see(laid, start, CHOSEN), rest)
 
     def _second_start(
         self, first: _Seen, neighbour: tuple[str, Transform] | None

@@ -18,8 +18,8 @@ class FrameOutcome:
 
     Attributes:
         frame: Its number, from 0.
-        start: Where its registration started from: `"rest"`, `"its own answer"` or
-            `"frame 3"`; empty for the reference.
+        start: Where its registration started from: `"rest"`, `"its own answer"`,
+            `"frame 3"` or `"the start chosen by the images"`; empty for the reference.
         similarity_kind: `"ncc"`, say; see `dlir_tf.metrics.similarity`.
         similarity_before: To the reference, as the frame is.
         similarity_after: Through the transform.

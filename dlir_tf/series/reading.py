@@ -23,6 +23,8 @@ def read_series(
     *,
     spacing_source: SpacingSource = "auto",
     orientation_source: OrientationSource = "auto",
+    channel: int | None = None,
+    usual_channel: int | None = None,
 ) -> Frames:
     """Reads a series of at least two frames.
 
@@ -31,21 +33,33 @@ def read_series(
             a folder that holds a DICOM series.
         spacing_source: As in `dlir_tf.read_image`.
         orientation_source: Likewise.
+        channel: Of frames with several numbers a voxel, as in `dlir_tf.read_image`;
+            some must have them.
+        usual_channel: Of such frames, if there are any, where none is asked for.
 
     Returns:
         The frames, on one grid. What is in files of its own has no step of time.
 
     Raises:
-        InputError: If one can't be read, there is one frame alone, or frames don't lie
-            on one grid.
+        InputError: If one can't be read, there is one frame alone, frames don't lie
+            on one grid, or a channel is asked for of grey values.
     """
     series = [
         read_frames(
-            path, spacing_source=spacing_source, orientation_source=orientation_source
+            path,
+            spacing_source=spacing_source,
+            orientation_source=orientation_source,
+            channel=channel or usual_channel,
         )
         for path in paths
     ]
     name = str(paths[0])
+    have_channels = any(frame.channels is not None for one in series for frame in one)
+    if channel is not None and not have_channels:
+        raise InputError(
+            f"--channel {channel} (channel in Python): no frame of {name} has several "
+            "channels; leave it out"
+        )
     if len(series) == 1:
         check_series(series[0], name)
         return series[0]

@@ -14,6 +14,7 @@ from dlir_tf.config.stiffness import stiffened
 from dlir_tf.errors import InputError
 from dlir_tf.images import Frames, Image
 from dlir_tf.images.background import FillValue, chosen_fill_value
+from dlir_tf.images.colours import warn_of_channel
 from dlir_tf.images.companions import mask_on_image
 from dlir_tf.pairs.arguments import check_images, check_means
 from dlir_tf.pairs.knowledge import check_use
@@ -110,7 +111,8 @@ def track(
     and, where its neighbour's answer makes it more alike than that, from there; a
     model in one shot looks a second time. One model or config serves all: what is
     chosen by the images (with neither of the two) is chosen by the reference and the
-    frame half a series away.
+    frame half a series away; so is where frames are started from that are less alike
+    at rest.
 
     Args:
         frames: From `dlir_tf.images.read_frames`; at least two, on one grid.
@@ -155,7 +157,6 @@ def track(
     """
     _check_images(frames, mask)
     check_means(model, config, refine=refine)
-    _tell_of_colours(frames)
     number = chosen_reference(reference, len(frames))
     layout = Layout.of(frames[0].grid)
     flat = [layout.flatten(frame) for frame in frames]
@@ -173,13 +174,14 @@ def track(
         transform=None,
         modality=modality,
     )
-    refined = picked.model is None or bool(refine)
-    check_use(None, stiffness, refined=refined)
+    _tell_of_colours(frames, picked.config.channel)
+    check_use(None, stiffness, refined=picked.model is None or bool(refine))
     check_smoothing(smooth, picked.config)
     on_choice(picked.choices)
     picked = replace(picked, config=stiffened(picked.config, stiffness))
     outside = chosen_fill_value(fill_value, frames[number or 0])
-    registrar = FrameRegistrar(fixed, picked, refine, mask, do_no_harm)
+    start = None if initial_alignment else picked.initial_transform
+    registrar = FrameRegistrar(fixed, picked, refine, mask, do_no_harm, start)
     way = Way(flat, number, periodic, smooth, notes or Notes(), on_progress, on_frame)
     registrar, answers, transforms = way.go(registrar, outside)
     corrected, outcomes = _seen_through(transforms, answers, flat, registrar, outside)
@@ -206,14 +208,17 @@ def _check_images(frames: Frames, mask: Image | None) -> None:
     check_series(frames)
 
 
-def _tell_of_colours(frames: Frames) -> None:
+def _tell_of_colours(frames: Frames, channel: int | None) -> None:
+    """Warns of what isn't looked at, and of what the model wasn't made for."""
     if any(frame.channels is not None for frame in frames.images):
         warnings.warn(
-            "the frames are in colours; they are registered by their grey values, and "
-            "the corrected series has these alone (dlir-tf transform moves all "
-            "channels of a frame)",
+            "the frames are in colours; they are registered by their grey values, or "
+            "by the channel that was chosen, and the corrected series has these alone "
+            "(dlir-tf transform moves all channels of a frame)",
             stacklevel=3,
         )
+    for frame in frames.images:
+        warn_of_channel(frame, channel, "a frame")
 
 
 def _seen_through(

@@ -134,6 +134,32 @@ def test_frames_in_files_are_a_series(beat, tmp_path, capsys):
     )
 
 
+def test_coloured_frames_are_followed_by_the_channel_of_a_config(
+    beat, tmp_path, capsys
+):
+    """The first channel stands still, the second one moves; or as --channel says."""
+    for number, frame in enumerate(beat.frames):
+        arrays = beat.frames[0].array, frame.array
+        channels = np.stack([a.astype(np.uint16) for a in arrays], axis=-1)
+        image = Image(channels[..., 0], frame.affine, None, channels)
+        write_image(tmp_path / f"{number}.mha", image)
+    files = [f"{n}.mha" for n in range(4)]
+    (tmp_path / "preset.yaml").write_text(PRESET + "channel: 2\n")
+    assert not run(*files, *BY_PRESET)
+    said = capsys.readouterr().err
+    assert "in colours" in said
+    assert "made for" not in said
+    others = ("--output", "other", "--channel", 1)
+    assert not run(*files, *BY_PRESET[:2], *others)
+    assert "made for channel 2, but a frame, which has 2" in capsys.readouterr().err
+    moved = [
+        max(float(row["largest_displacement"]) for row in rows(folder / "frames.csv"))
+        for folder in (tmp_path / "out", tmp_path / "other")
+    ]
+    assert moved[0] > 3
+    assert moved[1] == 0.0
+
+
 def test_an_interrupted_run_goes_on_and_ends_as_if_it_had_not_been(
     beat, tmp_path, monkeypatch, capsys
 ):

@@ -72,3 +72,30 @@ def test_frames_on_other_grids_are_named(tmp_path):
         read_series([names[0], names[2]])
     with pytest.raises(InputError, match=r"a.nii.gz: must have at least two frames"):
         read_series(names[:1])
+
+
+@pytest.mark.parametrize(
+    ("asked", "looked_at"),
+    [
+        ({"channel": 2}, 1),
+        ({"usual_channel": 3}, 2),
+        ({"channel": 1, "usual_channel": 3}, 0),
+    ],
+)
+def test_a_channel_of_coloured_frames_is_what_is_looked_at(tmp_path, asked, looked_at):
+    rng, names = np.random.default_rng(2), []
+    colours = rng.integers(0, 255, (2, 9, 7, 3)).astype(np.uint8)
+    for number, one in enumerate(colours):
+        names.append(tmp_path / f"{number}.mha")
+        write_image(names[-1], Image(one[..., 0], np.eye(3), None, one))
+    found = read_series(names, **asked)
+    for frame, one in zip(found, colours, strict=True):
+        assert np.array_equal(frame.array, one[..., looked_at])
+        assert np.array_equal(frame.channels, one)
+
+
+def test_a_channel_of_grey_frames_is_refused_but_a_model_may_have_one(tmp_path):
+    write_frames(tmp_path / "grey.nii.gz", frames())
+    with pytest.raises(InputError, match=r"channel 2 .* no frame of .*grey.nii.gz has"):
+        read_series([tmp_path / "grey.nii.gz"], channel=2)
+    assert len(read_series([tmp_path / "grey.nii.gz"], usual_channel=2)) == 3

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from dlir_tf import load_config
 from dlir_tf.errors import InputError
@@ -130,6 +131,45 @@ def test_colours_become_grey_and_that_is_said(beat, config):
     with pytest.warns(UserWarning, match="in colours; .* grey values"):
         found = track(frames, config=config, refine=2)
     assert found.corrected[1].shape == coloured[1].shape
+
+
+def test_frames_that_are_not_looked_at_as_the_model_was_made_for_are_told(beat, config):
+    red = [
+        Image(frame.array, frame.affine, None, np.stack([frame.array] * 2, axis=-1))
+        for frame in beat.frames.images[:2]
+    ]
+    red[1].channels[..., 1] += 1
+    frames = Frames(tuple(red))
+    second = config.model_copy(update={"channel": 2})
+    with (
+        pytest.warns(UserWarning, match="in colours"),
+        pytest.warns(UserWarning, match="made for channel 2, but a frame, which has 2"),
+    ):
+        track(frames, config=second, refine=1)
+
+
+def test_turned_frames_start_where_the_images_say():
+    """By one start for the series; frames that don't need it stay at rest."""
+    rng, middle = np.random.default_rng(1), 31.5
+    spots = ndimage.gaussian_filter(rng.normal(size=(64, 64)), 3.0)
+    distance = np.linalg.norm(np.indices((64, 64)) - middle, axis=0)
+    spots = (spots / np.abs(spots).max() + 1.2) * np.clip(26 - distance, 0, 1)
+    angles = np.deg2rad([0.0, 75.0, 2.0])
+    frames = Frames(
+        tuple(
+            Image(ndimage.rotate(spots, angle, reshape=False, order=1), np.eye(3))
+            for angle in np.rad2deg(angles)
+        )
+    )
+    tracking = track(frames)
+    points = np.array([[20.0, 10.0], [45.0, 25.0], [30.0, 30.0]])
+    found = tracking.points_in_frames(points, 0)
+    for place, angle in zip(found, angles, strict=True):
+        turn = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        expected = (points - middle) @ np.transpose(turn) + middle
+        assert np.linalg.norm(place - expected, axis=1).max() < 1.5
+    starts = [outcome.start for outcome in tracking.outcomes]
+    assert starts == ["", "the start chosen by the images", "rest"]
 
 
 def test_a_frame_without_contrast_is_refused(beat, config):

@@ -26,6 +26,7 @@ from dlir_tf.images import (
     read_mask_of,
 )
 from dlir_tf.images.background import FillValue
+from dlir_tf.models.general import usual_channel
 from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
 from dlir_tf.page.series import write_series_page
@@ -47,6 +48,7 @@ def run(
     known: dict[str, Any],
     mask: Path | None,
     headers: dict[str, Any],
+    channel: int | None,
     transform_suffix: str,
     refine: int | None,
     modality: Modality | None,
@@ -61,9 +63,9 @@ def run(
     check_page(page, output)
     _check_files(files, (known["labels"], known["points"], mask), output)
     config = chosen_preset(preset)
-    if model is not None:
-        check_model(model)
-    frames = read_series(files, **headers)
+    by = config if model is None else check_model(model)
+    usual = usual_channel(by)
+    frames = read_series(files, **headers, channel=channel, usual_channel=usual)
     number = _number(reference)
     chosen = chosen_reference(number, len(frames))
     told = read_known(frames, chosen, headers, _say, **known)
