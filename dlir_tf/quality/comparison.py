@@ -74,9 +74,10 @@ class Comparison:
         self.factor = comparison_factor(
             pair.grid.shape, pair.grid.spacing, config.stages[-1].downsample
         )
-        self._fixed = _pool(pair.fixed, self.factor)
-        self._moving = _pool(pair.moving, self.factor)
-        self._weights = _pool(pair.mask.astype(np.float32), self.factor)
+        shown = pair.mask.astype(np.float32)
+        self._weights = _pool(shown, self.factor)
+        self._fixed = self._averages(pair.fixed, shown)
+        self._moving = self._averages(pair.moving, shown)
         if pair.fixed_mask is not None:
             self._weights = self._weights * self._inside(pair.fixed_mask)
         self._moving_mask: np.ndarray | None = None
@@ -182,6 +183,21 @@ class Comparison:
             for weight, along in zip(row[:-1], places, strict=True):
                 result += weight * along
         return total
+
+    def _averages(self, image: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """Averages of blocks; at the border of what both images show, of that alone.
+
+        What pads the grid is 0 in both images: mixed in, it makes their borders alike,
+        whatever they show.
+        """
+        averages = _pool(image, self.factor)
+        border = (self._weights > 0) & (self._weights < 1)
+        if border.any():
+            sums = _pool(image * shown, self.factor)
+            averages = np.where(
+                border, sums / np.maximum(self._weights, 1e-6), averages
+            )
+        return averages
 
     def _inside(self, mask: np.ndarray) -> np.ndarray:
         """Which averages come from the inside of a mask alone, 0 or 1."""

@@ -167,3 +167,18 @@ def test_similarity_alone_is_that_of_the_whole_judgement(rng):
     alone = comparison.similarity_at_start
     assert alone == comparison.judge(comparison.start()).similarity
     assert alone == comparison.at_start.similarity
+
+
+def test_borders_alone_make_nothing_alike(rng, ndim):
+    """Noise on a grid that is padded by half a block, which is 0 in both images."""
+    config = make_config(ndim, similarity={"kind": "windowed_ncc", "window": 5})
+    sizes = [size - 2 for size in (48, 40, 12)[:ndim]]
+    fixed, moving = (
+        Image(rng.normal(size=sizes).astype(np.float32), np.eye(ndim + 1))
+        for _ in range(2)
+    )
+    pair = prepare_pair(fixed, moving, config)
+    assert pair.grid.shape != fixed.shape
+    judged = Comparison(pair, config).at_start
+    assert abs(judged.similarity) < 0.05
+    assert judged.told_share < 0.05
