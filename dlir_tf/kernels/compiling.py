@@ -7,15 +7,15 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from dlir_tf.compute.threads import in_threads
+from dlir_tf.compute.threads import in_threads, num_cores
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Sums are added up block by block, in this order, however many cores there are: so
 # results don't depend on them.
 NUM_BLOCKS = 8
-# Numbers of the largest array: with fewer, handing parts to other threads takes longer
-# than the work itself.
+# Numbers of the largest array: with fewer, there's one block, as to call kernels for
+# several and to hand them to other threads takes longer than the work itself.
 _FEW = 250_000
 # Sums may be taken in any order, but what isn't finite stays so.
 _FAST_MATH = {"contract", "reassoc", "nsz"}
@@ -54,7 +54,7 @@ def _unless_disk_is_full(save: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_blocks(function: Callable[..., Any], length: int, *arguments: Any) -> list[Any]:
-    """Calls a kernel for all parts of a range, several at a time if they are large.
+    """Calls a kernel for all parts of a range, several at a time, if it's large.
 
     Args:
         function: Takes the arguments, the first number of the part, and the one behind
@@ -65,12 +65,17 @@ def in_blocks(function: Callable[..., Any], length: int, *arguments: Any) -> lis
     Returns:
         What it gave for each part, in order.
     """
-    bounds = [length * block // NUM_BLOCKS for block in range(NUM_BLOCKS + 1)]
-
-    def part(start: int, stop: int) -> Any:
-        return function(*arguments, start, stop)
-
     sizes = [each.size for each in arguments if isinstance(each, np.ndarray)]
     if max(sizes, default=0) < _FEW:
-        return list(map(part, bounds[:-1], bounds[1:]))
-    return in_threads(part, bounds[:-1], bounds[1:])
+        return [function(*arguments, 0, length)]
+    bounds = [length * block // NUM_BLOCKS for block in range(NUM_BLOCKS + 1)]
+    results: list[Any] = [None] * NUM_BLOCKS
+    left = iter(range(NUM_BLOCKS))
+
+    def take_blocks(_thread: int) -> None:
+        # Each thread takes what is left: to hand over eight parts takes longer.
+        for block in left:
+            results[block] = function(*arguments, *bounds[block : block + 2])
+
+    in_threads(take_blocks, range(min(num_cores(), NUM_BLOCKS)))
+    return results

@@ -147,30 +147,64 @@ def blend(p000, p001, p010, p011, p100, p101, p110, p111, u, v, w):
 def _warp_with_slopes(image, ddf, origin, weights, moved, slopes, start, stop):
     m0, m1, m2 = image.shape
     _, n1, n2, ndim = ddf.shape
-    o0, o1, o2 = origin[0], origin[1], origin[2]
+    flat = image.reshape(m0 * m1 * m2)
+    cells = np.zeros((3, n2), np.int32)
+    ways, within = np.zeros((3, n2), np.float32), np.zeros((3, n2), np.float32)
+    first = np.empty(n2, np.int64)
+    # To the next voxel along each axis, of which there may be none.
+    da = m1 * m2 if m0 > 1 else 0
+    db, dc = m2 if m1 > 1 else 0, min(m2 - 1, 1)
+    still, next_voxel, zero = np.float32(0.0), np.float32(1.0), np.float32(0.0)
     for row in range(start, stop):
         i, j = row // n1, row % n1
+        field, counts = ddf[i, j], weights[i, j]
+        values, result = moved[i, j], slopes[i, j]
+        begin = (np.float32(origin[0] + i), np.float32(origin[1] + j), origin[2])
+        if ndim == 3:
+            _find_cells(begin[0], still, field, 0, m0, cells[0], ways[0], within[0])
+        _find_cells(begin[1], still, field, ndim - 2, m1, cells[1], ways[1], within[1])
+        _find_cells(
+            begin[2], next_voxel, field, ndim - 1, m2, cells[2], ways[2], within[2]
+        )
         for k in range(n2):
-            if weights[i, j, k] == 0.0:
-                moved[i, j, k] = 0.0
-                slopes[i, j, k] = 0.0
+            first[k] = (np.int64(cells[0, k]) * m1 + cells[1, k]) * m2 + cells[2, k]
+        for k in range(n2):
+            if counts[k] == zero:
+                values[k] = zero
+                result[k] = zero
                 continue
-            shift = ddf[i, j, k, 0] if ndim == 3 else np.float32(0.0)
-            a, da, u, in_a = find_cell(np.float32(o0 + i + shift), m0)
-            b, db, v, in_b = find_cell(np.float32(o1 + j + ddf[i, j, k, ndim - 2]), m1)
-            c, dc, w, in_c = find_cell(np.float32(o2 + k + ddf[i, j, k, ndim - 1]), m2)
-            p000, p001 = image[a, b, c], image[a, b, c + dc]
-            p010, p011 = image[a, b + db, c], image[a, b + db, c + dc]
-            p100, p101 = image[a + da, b, c], image[a + da, b, c + dc]
-            p110, p111 = image[a + da, b + db, c], image[a + da, b + db, c + dc]
-            value, by_a, by_b, by_c = blend(
-                p000, p001, p010, p011, p100, p101, p110, p111, u, v, w
-            )
-            moved[i, j, k] = value
+            at, v, w = first[k], ways[1, k], ways[2, k]
+            p000, p001 = flat[at], flat[at + dc]
+            p010, p011 = flat[at + db], flat[at + db + dc]
             if ndim == 3:
-                slopes[i, j, k, 0] = in_a * by_a
-            slopes[i, j, k, ndim - 2] = in_b * by_b
-            slopes[i, j, k, ndim - 1] = in_c * by_c
+                p100, p101 = flat[at + da], flat[at + da + dc]
+                p110, p111 = flat[at + da + db], flat[at + da + db + dc]
+                value, by_a, by_b, by_c = blend(
+                    p000, p001, p010, p011, p100, p101, p110, p111, ways[0, k], v, w
+                )
+                result[k, 0] = within[0, k] * by_a
+            else:
+                value, _, by_b, by_c = blend(
+                    p000, p001, p010, p011, p000, p001, p010, p011, zero, v, w
+                )
+            values[k] = value
+            result[k, ndim - 2] = within[1, k] * by_b
+            result[k, ndim - 1] = within[2, k] * by_c
+
+
+@kernel
+def _find_cells(begin, step, field, axis, size, cells, ways, within):
+    """As `find_cell`, for a whole row, several voxels at a time: without branches."""
+    zero, one, last = np.float32(0.0), np.float32(1.0), np.float32(size - 1)
+    most = np.int32(max(size - 2, 0))
+    for k in range(len(cells)):
+        place = np.float32(begin + step * k + field[k, axis])
+        within[k] = one if place >= zero and place <= last else zero
+        place = place if place >= zero else zero  # also if it's no number
+        place = place if place <= last else last
+        cell = np.int32(place)
+        cells[k] = cell if cell < most else most
+        ways[k] = place - np.float32(cells[k])
 
 
 @kernel

@@ -1,5 +1,6 @@
 """Expanding lattices of control points to fields, and summing fields up on lattices."""
 
+import math
 from functools import cache
 
 import numpy as np
@@ -56,21 +57,6 @@ def sum_up(field: np.ndarray, spacing: tuple[int, ...]) -> np.ndarray:
     return field
 
 
-def apply_bands(values: np.ndarray, bands: np.ndarray, axis: int) -> np.ndarray:
-    """Multiplies by a matrix along an axis, of which only five diagonals count.
-
-    Args:
-        values: Of any rank, float32.
-        bands: `(length, 5)`, float32: the matrix at two columns before the diagonal, to
-            two behind it.
-        axis: Of that length.
-    """
-    result = np.empty(values.shape, np.float32)
-    lines, out = _lines(values, axis), _lines(result, axis)
-    in_blocks(_apply_bands, out.shape[0] * out.shape[1], lines, bands, out)
-    return result
-
-
 @cache
 def phase_weights(spacing: int) -> np.ndarray:
     """What control points weigh at the voxels of a cell.
@@ -92,7 +78,7 @@ def phase_weights(spacing: int) -> np.ndarray:
 
 def _lines(values: np.ndarray, axis: int) -> np.ndarray:
     """A view of three axes, the middle one being that axis."""
-    return values.reshape(int(np.prod(values.shape[:axis])), values.shape[axis], -1)
+    return values.reshape(math.prod(values.shape[:axis]), values.shape[axis], -1)
 
 
 @kernel
@@ -128,31 +114,5 @@ def _sum_up(values, weights, out, start, stop):
                 if weight == 0.0:
                     continue
                 source = values[line, cell * spacing + phase]
-                for k in range(width):
-                    target[k] += weight * source[k]
-
-
-@kernel
-def _apply_bands(values, bands, out, start, stop):
-    _, length, width = out.shape
-    for row in range(start, stop):
-        line, point = row // length, row % length
-        target = out[line, point]
-        if 2 <= point < length - 2:
-            w0, w1, w2 = bands[point, 0], bands[point, 1], bands[point, 2]
-            w3, w4 = bands[point, 3], bands[point, 4]
-            p0, p1 = values[line, point - 2], values[line, point - 1]
-            p2, p3 = values[line, point], values[line, point + 1]
-            p4 = values[line, point + 2]
-            for k in range(width):
-                target[k] = (
-                    w0 * p0[k] + w1 * p1[k] + w2 * p2[k] + w3 * p3[k] + w4 * p4[k]
-                )
-            continue
-        target[:] = 0.0
-        for tap in range(5):
-            other = point + tap - 2
-            if 0 <= other < length:
-                weight, source = bands[point, tap], values[line, other]
                 for k in range(width):
                     target[k] += weight * source[k]

@@ -10,7 +10,8 @@ from dlir_tf.config import Similarity
 from dlir_tf.kernels.channels import squared_differences
 from dlir_tf.kernels.mutual_information import MutualInformation
 from dlir_tf.kernels.sampling import warp, warp_with_slopes
-from dlir_tf.kernels.similarity import WindowedNCC, mse_loss, ncc_loss
+from dlir_tf.kernels.similarity import mse_loss, ncc_loss
+from dlir_tf.kernels.windowed import WindowedNCC
 from dlir_tf.losses.mind import descriptors
 from dlir_tf.losses.mutual_information import sampled_voxels
 from dlir_tf.refinement.images import PhaseImages

@@ -6,7 +6,8 @@ import tensorflow as tf
 from scipy import ndimage
 
 from dlir_tf.kernels.mutual_information import MutualInformation
-from dlir_tf.kernels.similarity import WindowedNCC, mse_loss, ncc_loss
+from dlir_tf.kernels.similarity import mse_loss, ncc_loss
+from dlir_tf.kernels.windowed import WindowedNCC
 from dlir_tf.kernels.windows import window_sums
 from dlir_tf.losses import similarity_loss
 from dlir_tf.losses.mutual_information import sampled_voxels
@@ -82,12 +83,14 @@ def test_arrays_may_lie_in_memory_in_any_order(rng, settings):
     np.testing.assert_allclose(other, slopes, rtol=1e-3, atol=1e-9)
 
 
+# Of the last, a plane is gone through in several parts.
+@pytest.mark.parametrize("size", [(13, 4, 17), (3, 40, 70)])
 @pytest.mark.parametrize(("window", "before"), [(3, 1), (4, 2), (4, 1), (30, 15)])
-def test_windows_are_summed_up_with_zeros_outside(rng, window, before):
-    values = rng.normal(size=(13, 4, 17, 2)).astype("float32")
+def test_windows_are_summed_up_with_zeros_outside(rng, size, window, before):
+    values = rng.normal(size=(2, *size)).astype("float32")
     after = window - 1 - before
-    padded = np.pad(values, [(before, after)] * 3 + [(0, 0)]).astype(float)
-    for axis in range(3):
+    padded = np.pad(values, [(0, 0)] + [(before, after)] * 3).astype(float)
+    for axis in (1, 2, 3):
         padded = np.lib.stride_tricks.sliding_window_view(padded, window, axis).sum(-1)
     found = window_sums(values, window, before)
     np.testing.assert_allclose(found, padded, atol=1e-4)
@@ -95,9 +98,12 @@ def test_windows_are_summed_up_with_zeros_outside(rng, window, before):
 
 def test_sums_do_not_depend_on_how_many_cores_there_are(rng, monkeypatch):
     fixed, moved, weights = rng.random((3, 40, 50), dtype="float32")
-    results = [ncc_loss(fixed, moved, weights)]  # few voxels: in this thread
+    few = ncc_loss(fixed, moved, weights)  # in one block, in this thread
     monkeypatch.setattr("dlir_tf.kernels.compiling._FEW", 0)
-    results.append(ncc_loss(fixed, moved, weights))
+    results = [ncc_loss(fixed, moved, weights)]
+    for cores in (1, 3, 99):
+        monkeypatch.setattr("dlir_tf.kernels.compiling.num_cores", lambda n=cores: n)
+        results.append(ncc_loss(fixed, moved, weights))
     monkeypatch.setattr(
         "dlir_tf.kernels.compiling.in_threads", lambda work, *a: list(map(work, *a))
     )
@@ -105,6 +111,8 @@ def test_sums_do_not_depend_on_how_many_cores_there_are(rng, monkeypatch):
     for loss, slopes in results[1:]:
         assert loss == results[0][0]
         np.testing.assert_array_equal(slopes, results[0][1])
+    assert few[0] == pytest.approx(results[0][0], rel=1e-12)
+    np.testing.assert_allclose(few[1], results[0][1], rtol=1e-6, atol=1e-12)
 
 
 def test_few_numbers_are_not_handed_to_other_threads(rng, monkeypatch):
