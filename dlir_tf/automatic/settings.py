@@ -101,8 +101,9 @@ def choose_settings(
         comparing.reason,
         _told_grid(fixed, grid),
         _told_lattices(grid, lattices, affine=bool(linear), at_once=at_once),
-        f"it is refined from coarse to fine in at most {steps} steps, as long as it "
-        f"gains; all takes about {seconds:.0f} s",
+        f"it is refined from coarse to fine in at most {steps} "
+        f"step{'s' * (steps != 1)}, as long as it gains; all takes about "
+        f"{seconds:.0f} s",
     )
     return Settings(config, reasons)
 

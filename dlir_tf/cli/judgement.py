@@ -56,7 +56,8 @@ def tell(report: "Report", *, strict: bool) -> None:
         found = f"loss {refined.loss_before:.4g} before, {refined.loss_after:.4g} after"
         if refined.loss_after == refined.loss_before:
             found = f"nothing better was found (loss {refined.loss_before:.4g})"
-        click.echo(f"Refined in {refined.steps} steps: {found}", err=True)
+        steps = f"{refined.steps} step{'s' * (refined.steps != 1)}"
+        click.echo(f"Refined in {steps}: {found}", err=True)
     for reason in report.reasons:
         click.echo(f"{report.verdict}: {reason}", err=True)
     if strict and report.verdict == "FAIL":

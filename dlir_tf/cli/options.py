@@ -11,15 +11,17 @@ FILE = click.Path(path_type=Path)
 
 
 class Command(click.Command):
-    """A command that refuses an option that is given twice.
+    """A command that refuses an option that is given twice, and values left empty.
 
     click itself takes the last one without a word. Options that are meant to be given
     several times say so (`multiple=True`).
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parses the arguments, once they are known to name no option twice."""
-        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        """Parses the arguments, once each option is there once and has a value."""
+        values, _, order = self.make_parser(ctx).parse_args(list(args))
+        for parameter in self.params:
+            _refuse_empty(ctx, parameter, values.get(parameter.name or ""))
         for parameter, count in Counter(order).items():
             if not isinstance(parameter, click.Option):
                 continue
@@ -32,6 +34,23 @@ class Command(click.Command):
                     ctx,
                 )
         return super().parse_args(ctx, args)
+
+
+def _refuse_empty(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Refuses an empty text: of a path, it would be the folder one is in."""
+    values = value if isinstance(value, list | tuple) else [value]
+    if any(each == "" or (each and _holds_empty(each)) for each in values):
+        name = parameter.get_error_hint(ctx).strip("'")
+        raise click.UsageError(
+            f"{name} is empty (a shell's variable that isn't set?); give it a value, "
+            "or leave it out.",
+            ctx,
+        )
+
+
+def _holds_empty(value: Any) -> bool:
+    """Whether one of several values of an option that was given at once is empty."""
+    return isinstance(value, tuple) and "" in value
 
 
 class OneOf(click.Choice[str]):

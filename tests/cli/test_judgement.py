@@ -1,6 +1,7 @@
 """`dlir-tf register --report --strict --all-stages`."""
 
 import json
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -9,7 +10,7 @@ from random_models import spline, write_random_model
 from scipy import ndimage
 
 from dlir_tf.cli import main
-from dlir_tf.cli.judgement import FAILED_VERDICT
+from dlir_tf.cli.judgement import FAILED_VERDICT, tell
 from dlir_tf.images import read_image
 
 SHAPE = (24, 16, 4)
@@ -101,3 +102,11 @@ def test_a_report_is_written_together_with_the_rest(folder, monkeypatch, capsys)
     assert stop.value.code == 1
     assert not (folder / "whole.nii").exists()
     assert not (folder / "late.json").exists()
+
+
+@pytest.mark.parametrize(("steps", "said"), [(1, "1 step:"), (2, "2 steps:")])
+def test_steps_are_counted_in_english(steps, said, capsys):
+    refined = SimpleNamespace(steps=steps, loss_before=0.2, loss_after=0.1)
+    report = SimpleNamespace(refinement=refined, reasons=(), verdict="PASS")
+    tell(report, strict=False)
+    assert capsys.readouterr().err.startswith(f"Refined in {said} loss 0.2 before")

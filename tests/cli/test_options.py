@@ -58,3 +58,38 @@ def test_an_option_that_may_be_repeated_is(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main(["transform", *repeated, "--transform", "t", "--output", "o"])
     assert "times" not in capsys.readouterr().err
+
+
+def with_empty(command):
+    """The arguments that leave one parameter empty each, and how it is called then."""
+    arguments = [p for p in command.params if isinstance(p, click.Argument)]
+    for index, argument in enumerate(arguments):
+        yield ["--", *["1"] * index, ""], argument.make_metavar(click.Context(command))
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.is_flag:
+            yield [option.opts[0], *[""] * option.nargs], option.opts[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_empty_value_is_refused(name, capsys, tmp_path, monkeypatch):
+    """As of `--output "$RESULTS"` whose variable isn't set: it was the folder here."""
+    monkeypatch.chdir(tmp_path)
+    for given, called in with_empty(command_of(name)):
+        with pytest.raises(SystemExit) as ended:
+            main([name, *given])
+        assert ended.value.code == 2
+        told = capsys.readouterr().err
+        assert f"{called} is empty" in told.replace("'", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_empty_value_of_several_is_refused(capsys):
+    for several in (
+        ["transform", "--points", "a", "--points", ""],
+        ["transform", "a", "", "--transform", "t", "--output", "o"],
+        ["info", "--pair", "a", ""],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(several)
+        assert ended.value.code == 2
+        assert "is empty" in capsys.readouterr().err
