@@ -161,6 +161,8 @@ def _sample(array: np.ndarray, voxels: np.ndarray, order: int) -> np.ndarray:
     """Values at places `(ndim, *shape)`; interpolated ones in float64."""
     # So that the identity gives an image back to the last bit.
     np.round(voxels, 9, out=voxels)
+    if order == 0 and array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        return _nearest(array, voxels)
     return ndimage.map_coordinates(
         array,
         voxels,
@@ -171,9 +173,17 @@ def _sample(array: np.ndarray, voxels: np.ndarray, order: int) -> np.ndarray:
     )
 
 
+def _nearest(array: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """The nearest values; SciPy takes all through float64, which rounds large ones."""
+    last = np.reshape(array.shape, (-1, *[1] * (voxels.ndim - 1))) - 1
+    numbers = np.clip(np.floor(voxels + 0.5), 0, last).astype(np.intp)
+    return np.asarray(array[tuple(numbers)])
+
+
 def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Changes the dtype; integers are rounded and clipped, never wrapped."""
-    if array.dtype == dtype or dtype.kind not in "iu":
+    same = array.dtype.newbyteorder("=") == dtype.newbyteorder("=")
+    if same or dtype.kind not in "iu":
         return array.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
     # The largest 64-bit integers have no float64 of their own; the next below has.

@@ -199,6 +199,22 @@ def test_labels_keep_their_values_and_their_type(rng):
     assert not np.array_equal(moved.array, labels)
 
 
+@pytest.mark.parametrize("dtype", ["i8", "u8", ">i8"])
+def test_numbers_that_no_float_holds_stay_what_they_are(rng, dtype):
+    """Identifiers near 2**60, which float64 holds to the next hundred or so."""
+    identifiers = 2**60 + rng.integers(1, 1000, 6).astype(dtype)
+    array = rng.choice(identifiers.astype(dtype), (7, 5, 4))
+    image = Image(array, np.diag([1.0, 2, 3, 1]))
+    moved = _plain(3).resample(
+        image, _shifted(image, [1.2, 0.6, 0.49]), interpolation="nearest"
+    )
+    assert moved.array.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(moved.array[:-1, :-1], array[1:, 1:])
+    assert (moved.array[-1] == 0).all()
+    smooth = _plain(3).resample(image, image, interpolation="label")
+    np.testing.assert_array_equal(smooth.array, array)
+
+
 def test_a_field_at_hand_gives_the_samerandom_image(rng):
     parameters = random_parameters(rng, 3, 2)
     transform = parameters.ours()
