@@ -33,7 +33,7 @@ from dlir_tf.cli.options import Command, OneOf, model_option
 )
 @click.option(
     "--version",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**63 - 1),
     default=1,
     show_default=True,
     help="The version; a server takes the highest one.",
@@ -46,7 +46,7 @@ from dlir_tf.cli.options import Command, OneOf, model_option
 )
 @click.option(
     "--max-voxels",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**31 - 1),
     help="The most voxels that the working grid of a request may have, for savedmodel: "
     "a limit on the server's memory.  [default: 134217728, 512 along each axis]",
 )

@@ -18,7 +18,7 @@ from dlir_tf.images import Grid
 # more than the largest CT has at the spacings of the presets.
 MAX_SERVED_VOXELS = 2**27
 # What 32-bit integers count, in backends and in files.
-_MAX_VOXELS = 2**31 - 1
+MAX_VOXELS = 2**31 - 1
 # At least, for a voxel of the working grid: both images, their masks, and the field.
 PREPARED_BYTES_PER_VOXEL = 40
 # What is needed beyond these: by one shot of a model, and by a refinement, for every
@@ -57,7 +57,7 @@ def check_room(
     """
     voxels = math.prod(map(float, padded))
     takes, free = voxels * PREPARED_BYTES_PER_VOXEL, free_memory()
-    if voxels > _MAX_VOXELS or (free is not None and takes > free):
+    if voxels > MAX_VOXELS or (free is not None and takes > free):
         there = "" if free is None else f", of which {_giga(free)} are free"
         raise InputError(
             f"the working grid would have {_by(padded)} voxels, which take "

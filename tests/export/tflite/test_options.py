@@ -24,3 +24,14 @@ def test_says_the_next_multiple():
         check_shape((250, 224, 0), config)
     with pytest.raises(InputError, match=r"3-d, so the shape has 3 numbers"):
         check_shape((256, 224), config)
+
+
+@pytest.mark.parametrize("size", [4096, 1_600_000, 16 * 10**400])
+def test_a_shape_beyond_all_memory_is_refused(size, monkeypatch):
+    """The system ended the process without a word, or TensorFlow did."""
+    monkeypatch.setattr("dlir_tf.export.tflite.options.free_memory", lambda: 2**34)
+    with pytest.raises(InputError, match=r"of which 17\.2 are free; give a smaller"):
+        check_shape((size, size, size), load_config("cardiac-cine"))
+    monkeypatch.setattr("dlir_tf.export.tflite.options.free_memory", lambda: None)
+    with pytest.raises(InputError, match="or more; give a smaller shape"):
+        check_shape((size, size, size), load_config("cardiac-cine"))
