@@ -85,7 +85,9 @@ def chosen_server(
         InputError: If options don't go together.
     """
     given = {
-        name: value for name, value in options.items() if value not in (None, False)
+        name: value
+        for name, value in options.items()
+        if value is not None and value is not False
     }
     server = given.pop("server", None)
     if server is None:

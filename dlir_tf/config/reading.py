@@ -117,11 +117,21 @@ def read_config(path: Path) -> Config:
     Raises:
         InputError: If it can't be read, or as in `parse_config`.
     """
-    if Path(path).exists() and not Path(path).is_file():
+    if not Path(path).exists():
+        hint = ""
+        if str(path) in preset_names():
+            hint = f"; {path} is a preset, for --preset or load_config"
+        raise InputError(f"no such config file{hint}", place=path)
+    if not Path(path).is_file():
         raise InputError("can't be read as a config: it isn't a plain file", place=path)
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "can't be read as a config: it isn't text in UTF-8; give a YAML file",
+            place=path,
+        ) from error
+    except OSError as error:
         raise InputError(f"can't be read as a config: {error}", place=path) from error
     return parse_config(text, str(path))
 
@@ -148,8 +158,10 @@ def preset_text(name: str) -> str:
         InputError: If there is no preset of this name.
     """
     if name not in preset_names():
+        hint = "; a file is printed by --config" if Path(name).is_file() else ""
         raise InputError(
             f"no preset is called {name!r}; there are: {', '.join(preset_names())}"
+            f"{hint}"
         )
     file = resources.files("dlir_tf.config") / "presets" / f"{name}.yaml"
     return file.read_text(encoding="utf-8")

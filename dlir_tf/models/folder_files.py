@@ -27,6 +27,11 @@ def check_model_folder(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: If it isn't one; the message says what is missing.
     """
+    if folder.suffix == ".tflite" and not folder.is_dir():
+        raise InputError(
+            f"{folder}: is the name of a .tflite file, which only registers and "
+            "evaluates; give the model folder that it was exported from"
+        )
     if folder.is_file():
         raise InputError(
             f"{folder}: is a file, and neither a model folder nor a .tflite file; "

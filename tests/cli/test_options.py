@@ -6,6 +6,8 @@ import click
 import pytest
 
 from dlir_tf.cli.main import COMMANDS, main
+from dlir_tf.cli.server import chosen_server
+from dlir_tf.errors import InputError
 
 
 def command_of(name):
@@ -93,3 +95,21 @@ def test_one_empty_value_of_several_is_refused(capsys):
             main(several)
         assert ended.value.code == 2
         assert "is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--version", "--max-voxels"])
+def test_numbers_that_no_export_can_hold_are_refused(option, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "--format", "savedmodel", option, str(10**30)])
+    assert ended.value.code == 2
+    assert f"'{option}': {10**30} is not in the range" in capsys.readouterr().err
+
+
+def test_no_time_at_all_is_not_the_usual_time():
+    """0 equals False, as which a flag that isn't given comes."""
+    options = {"server": "localhost:1", "timeout": 0.0, "insecure": False}
+    with (
+        click.Context(command_of("register")),
+        pytest.raises(InputError, match=r"--timeout: must be above 0 s"),
+    ):
+        chosen_server(options, local=())

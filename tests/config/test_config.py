@@ -404,6 +404,12 @@ def test_file_is_read_and_named(tmp_path):
         read_config(path)
     with pytest.raises(InputError, match="can't be read as a config"):
         load_config(tmp_path)
+    with pytest.raises(InputError, match=r"nothing\.yaml: no such config file$"):
+        read_config(tmp_path / "nothing.yaml")
+    with pytest.raises(InputError, match=r"no such config file; rigid is a preset"):
+        read_config(Path("rigid"))
+    with pytest.raises(InputError, match=r"; a file is printed by --config$"):
+        preset_text(str(path))
     with pytest.raises(InputError, match="neither a file nor a preset"):
         load_config("no-such-preset")
     with pytest.raises(InputError, match="no preset is called 'no-such-preset'"):

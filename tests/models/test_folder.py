@@ -139,6 +139,15 @@ def test_a_file_is_no_folder(tmp_path):
     _assert_refused(image, "is a file", "neither a model folder nor a .tflite file")
 
 
+def test_a_tflite_file_is_told_from_a_folder(tmp_path):
+    """There or not: a training makes no such file, and it can't be exported again."""
+    path = tmp_path / "model.tflite"
+    for make in (lambda: None, path.touch):
+        make()
+        with pytest.raises(InputError, match="the model folder that it was exported"):
+            check_model_folder(path)
+
+
 def test_another_version_is_refused(folder):
     path = folder / PROVENANCE_FILE
     provenance = json.loads(path.read_text()) | {"format_version": 99}
