@@ -4,6 +4,7 @@ import gzip
 import os
 import resource
 import socket
+import struct
 
 import nibabel as nib
 import numpy as np
@@ -117,6 +118,27 @@ def test_freesurfers_footer_is_no_voxels(tmp_path, name):
     (tmp_path / name).write_bytes(pack(less))
     with pytest.raises(InputError, match=r"a\.mg.: .*more follows"):
         read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_voxels_that_start_within_their_header_are_refused(tmp_path, kind, name):
+    """nibabel reads an offset of 0 as it stands: the header's bytes as voxels."""
+    voxels = _voxels((40, 41, 20))  # so many that the header may pass for padding
+    raw = bytearray(kind(voxels, np.eye(4)).to_bytes())
+    path = tmp_path / name
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    path.write_bytes(pack(raw))
+    np.testing.assert_array_equal(read_image(path).array, voxels)
+    start, code = (108, "<f") if kind is nib.Nifti1Image else (168, "<i")
+    raw[start : start + 4] = bytes(4)
+    path.write_bytes(pack(raw))
+    with pytest.raises(InputError, match=r"at byte (352|544) or later.* 0 \(vox_of"):
+        read_image(path)
+    raw[start : start + 4] = struct.pack(code, 100)
+    path.write_bytes(pack(raw))
+    with pytest.raises(InputError, match=rf"{name}: .*offset 100 too low"):
+        read_image(path)
 
 
 def test_a_little_padding_is_allowed(tmp_path):

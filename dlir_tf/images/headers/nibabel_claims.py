@@ -16,6 +16,7 @@ from nibabel.filebasedimages import SerializableImage
 from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.spatialimages import SpatialImage
 
+from dlir_tf.errors import InputError
 from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.images.headers.hdf5 import check_dataset
 from dlir_tf.images.headers.voxels import MOST_PACKED, check_raw, padding_of
@@ -64,7 +65,8 @@ def check_claims(path: Path, image: SpatialImage) -> None:
         image: As nibabel loads it, its voxels not yet read.
 
     Raises:
-        InputError: If sizes of what isn't packed don't match.
+        InputError: If sizes of what isn't packed don't match, or voxels start where
+            the header is.
         ValueError: If there are fewer bytes than it claims, whatever packs them.
     """
     if path.name.lower().endswith(".mnc"):
@@ -73,6 +75,7 @@ def check_claims(path: Path, image: SpatialImage) -> None:
     name = getattr(proxy, "file_like", None)
     if not isinstance(name, str | Path):
         return
+    _check_start(path, image)
     data, claimed = Path(name), _claimed(image)
     wrong = what_is_wrong(data)
     if wrong:
@@ -88,6 +91,24 @@ def check_claims(path: Path, image: SpatialImage) -> None:
     elif not streamed or claimed > max(_HARMLESS, _USUAL_PACKING * size):
         # What isn't read as a stream is read no farther than the voxels go.
         _check_packed(data, start + claimed)
+
+
+def _check_start(path: Path, image: SpatialImage) -> None:
+    """Refuses voxels that start within the header before them.
+
+    nibabel and ITK take the header's bytes for voxels then; others start at 348 or 352
+    instead, and which of them was meant, nobody can tell.
+    """
+    header, start = image.header, int(getattr(image.dataobj, "offset", 0))
+    if not (isinstance(header, nib.Nifti1Header) and header.is_single):
+        return
+    if start < header.single_vox_offset:
+        raise InputError(
+            f"its voxels must start at byte {header.single_vox_offset} or later, but "
+            f"its header says {start} (vox_offset), which is within the header itself; "
+            "write it again by a program that fills that in",
+            place=path,
+        )
 
 
 def _claimed(image: SpatialImage) -> int:
