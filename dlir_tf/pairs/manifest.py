@@ -10,6 +10,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.files.csv_rows import hint_of_commas, rows_of
 from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.pairs.on_disk import is_there
+from dlir_tf.pairs.repeats import warn_of_repeats
 
 _PAIR_COLUMNS = ("fixed", "moving")
 MASK_COLUMNS = ("fixed_mask", "moving_mask")
@@ -65,7 +66,7 @@ class Pair:
 
 
 def read_manifest(path: Path) -> list[Pair]:
-    """Reads a manifest and checks that all its files exist.
+    """Reads a manifest and checks that all its files exist; warns of repeated ones.
 
     Args:
         path: A CSV file with a header line. Either one pair a line, in the columns
@@ -90,11 +91,14 @@ def read_manifest(path: Path) -> list[Pair]:
     if problems:
         raise InputError("\n".join(problems))
     if by_image:
-        return list(_all_ordered_pairs(path, rows))
-    return [
-        Pair(place=row.place, id=row.id, **row.files)  # type: ignore[arg-type]
-        for row in rows
-    ]
+        pairs = list(_all_ordered_pairs(path, rows))
+    else:
+        pairs = [
+            Pair(place=row.place, id=row.id, **row.files)  # type: ignore[arg-type]
+            for row in rows
+        ]
+    warn_of_repeats(path, pairs)
+    return pairs
 
 
 @dataclass(frozen=True)

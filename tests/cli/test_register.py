@@ -72,6 +72,14 @@ def test_the_moved_image_alone_is_enough(here, capsys):
     assert lines_of(capsys) == []
 
 
+def test_an_image_on_itself_gets_a_word(here, capsys):
+    (here / "again.nii.gz").symlink_to("fixed.nii.gz")
+    command = ["register", "fixed.nii.gz", "again.nii.gz", "--output", "out/m.nii.gz"]
+    main([*command, "--model", "model"])
+    told = "Warning: fixed.nii.gz: is both the fixed and the moving image; again.nii.gz"
+    assert any(line.startswith(told) for line in lines_of(capsys))
+
+
 def test_the_transform_its_inverse_and_its_jacobian_are_written(here, capsys):
     """ITK reads what is exact; what isn't is told, and so small."""
     files = ("--transform", "out/t.h5", "--inverse", "out/i.npz")

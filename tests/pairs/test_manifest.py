@@ -1,6 +1,7 @@
 """Manifests: what is wrong with them is said once, with its line."""
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,41 @@ def test_a_file_that_vanished_is_named_with_its_line(folder):
     pairs[0].moving.unlink()
     with pytest.raises(InputError, match=r"line 2: .*b\.nii can't be read"):
         data_digest(pairs)
+
+
+def warned(folder, text):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        pairs = read_manifest(write(folder, text))
+    return len(pairs), [str(warning.message) for warning in caught]
+
+
+def test_pairs_of_one_image_are_told(folder):
+    (folder / "link.nii").symlink_to(folder / "scans" / "c.nii")
+    lines = ("a,b", "a,a", "b,./b", "c,../link", "c,d", "d,c", "d,d")
+    text = "\n".join(
+        ",".join(f"scans/{name}.nii" for name in line.split(",")) for line in lines
+    )
+    num_pairs, (said,) = warned(folder, f"fixed,moving\n{text}\n")
+    assert num_pairs == 7  # they stay
+    assert said == (
+        f"{folder}/pairs.csv: in 4 pairs (line 3, line 4, line 5 and 1 more), the "
+        "fixed and the moving image are the same file; its registration to itself says "
+        "nothing"
+    )
+
+
+def test_pairs_that_are_listed_again_are_told(folder):
+    header, line = "fixed,moving,fixed_mask", "scans/a.nii,scans/b.nii"
+    lines = [header, line, f"{line},scans/c.nii", f"{line},scans/d.nii"]
+    assert warned(folder, "\n".join(lines)) == (3, [])
+    lines += ["scans/b.nii,scans/a.nii", f"{line},scans/./c.nii"]
+    _, (said,) = warned(folder, "\n".join(lines))
+    assert "pairs.csv: 1 pair (line 6) came before with the same files" in said
+    images = "id,image\n1,scans/a.nii\n2,scans/b.nii\n3,scans/a.nii\n"
+    _, (alone, again) = warned(folder, images)
+    assert "in 2 pairs (lines 2 and 4, lines 4 and 2), the fixed" in alone
+    assert "3 pairs (lines 3 and 4, lines 4 and 2, lines 4 and 3) came" in again
 
 
 def test_folders_of_series_are_images_too(folder):

@@ -27,6 +27,7 @@ from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
 from dlir_tf.pairs.loading import LoadedPair, load_pair
 from dlir_tf.pairs.manifest import Pair
+from dlir_tf.pairs.repeats import warn_of_one_image
 from dlir_tf.pairs.slices import rank_of_pair
 from dlir_tf.registration import Registration, register
 from dlir_tf.serving import register_remotely
@@ -68,6 +69,7 @@ def run(
     files = Pair(fixed, moving, place, **told.files, **masks)  # type: ignore[arg-type]
     pair = load_pair(files, **headers, usual_channel=usual_channel(by))
     outputs.check_moved(pair.fixed, pair.moving)
+    warn_of_one_image(fixed, moving)
     if remote is None:
         find = _by_model(model, config, modality, pair)
     else:
