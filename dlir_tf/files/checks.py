@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.files.disk import write_errors
+from dlir_tf.files.places import real_place, what_is_in_the_way
 
 
 def check_output(
@@ -19,9 +20,12 @@ def check_output(
         note: What is said behind the suffixes.
 
     Raises:
-        InputError: If its name ends otherwise, it's a folder or (if it's to be new)
-            there, or its folder isn't there or can't be written.
+        InputError: If its name ends otherwise, it's a folder, a pipe or the like or
+            (if it's to be new) there, or its folder isn't there or can't be written;
+            of a link, the folder that it leads to.
     """
+    folder, wrong = real_place(path).parent, what_is_in_the_way(path)
+    its = f"it's a link, and {folder}" if path.is_symlink() else "its folder"
     if suffixes and not path.name.endswith(suffixes):
         expected = " or ".join(filter(None, [", ".join(suffixes[:-1]), suffixes[-1]]))
         problem = f"expected a name that ends in {expected}{note}"
@@ -29,10 +33,12 @@ def check_output(
         problem = "is a folder; add the name of a file"
     elif new and path.exists():
         problem = "is there already; choose another name, or delete it"
-    elif not path.parent.is_dir():
-        problem = "its folder doesn't exist; make it first"
-    elif not os.access(path.parent, os.W_OK | os.X_OK):
-        problem = "its folder can't be written; choose another one"
+    elif wrong:
+        problem = f"{wrong}; choose the name of a plain file"
+    elif not folder.is_dir():
+        problem = f"{its} doesn't exist; make it first"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        problem = f"{its} can't be written; choose another one"
     else:
         return
     raise InputError(problem, place=path)

@@ -13,6 +13,7 @@ from dlir_tf.errors import InputError
 from dlir_tf.files.disk import write_errors
 from dlir_tf.files.drafts import Draft, draft_of, drafting, known_as, settle
 from dlir_tf.files.moving import move_together
+from dlir_tf.files.places import through_links
 from dlir_tf.files.stopping import check_not_stopped
 
 
@@ -25,8 +26,8 @@ def replacing(path: Path) -> Iterator[Path]:
     block fails, the new files go and old ones stay as they were.
 
     Args:
-        path: The file; an existing one is replaced. It may be a folder, too, that
-            isn't there yet.
+        path: The file; an existing one is replaced, and of a link what it leads to.
+            It may be a folder, too, that isn't there yet.
 
     Raises:
         WriteError: What the disk refuses, of `path`.
@@ -101,10 +102,11 @@ def _told_as_known(draft: Draft) -> Iterator[None]:
 def _move_all(drafts: list[Draft]) -> None:
     """Moves drafts to their places; none, if one of these is a folder."""
     check_not_stopped()
-    moves = [move for draft in drafts for move in draft.moves()]
-    for file, target in moves:
-        with write_errors(target, file.parent):
-            if target.is_dir():
-                raise IsADirectoryError(errno.EISDIR, "Is a directory")
-            settle(file)
-    move_together(moves)
+    named = [move for draft in drafts for move in draft.moves()]
+    with through_links(named) as moves:
+        for file, target in moves:
+            with write_errors(target, file.parent):
+                if target.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, "Is a directory")
+                settle(file)
+        move_together(moves)

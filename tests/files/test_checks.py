@@ -33,6 +33,23 @@ def test_an_output_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
     assert problem == "its folder can't be written; choose another one"
 
 
+def test_what_is_no_file_is_no_output(tmp_path):
+    os.mkfifo(tmp_path / "pipe.nii")
+    links = {"device": "/dev/null", "none": "none/a.nii", "circle": "circle.nii"}
+    for name, target in links.items():
+        (tmp_path / f"{name}.nii").symlink_to(target)
+    cure = "choose the name of a plain file"
+    for name, problem in {
+        "pipe": f"is a pipe; {cure}",
+        "device": f"is a device; {cure}",
+        "circle": f"is a link that leads in a circle; {cure}",
+        "none": f"it's a link, and {tmp_path}/none doesn't exist; make it first",
+    }.items():
+        assert refused(check_output, tmp_path / f"{name}.nii", NIFTI) == problem
+    (tmp_path / "none").mkdir()
+    check_output(tmp_path / "none.nii", NIFTI)
+
+
 def test_suffixes_are_listed_with_what_is_said_of_them(tmp_path):
     assert refused(check_output, tmp_path / "a", (".csv",), note=", like b.csv") == (
         "expected a name that ends in .csv, like b.csv"
