@@ -12,7 +12,12 @@ from dlir_tf.images.pictures.writing import check_picture
 from dlir_tf.images.writing import check_can_hold
 from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
 from dlir_tf.transforms.files.ants import check_no_inverse, is_ants_name
-from dlir_tf.transforms.files.dispatch import FIELD_SUFFIXES, TRANSFORM_SUFFIXES
+from dlir_tf.transforms.files.dispatch import (
+    FIELD_SUFFIXES,
+    MATRIX_SUFFIXES,
+    TRANSFORM_SUFFIXES,
+)
+from dlir_tf.transforms.files.matrix_writing import check_between
 
 # Files that come beside the one that is named: the voxels of a header, and the other
 # file of ANTs' pair.
@@ -66,7 +71,7 @@ class Outputs:
             IMAGE_SUFFIXES: (self.moved, self.moved_labels),
             WRITABLE_SUFFIXES: (self.jacobian,),
             NIFTI_SUFFIXES: (self.displacement,),
-            TRANSFORM_SUFFIXES: (self.transform, self.inverse),
+            (*TRANSFORM_SUFFIXES, *MATRIX_SUFFIXES): (self.transform, self.inverse),
             (".png",): (self.figure, self.thumbnail),
             (".json",): (self.report,),
             PAGE_SUFFIXES: (self.page,),
@@ -80,14 +85,34 @@ class Outputs:
                 check_no_inverse(path)
         self._check_distinct(inputs)
 
+    def check_deforms(self, *, deforms: bool) -> None:
+        """Refuses files of a matrix for what will be none, before any work is done.
+
+        Args:
+            deforms: Whether the registration has stages that do.
+
+        Raises:
+            InputError: If so, and one is asked for.
+        """
+        for path in (self.transform, self.inverse):
+            if path is not None and deforms and path.name.endswith(MATRIX_SUFFIXES):
+                raise InputError(
+                    "such a file holds a matrix alone, but this registration deforms; "
+                    "write .h5 or .npz, or register by --preset rigid, say",
+                    place=path,
+                )
+
     def check_moved(self, fixed: Image, moving: Image) -> None:
         """Refuses names of files that can't hold what is written, once it's read.
 
         Raises:
             InputError: If it's no 2-d image for a picture, has too many channels, or
-                values that a picture doesn't have; or for a field, if the fixed image
-                has sheared axes.
+                values that a picture doesn't have; for a field, if the fixed image
+                has sheared axes; for another program's matrix, if an image is 2-d or
+                has axes that it can't be between.
         """
+        for file in filter(None, (self.transform, self.inverse)):
+            check_between(file, fixed.grid, moving.grid)
         fields = [self.transform, self.displacement]
         for path in fields if fixed.grid.is_sheared else ():
             if path and path.name.endswith(FIELD_SUFFIXES) and not is_ants_name(path):

@@ -15,7 +15,7 @@ from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.quality import write_report
 from dlir_tf.registration import Registration
 from dlir_tf.transforms import DenseField, Transform
-from dlir_tf.transforms.files.dispatch import write_transform
+from dlir_tf.transforms.files.dispatch import MATRIX_SUFFIXES, write_transform
 from dlir_tf.transforms.files.field import write_field
 
 Writer = Callable[[Path], object]
@@ -128,6 +128,7 @@ def _transform_writers(
             path=outputs.transform,
             transform=transform,
             grid=fixed,
+            other=moving,
             notes=notes,
         )
     if outputs.inverse is not None:
@@ -139,16 +140,27 @@ def _transform_writers(
             path=outputs.inverse,
             transform=inverse,
             grid=moving,
+            other=fixed,
             notes=notes,
         )
     return writers
 
 
 def _write_transform(
-    draft: Path, path: Path, transform: Transform, grid: Image, notes: list[str]
+    draft: Path,
+    path: Path,
+    transform: Transform,
+    grid: Image,
+    other: Image,
+    notes: list[str],
 ) -> None:
-    """Writes a transform and notes down what the file can't hold."""
-    error = write_transform(draft, transform, reference=grid)
+    """Writes a transform and notes down what the file can't hold.
+
+    It maps points of the image that has the grid to points of the other one, which
+    only files of a matrix tell of.
+    """
+    to = other if path.name.endswith(MATRIX_SUFFIXES) else None
+    error = write_transform(draft, transform, reference=grid, moving=to)
     if error > 0:
         notes.append(
             f"{path}: such a file can't hold the transform exactly; it is up to "

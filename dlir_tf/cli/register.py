@@ -59,7 +59,8 @@ _FILES_OF_A_PAIR = ("fixed_points", "moving_points", "fixed_labels")
     type=FILE,
     help="Write the transform, from fixed to moving points: .h5 or .tfm for ITK and "
     "Slicer, PREFIX0GenericAffine.mat for ANTs (with PREFIX1Warp.nii.gz), .nii.gz as "
-    "a displacement field, or .npz, exact and small.",
+    "a displacement field, or .npz, exact and small; where nothing deforms, also .lta "
+    "for FreeSurfer and .aff12.1D for AFNI.",
 )
 @click.option(
     "--inverse",

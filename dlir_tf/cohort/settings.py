@@ -9,13 +9,13 @@ from typing import Any, Literal
 from dlir_tf._version import __version__
 from dlir_tf.automatic import Modality
 from dlir_tf.cohort.inputs import digest
-from dlir_tf.cohort.pair_files import ROLES
+from dlir_tf.cohort.pair_files import ROLES, PairFiles
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
 from dlir_tf.images import OrientationSource, SpacingSource
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.folder_files import CONFIG_FILE, WEIGHTS_FILE
-from dlir_tf.models.general import GeneralModel, usual_channel
+from dlir_tf.models.general import GeneralModel, may_deform, usual_channel
 from dlir_tf.models.loading import check_model, is_litert, load_model
 from dlir_tf.models.names import find_model, general_ranks, is_general, is_name
 from dlir_tf.models.parameters import Predictor
@@ -121,6 +121,10 @@ class Settings:
         if self.initial_transform:
             read_chain(self.initial_transform)
         self._check_files()
+        if self.server is None:
+            refined = bool(self.refine) or (self.model is None and self.refine != 0)
+            outputs = PairFiles(Path(), self.files).outputs()
+            outputs.check_deforms(deforms=may_deform(config, refined=refined))
         return replace(
             self,
             usual_channel=usual_channel(config),

@@ -103,6 +103,19 @@ def usual_channel(config: Config | ConfigByRank | None) -> int | None:
     return config.channel if isinstance(config, Config) else None
 
 
+def may_deform(config: Config | ConfigByRank | None, *, refined: bool) -> bool:
+    """Whether what pairs are registered by has stages that deform.
+
+    Args:
+        config: As for `usual_channel`.
+        refined: Whether a refinement follows, or all is done by it.
+    """
+    if not isinstance(config, Config):
+        return True  # so do the general models, and what is chosen for a pair
+    stages = config.all_deformable_stages if refined else config.deformable_stages
+    return bool(stages)
+
+
 @overload
 def chosen_config(model: Predictor | None, config: Config | None) -> Config: ...
 

@@ -22,7 +22,7 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image, check_choice
 from dlir_tf.images.background import FillValue, channel_fill_values, told
-from dlir_tf.models.general import usual_channel
+from dlir_tf.models.general import may_deform, usual_channel
 from dlir_tf.models.loading import check_model
 from dlir_tf.models.names import find_model
 from dlir_tf.pairs.loading import LoadedPair, load_pair
@@ -74,6 +74,10 @@ def run(
         find = _by_model(model, config, modality, pair)
     else:
         find = partial(register_remotely, server=remote)
+    refined = bool(refine) or (model is None and refine != 0)
+    outputs.check_deforms(
+        deforms=remote is None and may_deform(by, refined=refined),
+    )
     find = partial(find, **begun.read(pair.fixed.ndim, _say))
     find = partial(
         find,

@@ -49,6 +49,8 @@ _OWN = ".npz"
 _ITK_SUFFIXES = HDF5_SUFFIXES + TEXT_SUFFIXES
 FIELD_SUFFIXES = (*NIFTI_SUFFIXES, ".mha", ".nrrd")
 TRANSFORM_SUFFIXES = (_OWN, *_ITK_SUFFIXES, AFFINE, WARP, *FIELD_SUFFIXES)
+# Of other programs, for a matrix and nothing else.
+MATRIX_SUFFIXES = (FREESURFER, AFNI)
 
 
 def read_transform(path: str | os.PathLike[str]) -> Transform:

@@ -13,7 +13,7 @@ from dlir_tf.files import replacing
 from dlir_tf.images import Grid
 from dlir_tf.images.frame import flip_affine
 from dlir_tf.transforms.files.dense_form import simplified
-from dlir_tf.transforms.files.matrices import to_fsl
+from dlir_tf.transforms.files.matrices import AFNI, FREESURFER, to_fsl
 from dlir_tf.transforms.transform import Transform
 
 # As far as an axis may lean, for AFNI, which calls 0.01 degrees oblique.
@@ -38,6 +38,35 @@ def write_afni(
         InputError: If the transform deforms or is 2-d, or an image is oblique.
     """
     matrix = flip_affine(flip_affine(_matrix(path, transform, "AFNI")).T).T
+    _check_straight(path, fixed, moving)
+    row = _row(matrix[:-1].ravel())
+    return _write(
+        path, f"# 3dAllineate matrices (DICOM-to-DICOM, row-by-row):\n{row}\n"
+    )
+
+
+def check_between(path: Path, fixed: Grid, moving: Grid) -> None:
+    """Refuses images that a file of AFNI's or FreeSurfer's can't be between.
+
+    Args:
+        path: The file; others than theirs aren't looked at.
+        fixed: The grid of the image from which its transform maps.
+        moving: Likewise, to which.
+
+    Raises:
+        InputError: If an image is 2-d or, for AFNI, oblique.
+    """
+    endings = {AFNI: "AFNI", FREESURFER: "FreeSurfer"}
+    program = next((p for e, p in endings.items() if path.name.endswith(e)), None)
+    if program is None:
+        return
+    if (fixed.ndim, moving.ndim) != (3, 3):
+        raise _no_matrix(path, program, "would be 2-d")
+    if program == "AFNI":
+        _check_straight(path, fixed, moving)
+
+
+def _check_straight(path: Path, fixed: Grid | None, moving: Grid | None) -> None:
     for name, grid in (("fixed", fixed), ("moving", moving)):
         if grid is not None and _is_oblique(grid):
             raise InputError(
@@ -45,10 +74,6 @@ def write_afni(
                 f"{name} image are oblique; straighten it first (3dWarp -deoblique)",
                 place=path,
             )
-    row = _row(matrix[:-1].ravel())
-    return _write(
-        path, f"# 3dAllineate matrices (DICOM-to-DICOM, row-by-row):\n{row}\n"
-    )
 
 
 def write_lta(
@@ -125,13 +150,16 @@ def _matrix(path: Path, transform: Transform, program: str) -> np.ndarray:
     """The whole transform as a matrix, RAS+ mm, or the reason why it can't be one."""
     exact = Transform(tuple(map(simplified, transform.components)))
     if exact.ndim != 3 or not exact.is_affine:
-        found = "deforms, too" if exact.ndim == 3 else "is 2-d"
-        raise InputError(
-            f"such a file of {program} holds a matrix of 3-d space alone, but the "
-            f"transform {found}; write another form, such as a displacement field",
-            place=path,
-        )
+        raise _no_matrix(path, program, "deforms, too" if exact.ndim == 3 else "is 2-d")
     return exact.affine_part
+
+
+def _no_matrix(path: Path, program: str, found: str) -> InputError:
+    return InputError(
+        f"such a file of {program} holds a matrix of 3-d space alone, but the "
+        f"transform {found}; write another form, such as a displacement field",
+        place=path,
+    )
 
 
 def _both(
