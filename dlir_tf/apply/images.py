@@ -182,7 +182,9 @@ class ImageCarrier:
             if channels is not None:
                 channels = channels[:, :, 0]
             plane = image.grid.plane().affine
-            image = Image(image.array[..., 0], plane, channels=channels)
+            image = Image(
+                image.array[..., 0], plane, channels=channels, meaning=image.meaning
+            )
         if image.ndim != self.transform.ndim:
             raise InputError(
                 f"{path}: the image is {image.ndim}-d, of shape {image.shape}, but the "
@@ -226,7 +228,8 @@ def _on_grid(moved: Image, grid: Grid, header: Nifti1Header | None) -> Image:
     channels = moved.channels
     if channels is not None:
         channels = channels.reshape((*grid.shape, channels.shape[-1]))
-    return Image(moved.array.reshape(grid.shape), grid.affine, header, channels)
+    array = moved.array.reshape(grid.shape)
+    return Image(array, grid.affine, header, channels, meaning=moved.meaning)
 
 
 def _check_labels(path: Path, image: Image) -> None:

@@ -48,7 +48,11 @@ def read_labels_of(
         path, spacing_source=spacing_source, orientation_source=orientation_source
     )
     _check_same_grid(path, labels, image, "labels")
-    return replace(image.with_array(labels.array), segments=labels.segments)
+    return replace(
+        image.with_array(labels.array),
+        segments=labels.segments,
+        meaning=labels.meaning,
+    )
 
 
 def read_mask_of(

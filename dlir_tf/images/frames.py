@@ -102,7 +102,10 @@ def read_frames(
     affine = place(path, contents, spacing_source)
     volumes = _volumes(array)
     return Frames(
-        tuple(Image(volume, affine, contents.header, channels) for volume in volumes),
+        tuple(
+            Image(volume, affine, contents.header, channels, meaning=contents.header)
+            for volume in volumes
+        ),
         contents.time_step if array.ndim == 4 else 0.0,
         contents.time_unit if contents.time_unit in _TIME_UNITS else "unknown",
         contents.segments,
@@ -172,7 +175,7 @@ def write_frames(
     for number, frame in enumerate(frames):
         array[..., number] = cast_voxels(frame.array, kind, path).reshape(spatial)
     affine = in_space(first.affine) if first.ndim == 2 else first.affine
-    save_image(path, array, affine, first.header, (time_step, time_unit))
+    save_image(path, array, affine, first.header, (time_step, time_unit), first.meaning)
 
 
 def _check_time(path: Path, contents: Contents, array: np.ndarray) -> None:

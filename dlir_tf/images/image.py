@@ -24,6 +24,9 @@ class Image:
             or one of them; what moves the image moves the channels with it.
         segments: Of labels, what a segmentation of 3D Slicer says of them: names and
             colours. They go with the labels when these are moved as labels.
+        meaning: The NIfTI header that says what these very voxels mean: the header of
+            the file that they come from. So it goes with labels as segments do, but
+            not with other voxels on the same grid.
 
     Raises:
         InputError: If the affine isn't finite, or can't be inverted.
@@ -35,6 +38,7 @@ class Image:
     header: nib.Nifti1Header | None = None
     channels: np.ndarray | None = None
     segments: Mapping[str, str] = field(default_factory=dict)
+    meaning: nib.Nifti1Header | None = None
 
     def __post_init__(self) -> None:
         """Checks that array, channels and affine belong together."""
@@ -66,7 +70,7 @@ class Image:
         return self.grid.spacing
 
     def with_array(self, array: np.ndarray) -> "Image":
-        """Other voxels on the same grid, without the channels and segments."""
+        """Other voxels on the same grid, without channels, segments and meaning."""
         if array.shape != self.shape:
             raise ValueError(
                 f"with_array: expected the grid's shape {self.shape}. "

@@ -201,7 +201,8 @@ def _read(
     check_numbers(path, contents)
     contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
-    return Image(array, affine, contents.header, channels, contents.segments)
+    header, segments = contents.header, contents.segments
+    return Image(array, affine, header, channels, segments, meaning=header)
 
 
 def of_one_number(

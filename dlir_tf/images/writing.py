@@ -20,6 +20,7 @@ from dlir_tf.images.formats import (
 )
 from dlir_tf.images.frame import in_mm
 from dlir_tf.images.grid import PLANE, column_norms, is_sheared, is_upright
+from dlir_tf.images.headers.nifti_meaning import take_meaning
 from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import to_itk, with_channels, write_with_itk
 from dlir_tf.images.pictures.writing import check_picture, check_values, save_picture
@@ -39,7 +40,9 @@ def write_image(
     (`.zraw` beside it) and `.nhdr` (`.raw.gz`). MetaImage and NRRD are compressed.
 
     NIfTI: affine and pixdim always agree, the space is in mm, and description, unit
-    of time, qform and sform codes of the image's header are kept. ITK, ANTs and
+    of time, qform and sform codes of the image's header are kept. So is what says what
+    the voxels mean, if they are those that were read, or labels that were moved as
+    such (see `dlir_tf.images.headers.nifti_meaning`). ITK, ANTs and
     Slicer refuse NIfTI files whose axes aren't perpendicular, which is then warned
     of; as MetaImage or NRRD they read them.
 
@@ -71,7 +74,7 @@ def write_image(
     if suffix in PICTURE_SUFFIXES:
         save_picture(path, array, image.affine)
     elif image.channels is None:
-        save_image(path, array, image.affine, image.header)
+        save_image(path, array, image.affine, image.header, meaning=image.meaning)
     elif suffix in NIFTI_SUFFIXES:
         save_image(path, _nifti_colours(path, array), image.affine, image.header)
     else:
@@ -122,6 +125,7 @@ def save_image(
     affine: np.ndarray,
     header: nib.Nifti1Header | None,
     time: tuple[float, str] | None = None,
+    meaning: nib.Nifti1Header | None = None,
 ) -> None:
     """Saves voxels in the format that the name asks for.
 
@@ -132,6 +136,7 @@ def save_image(
         affine: Voxel to world RAS+ mm, `(3, 3)` for `(i, j)` and else `(4, 4)`.
         header: What a NIfTI file takes over: description, unit of time, codes.
         time: Step and unit of the time axis, if there is one.
+        meaning: The header that says what the voxels mean, if one does.
 
     Raises:
         InputError: If the name, the folder or the disk don't allow it.
@@ -144,7 +149,7 @@ def save_image(
                 "Slicer refuse such NIfTI files; they read it as .nrrd",
                 stacklevel=4,
             )
-        save_nifti(path, array, affine, header, time=time)
+        save_nifti(path, array, affine, header, time=time, meaning=meaning)
         return
     write_with_itk(path, to_itk(array, affine, time[0] if time else 0.0))
 
@@ -175,6 +180,7 @@ def save_nifti(
     called: str = "",
     kind: int = 0,
     time: tuple[float, str] | None = None,
+    meaning: nib.Nifti1Header | None = None,
 ) -> None:
     """Saves a NIfTI file.
 
@@ -187,6 +193,7 @@ def save_nifti(
         called: The name of the intent, by which programs know their own files.
         kind: The intent's first parameter, by which NiftyReg tells its fields apart.
         time: Step and unit of the fourth axis, if that is time.
+        meaning: As in `save_image`, instead of an intent.
 
     Raises:
         InputError: If the name, the folder or the disk don't allow it.
@@ -197,6 +204,8 @@ def save_nifti(
     image = image_class(array, affine, dtype=array.dtype)
     _fill_header(image.header, affine, header, intent)
     image.header["intent_name"], image.header["intent_p1"] = called, kind
+    if meaning is not None:
+        take_meaning(image.header, meaning, in_time=time is not None)
     if time is not None:
         image.header["pixdim"][4] = time[0]
         image.header.set_xyzt_units("mm", time[1])

@@ -220,8 +220,8 @@ class Transform:
 
         Returns:
             An image on the reference's grid, of the moving dtype and with its channels,
-            if there are any, and of labels with their segments; integers are rounded
-            and clipped to their range.
+            if there are any, and of labels with their segments and meaning; integers
+            are rounded and clipped to their range.
 
         Raises:
             ValueError: If the interpolation is unknown or shapes don't fit.
@@ -252,8 +252,8 @@ class Transform:
         )
         header = reference.header if isinstance(reference, Image) else None
         as_labels = interpolation in ("nearest", "label")
-        segments = moving.segments if as_labels else {}
-        return Image(array, grid.affine, header, channels, segments)
+        kept = (moving.segments, moving.meaning) if as_labels else ({}, None)
+        return Image(array, grid.affine, header, channels, *kept)
 
     def _map_slab(self, slab: Grid, points: np.ndarray) -> np.ndarray:
         """Moving-world points for every voxel of a slab, `(*shape, ndim)`.

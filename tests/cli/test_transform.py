@@ -70,6 +70,14 @@ def test_labels_are_known_by_themselves_and_never_mixed(desk, capsys):
     assert_equal_but_ties(moved, expected)
 
 
+def test_labels_are_called_what_they_were_called(desk, capsys):
+    labels = nib.load("labels.nii.gz")
+    labels.header.set_intent("label", name="atlas")
+    nib.save(labels, "named.nii.gz")
+    transform(capsys, "named.nii.gz", *T, *REFERENCE, "--output", "out/moved.nii.gz")
+    assert nib.load("out/moved.nii.gz").header.get_intent() == ("label", (), "atlas")
+
+
 def test_labels_get_smooth_borders_if_that_is_wanted(desk, capsys):
     wanted = ("--interpolation", "label", "--output", "out/moved.nii.gz")
     _, err = transform(capsys, "labels.nii.gz", *T, *REFERENCE, *wanted)
