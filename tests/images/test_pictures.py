@@ -163,6 +163,77 @@ def test_black_and_white_and_palettes_are_what_itk_makes_of_them(tmp_path):
         read_labels(tmp_path / "palette.png")
 
 
+def png(rows, depth, colour_type, clear):
+    """A PNG file, from the rows' bytes, by the format's definition."""
+    kinds = [
+        (b"IHDR", struct.pack(">IIBBBBB", *SHAPE, depth, colour_type, 0, 0, 0)),
+        (b"sCAL", b"\x010.5\x000.25"),
+        (b"tRNS", np.asarray(clear, ">u2").tobytes()),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + bytes(row) for row in rows))),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data))
+        + kind
+        + data
+        + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in kinds
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 4, 8, 16])
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "rgb"])
+def test_one_value_that_is_transparent_is_a_channel_as_in_itk(
+    tmp_path, quietly, depth, channels
+):
+    if channels and depth < 8:
+        return  # the format has none
+    values = pixels(*channels, dtype=np.uint16) >> (16 - depth)
+    clear = values[2, 4]
+    if depth < 8:
+        bits = (values[..., None] >> np.arange(depth)[::-1]) & 1
+        rows = np.packbits(bits.reshape(SHAPE[1], -1), axis=1)
+    else:
+        rows = values.astype(">u1" if depth == 8 else ">u2")
+        rows = [row.tobytes() for row in rows]
+    path = tmp_path / "a.png"
+    path.write_bytes(png(rows, depth, 2 if channels else 0, clear))
+    if channels:
+        expected = as_itk(path)
+    else:  # SimpleITK has no grey values with opacity
+        top = 65535 if depth == 16 else 255
+        grey = values * np.uint16(top // (2**depth - 1))
+        expected = np.stack([grey, (values != clear) * np.uint16(top)], axis=-1)
+        expected = expected.astype(np.uint16 if depth == 16 else np.uint8)
+    assert set(np.unique(expected[..., -1])) == {0, 65535 if depth == 16 else 255}
+    image = read_image(path, channel=1)
+    found = image.channels.swapaxes(0, 1)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    if channels:
+        write_image(tmp_path / "b.png", image)
+        np.testing.assert_array_equal(as_itk(tmp_path / "b.png"), expected)
+
+
+def test_what_exif_alone_says_of_the_resolution_is_taken_with_a_word(tmp_path):
+    exif = Pillow.Exif()
+    exif[282], exif[283], exif[296] = 20.0, 40.0, 3  # pixels per cm
+    Pillow.fromarray(pixels()).save(tmp_path / "a.jpg", exif=exif)
+    raw = bytearray((tmp_path / "a.jpg").read_bytes())
+    raw[13] = 0  # JFIF: an aspect alone
+    (tmp_path / "a.jpg").write_bytes(raw)
+    with pytest.warns(UserWarning, match=r"a\.jpg: 0\.5 mm was taken .* \(EXIF\)"):
+        image = read_image(tmp_path / "a.jpg")
+    np.testing.assert_allclose(image.spacing, (0.5, 0.25))
+    exif[282] = 0.0
+    Pillow.fromarray(pixels()).save(tmp_path / "b.jpg", exif=exif)
+    raw = bytearray((tmp_path / "b.jpg").read_bytes())
+    raw[13] = 0
+    (tmp_path / "b.jpg").write_bytes(raw)
+    with pytest.warns(UserWarning, match=r"b\.jpg: states no resolution"):
+        assert read_image(tmp_path / "b.jpg").spacing == (1.0, 1.0)
+
+
 def test_exif_turns_nothing_as_in_itk(tmp_path):
     exif = Pillow.Exif()
     exif[274] = 6

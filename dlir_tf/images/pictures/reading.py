@@ -21,6 +21,7 @@ from dlir_tf.images.frame import flip_affine
 from dlir_tf.images.grid import in_space
 from dlir_tf.images.itk_files import quiet_itk
 from dlir_tf.images.pictures.ome import SUFFIXES, read_ome
+from dlir_tf.images.pictures.opacity import clear_value, depth_of, with_opacity
 from dlir_tf.images.pictures.resolution import spacing_of, unstated
 
 # Pixels by rows, a pixel's width and height in mm, and whether channels are colours.
@@ -190,13 +191,14 @@ def _pixels(path: Path, picture: Any) -> np.ndarray:
     if wide:
         tags = picture.tag_v2 if picture.format == "TIFF" else {}
         multiplied = _MULTIPLIED in tags.get(_EXTRA_SAMPLES, ())
-        return _wide_colours(path, array, comparable=not multiplied)
+        clear = clear_value(picture)
+        return _wide_colours(path, array, comparable=not multiplied, clear=clear)
     if array.dtype == bool:
-        return array.astype(np.uint8) * np.uint8(255)
+        array = array.astype(np.uint8) * np.uint8(255)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if picture.format == "TIFF" and array.ndim == 2:
         return _as_stated(picture, array)
-    return array
+    return with_opacity(array, clear_value(picture), depth_of(path, picture))
 
 
 def _as_stated(picture: Any, array: np.ndarray) -> np.ndarray:
@@ -216,27 +218,30 @@ def _has_wide_colours(path: Path, picture: Any) -> bool:
         return False
     if picture.format == "TIFF":
         return max(picture.tag_v2.get(_BITS, (8,))) > 8
-    if picture.format != "PNG":
-        return False
-    with path.open("rb") as stream:  # the depth, after the width and the height
-        return stream.read(25)[-1] == 16
+    return depth_of(path, picture) == 16
 
 
-def _wide_colours(path: Path, upper: np.ndarray, *, comparable: bool) -> np.ndarray:
+def _wide_colours(
+    path: Path, upper: np.ndarray, *, comparable: bool, clear: np.ndarray | None
+) -> np.ndarray:
     """Reads colours of 16 bits, of which Pillow has the upper 8.
 
-    Where a TIFF file has them multiplied by the opacity, Pillow divides them by it.
+    ITK adds the opacity where one of them is transparent. Where a TIFF file has them
+    multiplied by the opacity, Pillow divides them by it.
     """
     import SimpleITK as sitk
 
     with quiet_itk():
         array = sitk.GetArrayFromImage(sitk.ReadImage(name_for_itk(path)))
-    if array.shape != upper.shape or array.dtype != np.uint16:
+    added = 0 if clear is None else 1
+    expected = (*upper.shape[:-1], upper.shape[-1] + added)
+    if array.shape != expected or array.dtype != np.uint16:
         raise InputError(
             f"{path}: has {upper.shape[-1]} channels of 16 bits each, of a kind that "
             "isn't read; save it as RGB, or with 8 bits a channel"
         )
-    if comparable and not np.array_equal(array >> 8, upper):
+    colours = array[..., : upper.shape[-1]]
+    if comparable and not np.array_equal(colours >> 8, upper):
         raise InputError(
             f"{path}: two programs read different colours from it; save it again as PNG"
         )

@@ -3,7 +3,8 @@
 TIFF states pixels per inch or cm, JPEG too (in its JFIF header), and ITK reads both.
 PNG states pixels per metre (`pHYs`), which ITK doesn't read: it writes and reads a
 chunk of its own for the size itself (`sCAL`, in mm). That counts where it's there, as
-then both agree; `pHYs` alone is taken with a word, because ITK takes 1 mm there.
+then both agree; `pHYs` alone is taken with a word, because ITK takes 1 mm there. So is
+what a JPEG file says in EXIF alone.
 Where a file states nothing, pixels of 1 mm are taken, with a word.
 """
 
@@ -53,13 +54,20 @@ def _of_png(path: Path, picture: Any) -> tuple[float, float] | None:
     dpi = picture.info.get("dpi")
     if dpi is None or min(dpi) <= 0:
         return None
+    return _not_for_itk(path, (dpi[0] / MM_PER_INCH, dpi[1] / MM_PER_INCH), "pHYs")
+
+
+def _not_for_itk(
+    path: Path, per_mm: tuple[float, float], stated_by: str
+) -> tuple[float, float]:
+    """The same, with a word on that ITK doesn't read it."""
     warnings.warn(
-        f"{path}: {MM_PER_INCH / dpi[0]:.4g} mm was taken as the width of a pixel, as "
-        "its resolution says (pHYs); ITK doesn't read that and takes 1 mm, so set the "
-        "spacing there before a transform of this picture is applied",
-        stacklevel=8,
+        f"{path}: {1 / per_mm[0]:.4g} mm was taken as the width of a pixel, as "
+        f"its resolution says ({stated_by}); ITK doesn't read that and takes 1 mm, so "
+        "set the spacing there before a transform of this picture is applied",
+        stacklevel=9,
     )
-    return dpi[0] / MM_PER_INCH, dpi[1] / MM_PER_INCH
+    return per_mm
 
 
 def _scale_chunk(path: Path) -> tuple[float, float] | None:
@@ -82,7 +90,11 @@ def _scale_chunk(path: Path) -> tuple[float, float] | None:
 
 
 def _of_tiff(path: Path, picture: Any) -> tuple[float, float] | None:
-    tags = picture.tag_v2
+    return _of_tags(picture.tag_v2)
+
+
+def _of_tags(tags: Any) -> tuple[float, float] | None:
+    """What the tags of a TIFF file say, or EXIF, which has the same."""
     unit = _MM_PER_TIFF_UNIT.get(tags.get(_TIFF_UNIT, 2))  # inches, unless it says so
     if unit is None or _TIFF_X not in tags or _TIFF_Y not in tags:
         return None
@@ -93,7 +105,10 @@ def _of_jpeg(path: Path, picture: Any) -> tuple[float, float] | None:
     # Of the JFIF header; Pillow's `dpi` may come from EXIF, which ITK doesn't read.
     unit = _MM_PER_JPEG_UNIT.get(picture.info.get("jfif_unit", 0))
     if unit is None:
-        return None
+        per_mm = _of_tags(picture.getexif())
+        if per_mm is None or not (np.isfinite(per_mm).all() and min(per_mm) > 0):
+            return None
+        return _not_for_itk(path, per_mm, "EXIF")
     along, down = picture.info["jfif_density"]
     return along / unit, down / unit
 
