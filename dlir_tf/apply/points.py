@@ -8,7 +8,7 @@ import numpy as np
 
 from dlir_tf.apply.trust import report_inverse
 from dlir_tf.errors import InputError
-from dlir_tf.images.points import MeshPoints, PointFile
+from dlir_tf.images.points import MarkupPoints, MeshPoints, PointFile, SurfacePoints
 from dlir_tf.transforms import Transform
 
 
@@ -52,8 +52,9 @@ def carry_points(
     line = report_inverse(transform, file.points, str(path))
     if line is not None:
         tell(line)
-    for note in file.notes if isinstance(file, MeshPoints) else ():
-        tell(f"{path}: {note}")
+    if isinstance(file, MeshPoints | SurfacePoints | MarkupPoints):
+        for note in file.notes:
+            tell(f"{path}: {note}")
     if file.num_unset:
         tell(f"{path}: points without a position, left alone: {file.num_unset}")
     return transform.map_points(file.points)

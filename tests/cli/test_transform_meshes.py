@@ -13,6 +13,7 @@ import pytest
 from itk_judge import itk_map
 from transform_desk import T, landmarks, refused, transform
 
+from dlir_tf.errors import InputError
 from dlir_tf.images.points import read_point_file, read_points
 from dlir_tf.transforms import Affine, Transform, write_transform
 
@@ -96,6 +97,37 @@ def test_text_vtk(desk, capsys):
     np.testing.assert_allclose(points, moved(meshes.VERTICES, False), atol=1e-5)
     normals = np.array(ours[5].split(), float).reshape(-1, 3)
     np.testing.assert_allclose(normals, turned(meshes.NORMALS, False), atol=1e-6)
+
+
+def in_binary(text):
+    """As `vtkDataWriter` has it: behind its length, of 1, 2 or 4 bytes by two bits."""
+    for marker, size in ((3, 1), (2, 2), (1, 4)):
+        if len(text) < 1 << 8 * size - 2:
+            head = (marker << 8 * size - 2) | len(text)
+            return head.to_bytes(size, "big") + text
+    raise ValueError
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_texts_in_vtk_stay(desk, capsys, binary):
+    """Whatever stands in them, and however long they are."""
+    texts = [b"left ear", b"", b"POINTS 9 float\n" * 10, b"x" * 20_000]
+    if binary:
+        raw, block_of = meshes.VTK_BINARY_51, b"".join(map(in_binary, texts))
+    else:
+        raw = meshes.VTK_TEXT_51
+        block_of = b"\n".join(text.replace(b"\n", b"%0A") for text in texts)
+    for part in (b"CELL_DATA 5\n", b"POINT_DATA 4\n"):
+        field = b"FIELD FieldData 1\nnames 2 2 string\n" + block_of + b"\n"
+        raw = raw.replace(part, part + field)
+    made, _ = carry(capsys, "a.vtk", raw)
+    assert made.count(field) == 2
+    points = read_point_file("ma.vtk").points
+    np.testing.assert_allclose(points, moved(meshes.VERTICES, False), atol=1e-5)
+    cut = raw[: raw.rindex(field) + 60 + 200 * binary]
+    Path("cut.vtk").write_bytes(cut)
+    with pytest.raises(InputError, match=r"ends after . of 4 texts"):
+        read_point_file("cut.vtk")
 
 
 @pytest.mark.parametrize("order", ["", "<", ">"])

@@ -78,6 +78,24 @@ def test_markups_of_slicer_keep_all_but_their_positions(desk3, capsys, rng, worl
     assert moved == document
 
 
+def test_what_was_measured_of_points_is_left_out_with_a_word(desk3, capsys, rng):
+    document = markups(landmarks(desk3, rng, desk3.fixed).tolist(), "RAS")
+    document["markups"][0]["measurements"] = [
+        {"name": "length", "enabled": True, "value": 12.5, "units": "mm"},
+        {"name": "curvature mean", "enabled": False, "units": "mm-1"},
+        {"name": "thickness", "value": 2.0, "controlPointValues": [1.0, 3.0]},
+    ]
+    Path("p.mrk.json").write_text(json.dumps(document), encoding="utf-8")
+    arguments = ("--points", "p.mrk.json", *T, "--output", "m.mrk.json")
+    _, (line, _) = transform(capsys, *arguments)
+    assert line.startswith("p.mrk.json: measurements are left out")
+    assert line.endswith("makes anew: length")
+    expected = document["markups"][0]["measurements"]
+    del expected[0]["value"]
+    moved = json.loads(Path("m.mrk.json").read_text("utf-8"))
+    assert moved["markups"][0]["measurements"] == expected
+
+
 def test_points_outside_are_mapped_and_counted(desk3, capsys, rng):
     points = landmarks(desk3, rng, desk3.fixed)
     points[:2] += 1000.0

@@ -69,6 +69,20 @@ def test_the_vertices_of_a_surface_are_moved_and_nothing_else(desk3, capsys, rng
     np.testing.assert_allclose(again, points, atol=1e-3)
 
 
+def test_normals_of_a_surface_are_left_out_with_a_word(desk3, capsys, rng):
+    points = landmarks(desk3, rng, desk3.fixed)
+    image = surface(points, rng)
+    normals = np.tile(np.float32([0, 0, 1]), (len(points), 1))
+    image.add_gifti_data_array(nib.gifti.GiftiDataArray(normals, "NIFTI_INTENT_VECTOR"))
+    nib.save(image, "p.surf.gii")
+    _, (line,) = transform(
+        capsys, "--points", "p.surf.gii", *T, "--output", "m.surf.gii"
+    )
+    assert line.startswith("p.surf.gii: vectors of vertices (normals) are left out")
+    after = nib.load("m.surf.gii")
+    assert [array.intent for array in after.darrays] == [1008, 1009, 2005]
+
+
 @pytest.mark.parametrize("kind", ["trk", "tck"])
 def test_streamlines_are_moved_and_keep_what_they_carry(desk3, capsys, rng, kind):
     points = landmarks(desk3, rng, desk3.fixed)

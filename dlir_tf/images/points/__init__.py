@@ -10,4 +10,5 @@ from dlir_tf.images.points.reading import Space as Space
 from dlir_tf.images.points.reading import is_markups_name as is_markups_name
 from dlir_tf.images.points.reading import read_point_file as read_point_file
 from dlir_tf.images.points.reading import read_points as read_points
+from dlir_tf.images.points.shapes import SurfacePoints as SurfacePoints
 from dlir_tf.images.points.shapes import is_shape_name as is_shape_name

@@ -1,8 +1,10 @@
 """Landmarks in the markups of 3D Slicer (`.mrk.json`).
 
 Only the positions of control points are ours; all else in the file stays as it is:
-names, colours, orientations of points, other programs' entries. Markups state their
-world, LPS+ or RAS+. Points without a position (status `undefined`) keep having none.
+names, colours, orientations of points, other programs' entries. Values that follow from
+the positions, such as a length, are left out: 3D Slicer makes them anew. Markups state
+their world, LPS+ or RAS+. Points without a position (status `undefined`) keep having
+none.
 
 Format: https://slicer.readthedocs.io/en/latest/developer_guide/modules/markups.html
 """
@@ -21,6 +23,10 @@ from dlir_tf.errors import InputError
 from dlir_tf.files import replacing
 from dlir_tf.images.frame import flip_ras_lps
 
+# What Slicer measures of points itself, by name, and where it keeps it.
+_MEASURED = {"length", "angle", "area", "volume", "torsion"}
+_MEASURED |= {"curvature mean", "curvature max"}
+_VALUES = ("value", "controlPointValues")
 # What a markup that isn't given by its points alone states besides them.
 _OWN_GEOMETRY = {"center", "normal", "objectToBase", "orientation", "size"}
 
@@ -45,6 +51,17 @@ class MarkupPoints:
         num_all = sum(len(markup.get("controlPoints", [])) for markup in markups)
         return num_all - len(self.points)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of what isn't kept."""
+        names = sorted({f"{one['name']}" for one in measurements(self.document)})
+        if not names:
+            return ()
+        return (
+            "measurements are left out, which 3D Slicer makes anew: "
+            + ", ".join(names),
+        )
+
     def write(self, path: Path, points: npt.NDArray[np.float64]) -> None:
         """Writes the same file with other points, `(num_points, 3)`, RAS+ mm."""
         document = copy.deepcopy(self.document)
@@ -52,6 +69,9 @@ class MarkupPoints:
         for (lps, control_point), point in zip(placed, points, strict=True):
             position = flip_ras_lps(point) if lps else point
             control_point["position"] = (position + 0.0).tolist()  # never -0.0
+        for measurement in measurements(document):
+            for key in _VALUES:
+                measurement.pop(key, None)
         text = json.dumps(document, indent=4, ensure_ascii=False)
         with replacing(path) as unfinished:
             unfinished.write_text(text + "\n", encoding="utf-8")
@@ -127,6 +147,16 @@ def placed_points(document: dict[str, Any]) -> Iterator[tuple[bool, dict[str, An
             # Slicer writes "" where there is no position.
             if status != "undefined" and control_point.get("position"):
                 yield lps, control_point
+
+
+def measurements(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What 3D Slicer has measured of the positions, with its values."""
+    for markup in document["markups"]:
+        listed = markup.get("measurements")
+        for one in listed if isinstance(listed, list) else ():
+            known = isinstance(one, dict) and str(one.get("name")).lower() in _MEASURED
+            if known and any(key in one for key in _VALUES):
+                yield one
 
 
 def _parse(path: Path, control_point: dict[str, Any]) -> npt.NDArray[np.float64]:

@@ -1,9 +1,10 @@
 """Surfaces and streamlines: `.gii`, `.trk` and `.tck`, whose vertices are points.
 
 All but the vertices stays: triangles, labels and data of vertices and of streamlines,
-headers. nibabel reads and writes them; streamlines are in world RAS+ mm by it. So are
-the vertices of GIFTI files, but for those of FreeSurfer that count from the middle of
-their volume, which is told and refused.
+headers; but vectors of vertices, such as normals, would point elsewhere on a surface
+that was moved, and are left out. nibabel reads and writes all this; streamlines are in
+world RAS+ mm by it. So are the vertices of GIFTI files, but for those of FreeSurfer
+that count from the middle of their volume, which is told and refused.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ SURFACE = ".gii"
 SHAPES = (SURFACE, *STREAMLINES)
 
 _COUNTS = {".trk": "nb_streamlines", ".tck": "count"}
+_VECTORS = "NIFTI_INTENT_VECTOR"
 _MIDDLE = ("VolGeomC_R", "VolGeomC_A", "VolGeomC_S")
 
 
@@ -45,15 +47,24 @@ class SurfacePoints:
         """None: every vertex has its place."""
         return 0
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of what isn't kept."""
+        if not self.image.get_arrays_from_intent(_VECTORS):
+            return ()
+        return ("vectors of vertices (normals) are left out: they don't fit any more",)
+
     def write(self, path: Path, points: npt.NDArray[np.float64]) -> None:
         """Writes the same surface with other vertices, `(num_points, 3)`, RAS+ mm."""
         vertices = self._vertices()
-        before = vertices.data
+        before, arrays = vertices.data, self.image.darrays
+        vectors = self.image.get_arrays_from_intent(_VECTORS)
         try:
             vertices.data = points.astype(before.dtype)
+            self.image.darrays = [a for a in arrays if all(a is not v for v in vectors)]
             raw = self.image.to_bytes()
         finally:
-            vertices.data = before
+            vertices.data, self.image.darrays = before, arrays
         with replacing(path) as unfinished:
             unfinished.write_bytes(raw)
 

@@ -8,88 +8,17 @@ Format: https://docs.vtk.org/en/latest/vtk_file_formats/vtk_legacy_file_format.h
 """
 
 import re
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from dlir_tf.images.points.mesh import Layout, Points, texts_of
+from dlir_tf.images.points.vtk_file import Part, VtkFile
 
-_TYPES = {
-    **{"char": "i1", "unsigned_char": "u1", "short": "i2", "unsigned_short": "u2"},
-    **{"int": "i4", "unsigned_int": "u4", "long": "i8", "unsigned_long": "u8"},
-    **{"float": "f4", "double": "f8", "vtkidtype": "i4", "vtktypeint64": "i8"},
-    **{"vtktypeint32": "i4", "vtktypeuint8": "u1", "vtktypeuint32": "u4"},
-    **{"vtktypefloat32": "f4", "vtktypefloat64": "f8"},
-}
 _DATASETS = ("polydata", "unstructured_grid", "structured_grid")
 _CELLS = ("vertices", "lines", "polygons", "triangle_strips", "cells")
 # How many numbers a point or cell has of it.
 _ATTRIBUTES = {"vectors": 3, "normals": 3, "tensors": 9, "tensors6": 6}
 _IDS = ("global_ids", "pedigree_ids", "edge_flags")
-
-
-@dataclass
-class _Part:
-    """Numbers in the file: from the line that says what they are to their end."""
-
-    start: int
-    data: int
-    end: int
-    count: int
-    kind: np.dtype[np.generic]
-
-
-@dataclass
-class _File:
-    """A file, and how far it was gone through.
-
-    Attributes:
-        raw: Its bytes.
-        binary: Whether numbers are binary, big-endian.
-        offsets: Whether cells are in two parts, as since version 5.1.
-        at: Where to go on.
-        section: Points or cells: to what the attributes that follow belong.
-        count: How many of these there are.
-        parts: What was looked for, by name.
-    """
-
-    raw: bytes
-    binary: bool
-    offsets: bool
-    at: int
-    section: str = ""
-    count: int = 0
-    parts: dict[str, _Part] = field(default_factory=dict)
-
-    def line(self) -> tuple[int, list[str]]:
-        """Where the next line with words begins, and they; none at the end."""
-        while self.at < len(self.raw):
-            start, end = self.at, self.raw.find(b"\n", self.at)
-            self.at = len(self.raw) if end < 0 else end + 1
-            words = self.raw[start : self.at].split()
-            if words:
-                return start, [word.decode("latin-1") for word in words[:8]]
-        return self.at, []
-
-    def numbers(self, start: int, count: int, type_name: str) -> _Part:
-        """Passes over numbers that come next."""
-        if type_name.lower() == "bit" and self.binary:
-            count, type_name = (count + 7) // 8, "char"
-        if type_name.lower() not in (*_TYPES, "bit"):
-            raise ValueError(f"it holds values of type {type_name}, which aren't known")
-        kind = np.dtype(_TYPES.get(type_name.lower(), "i1"))
-        data = self.at
-        if self.binary:
-            self.at += count * kind.itemsize
-            complete = self.at <= len(self.raw)
-        else:
-            words = self.raw[data:].split(None, count)
-            rest = len(words[count]) if len(words) > count else 0
-            complete = len(words) >= count
-            self.at = len(self.raw) - rest
-        if not complete or count < 0:
-            raise ValueError(f"it ends before {count} numbers of type {type_name}")
-        return _Part(start, data, self.at, count, kind)
 
 
 def parse_vtk(raw: bytes) -> Layout:
@@ -106,7 +35,7 @@ def parse_vtk(raw: bytes) -> Layout:
     if head is None:
         raise ValueError("it has no header of a legacy VTK file")
     version = (int(head[1]), int(head[2]))
-    file = _File(raw, head[4].upper() == b"BINARY", version >= (5, 1), head.end())
+    file = VtkFile(raw, head[4].upper() == b"BINARY", version >= (5, 1), head.end())
     _, words = file.line()
     if [word.lower() for word in words[:1]] != ["dataset"] or len(words) < 2:
         raise ValueError("it doesn't say what kind of data it holds")
@@ -118,7 +47,7 @@ def parse_vtk(raw: bytes) -> Layout:
     return _layout(file, bytes(head[3]))
 
 
-def _read_parts(file: _File) -> None:
+def _read_parts(file: VtkFile) -> None:
     while True:
         start, words = file.line()
         if not words:
@@ -130,7 +59,7 @@ def _read_parts(file: _File) -> None:
             raise ValueError(f"its line {' '.join(words)!r} isn't complete") from error
 
 
-def _read_part(file: _File, start: int, name: str, words: list[str]) -> None:
+def _read_part(file: VtkFile, start: int, name: str, words: list[str]) -> None:
     """One part, by the words of its line."""
     if name == "points":
         file.parts["points"] = file.numbers(start, 3 * int(words[0]), words[1])
@@ -154,7 +83,7 @@ def _read_part(file: _File, start: int, name: str, words: list[str]) -> None:
         _read_attribute(file, start, name, words)
 
 
-def _read_cells(file: _File, start: int, counts: list[int]) -> None:
+def _read_cells(file: VtkFile, start: int, counts: list[int]) -> None:
     if not file.offsets:
         file.numbers(start, counts[1], "int")
         return
@@ -165,7 +94,7 @@ def _read_cells(file: _File, start: int, counts: list[int]) -> None:
         file.numbers(begin, count, words[1])
 
 
-def _read_attribute(file: _File, start: int, name: str, words: list[str]) -> None:
+def _read_attribute(file: VtkFile, start: int, name: str, words: list[str]) -> None:
     """What points or cells have."""
     count = file.count
     if name in _ATTRIBUTES:
@@ -192,7 +121,7 @@ def _read_attribute(file: _File, start: int, name: str, words: list[str]) -> Non
         raise ValueError(f"it has a part {name.upper()[:40]!r}, which isn't known")
 
 
-def _layout(file: _File, title: bytes) -> Layout:
+def _layout(file: VtkFile, title: bytes) -> Layout:
     points = file.parts["points"]
     normals = file.parts.get("normals of point_data")
     cells = file.parts.get("normals of cell_data")
@@ -225,7 +154,7 @@ def _layout(file: _File, title: bytes) -> Layout:
     )
 
 
-def _numbers(file: _File, part: _Part) -> Points:
+def _numbers(file: VtkFile, part: Part) -> Points:
     if file.binary:
         kind = part.kind.newbyteorder(">")
         found = np.frombuffer(file.raw, kind, part.count, part.data)
@@ -234,7 +163,7 @@ def _numbers(file: _File, part: _Part) -> Points:
     return np.array([float(word) for word in words]).reshape(-1, 3)
 
 
-def _bytes(file: _File, numbers: Points, kind: np.dtype[np.generic]) -> bytes:
+def _bytes(file: VtkFile, numbers: Points, kind: np.dtype[np.generic]) -> bytes:
     if file.binary:
         return numbers.astype(kind.newbyteorder(">")).tobytes()
     texts = texts_of(numbers, kind)
