@@ -9,7 +9,7 @@ from itk_judge import itk_map, points_within, random_parameters, reference_withi
 from register_desk import millimetres_in
 
 from dlir_tf.cli import main
-from dlir_tf.images import Image, write_image
+from dlir_tf.images import Image, read_labels, write_image
 from dlir_tf.transforms import (
     Affine,
     Transform,
@@ -77,6 +77,42 @@ def test_dense_forms_say_their_error(desk, capsys, name):
             read_transform(name).map_points(desk),
             atol=1e-5,
         )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "used"),
+    [
+        (("affine.tfm", "--output", "a.npz"), False),
+        (("spline.h5", "--output", "a.h5"), False),
+        (("spline.h5", "--output", "a.nii.gz"), True),
+        (("[spline.h5,1]", "--output", "a.h5"), True),
+        (("affine.tfm", "--output", "p0GenericAffine.mat"), True),
+        (("field.nii.gz", "--output", "a.nrrd"), False),
+        (("field.nii.gz", "affine.tfm", "--output", "p1Warp.nii.gz"), False),
+        (("field.nii.gz", "affine.tfm", "--output", "a.nrrd"), True),
+    ],
+)
+def test_a_reference_without_effect_is_told(desk, capsys, arguments, used):
+    """Whether it has one shows in the file."""
+    fixed = read_labels("fixed.nii.gz")
+    other = Image(np.ones([n - 2 for n in fixed.shape]), fixed.affine)
+    write_image("other.nii.gz", other)
+    reference = ("--reference", "fixed.nii.gz")
+    convert(capsys, "spline.h5", *reference, "--output", "field.nii.gz")
+    _, err = convert(capsys, *arguments, *reference)
+    told = any("--reference has no effect, as " in line for line in err)
+    assert told is not used
+    written = Path(arguments[-1])
+    once = written.read_bytes()
+    convert(capsys, *arguments, "--reference", "other.nii.gz")
+    if not used:
+        assert written.read_bytes() == once
+
+
+def test_what_to_believe_of_no_image_is_told(desk, capsys):
+    options = ("--output", "a.npz", "--spacing-source", "affine")
+    _, (line,) = convert(capsys, "affine.tfm", *options)
+    assert "--spacing-source and --orientation-source have no effect" in line
 
 
 def test_an_inverse_is_solved_for_and_measured(desk, capsys):

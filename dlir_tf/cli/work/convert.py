@@ -16,10 +16,16 @@ from dlir_tf.images import (
     check_choice,
     read_frames,
 )
-from dlir_tf.transforms import DenseField, Transform
+from dlir_tf.transforms import Affine, BSpline, DenseField, Transform
 from dlir_tf.transforms.files.ants import check_no_inverse, files_beside, is_ants_name
 from dlir_tf.transforms.files.chain import files_of_chain, read_chain
-from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES, write_transform
+from dlir_tf.transforms.files.dense_form import simplified
+from dlir_tf.transforms.files.dispatch import (
+    ITK_SUFFIXES,
+    OWN_SUFFIX,
+    TRANSFORM_SUFFIXES,
+    write_transform,
+)
 from dlir_tf.transforms.files.forms import FORMS, form_of
 
 _ROUNDED_MM = 1e-6  # less than a file's numbers hold
@@ -43,6 +49,11 @@ def run(
     given = [*files_of_chain(transforms), *images]
     _check_output(output, form, given, about_moving=moving is not None)
     check_choice(images)
+    if not images and (spacing_source, orientation_source) != ("auto", "auto"):
+        _tell(
+            "--spacing-source and --orientation-source have no effect, as no image is "
+            "given"
+        )
     transform = read_chain(transforms, _tell)
     if inverse:
         transform = transform.inverse()
@@ -61,6 +72,10 @@ def run(
     error = write_transform(output, transform, reference=grid, moving=source, form=form)
     if line is not None:
         _tell(line)
+    if reference is not None and line is None:
+        why = _why_no_grid(output, form, transform)
+        if why is not None:
+            _tell(f"{output}: --reference has no effect, as {why}")
     if error > _ROUNDED_MM:
         _tell(
             f"{output}: such a file can't hold the transform exactly; it is up to "
@@ -91,6 +106,26 @@ def _own_grid(transform: Transform) -> Grid | None:
     """The grid that the input brings along, if it begins with a field."""
     first = transform.components[0]
     return first.grid if isinstance(first, DenseField) else None
+
+
+def _why_no_grid(output: Path, form: str | None, transform: Transform) -> str | None:
+    """Why an image's grid makes no difference to what is written, if it doesn't."""
+    foreign, parts = form_of(output, form), list(transform.components)
+    if foreign in map(FORMS.get, (*_OF_TWO_IMAGES, "elastix")):
+        return None
+    a_matrix = foreign is not None and output.suffix == ".txt"
+    stored = Affine | BSpline | DenseField
+    as_it_is = foreign is None and output.name.endswith(ITK_SUFFIXES)
+    as_it_is &= all(isinstance(simplified(part), stored) for part in parts)
+    if a_matrix or as_it_is or output.name.endswith(OWN_SUFFIX):
+        return "such a file holds this transform without a grid"
+    if foreign is None and is_ants_name(output):
+        while parts and isinstance(simplified(parts[-1]), Affine):
+            parts.pop()
+    field = simplified(parts[0]) if len(parts) == 1 else None
+    if isinstance(field, DenseField) and not field.grid.is_sheared:
+        return "a displacement field keeps its own grid"
+    return None
 
 
 def _fitting(path: Path, role: str, grid: Grid, ndim: int) -> Grid:

@@ -45,10 +45,10 @@ from dlir_tf.transforms.files.matrices import (
 from dlir_tf.transforms.files.own import read_own, write_own
 from dlir_tf.transforms.transform import Transform
 
-_OWN = ".npz"
-_ITK_SUFFIXES = HDF5_SUFFIXES + TEXT_SUFFIXES
+OWN_SUFFIX = ".npz"
+ITK_SUFFIXES = HDF5_SUFFIXES + TEXT_SUFFIXES
 FIELD_SUFFIXES = (*NIFTI_SUFFIXES, ".mha", ".nrrd")
-TRANSFORM_SUFFIXES = (_OWN, *_ITK_SUFFIXES, AFFINE, WARP, *FIELD_SUFFIXES)
+TRANSFORM_SUFFIXES = (OWN_SUFFIX, *ITK_SUFFIXES, AFFINE, WARP, *FIELD_SUFFIXES)
 # Of other programs, for a matrix and nothing else.
 MATRIX_SUFFIXES = (FREESURFER, AFNI)
 
@@ -73,11 +73,11 @@ def read_transform(path: str | os.PathLike[str]) -> Transform:
     name = path.name
     if is_ants_name(path):
         return read_ants(path)
-    if name.endswith(_OWN):
+    if name.endswith(OWN_SUFFIX):
         return read_own(path)
     if name.endswith(TEXT_SUFFIXES) and is_elastix(path):
         return read_elastix(path)
-    if name.endswith((*_ITK_SUFFIXES, MATLAB_SUFFIX)):
+    if name.endswith((*ITK_SUFFIXES, MATLAB_SUFFIX)):
         return read_itk(path)
     if name.endswith(FREESURFER):
         return read_lta(path)
@@ -132,9 +132,9 @@ def write_transform(
         return foreign.write(path, transform, grid, source)
     if is_ants_name(path):
         return write_ants(path, transform, grid)
-    if path.name.endswith(_OWN):
+    if path.name.endswith(OWN_SUFFIX):
         return write_own(path, transform)
-    if path.name.endswith(_ITK_SUFFIXES):
+    if path.name.endswith(ITK_SUFFIXES):
         return write_itk(path, transform, grid)
     if path.name.endswith(FIELD_SUFFIXES):
         return write_field(path, transform, grid)
