@@ -23,6 +23,10 @@ from dlir_tf.errors import InputError
 from dlir_tf.transforms import Affine, BSpline, Transform
 
 SHORTEST_PERIOD = 2.0
+# In frames; all that bends at all is quicker.
+_LONGEST_PERIOD = 1e6
+# What eigenvalues are taken for 0; the slowest wave of a thousand frames has 1e-10.
+_STRAIGHT = 1e-13
 
 
 def check_smoothing(period: float | None, config: Config) -> None:
@@ -71,16 +75,20 @@ def smoothing_matrix(
     >>> (matrix @ [0.0, 1.0, 2.0, 3.0, 4.0]).round(6).tolist()
     [0.0, 1.0, 2.0, 3.0, 4.0]
     """
-    weight = (2 * math.sin(math.pi / period)) ** -4
+    weight = (2 * math.sin(math.pi / min(period, _LONGEST_PERIOD))) ** -4
     identity = np.eye(num_frames)
     if periodic:
         second = np.roll(identity, 1, 0) - 2 * identity + np.roll(identity, -1, 0)
     else:
         second = np.diff(identity, n=2, axis=0)
-    system = identity + weight * second.T @ second
     free = np.arange(num_frames) != reference
+    bending = (second.T @ second)[np.ix_(free, free)]
+    # By its own waves: an inverse at once would lose what doesn't bend, which large
+    # weights leave as it is, to rounding.
+    amounts, waves = np.linalg.eigh(bending)
+    amounts[amounts < _STRAIGHT] = 0.0
     matrix = np.zeros((num_frames, num_frames))
-    matrix[np.ix_(free, free)] = np.linalg.inv(system[np.ix_(free, free)])
+    matrix[np.ix_(free, free)] = waves / (1 + weight * amounts) @ waves.T
     return matrix
 
 

@@ -24,6 +24,27 @@ def test_the_reference_stays_where_it_is(rng):
         assert np.abs(found).max() > 0
 
 
+@pytest.mark.parametrize("period", [1e4, 1e5, 1e10, 1e80, 1e300])
+@pytest.mark.parametrize("num_frames", [2, 3, 20, 200])
+def test_of_very_long_periods_a_straight_line_is_left(period, num_frames, rng):
+    """What fits best: through the reference, which stays, or through all."""
+    time = np.arange(num_frames) - 1.0
+    paths = rng.normal(size=(num_frames, 4))
+    fixed = smoothing_matrix(num_frames, period, periodic=False, reference=1)
+    slopes = (time @ paths) / (time @ time)
+    bound = 1e-6 if period > 1e4 else 0.02
+    np.testing.assert_allclose(fixed @ paths, np.outer(time, slopes), atol=bound)
+    free = smoothing_matrix(num_frames, period, periodic=False, reference=None)
+    lines = np.polynomial.polynomial.polyfit(time, paths, 1)
+    fitted = lines[0] + np.outer(time, lines[1])
+    np.testing.assert_allclose(free @ paths, fitted, atol=bound)
+    if num_frames > 2:
+        closed = smoothing_matrix(num_frames, period, periodic=True, reference=None)
+        np.testing.assert_allclose(
+            closed @ paths, [paths.mean(0)] * num_frames, atol=bound
+        )
+
+
 def test_what_is_periodic_knows_no_first_frame(rng):
     values = rng.normal(size=8)
     matrix = smoothing_matrix(8, 4.0, periodic=True, reference=None)
