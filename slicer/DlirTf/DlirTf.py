@@ -12,7 +12,14 @@ from typing import Any, NamedTuple
 import ctk
 import qt
 import slicer
-from DlirTfLib.command import FILES, Choice, Run, command_line, verdict_of
+from DlirTfLib.command import (
+    FILES,
+    Choice,
+    Run,
+    command_line,
+    missing_file,
+    verdict_of,
+)
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -68,6 +75,14 @@ class DlirTfLogic(ScriptedLoadableModuleLogic):
         """
         if fixed is None or moving is None or fixed.GetID() == moving.GetID():
             raise ValueError("Choose two volumes, a fixed one and a moving one.")
+        for node in (fixed, moving):
+            # Files say where voxels lie, and nothing of a transform in the scene.
+            if node.GetParentTransformNode() is not None:
+                raise ValueError(
+                    f"The volume {node.GetName()} lies under a transform in the scene, "
+                    "which files don't hold; harden it (Transforms module), or take "
+                    "the volume out of it."
+                )
         self._folder = Path(tempfile.mkdtemp(prefix="dlir-tf-"))
         self._moving = moving
         files = []
@@ -90,9 +105,18 @@ class DlirTfLogic(ScriptedLoadableModuleLogic):
             ValueError: If the command failed; the message says why.
         """
         problem, self.run = self.run.problem, None
+        if problem is None and (missing := missing_file(self._folder)):
+            problem = f"The program wrote no {missing}; is it dlir-tf?"
         if problem is not None:
             self._forget()
             raise ValueError(problem)
+        try:
+            return self._loaded()
+        except RuntimeError as error:  # what Slicer raises of files it can't read
+            raise ValueError(f"Slicer can't load the result: {error}") from error
+
+    def _loaded(self) -> Result:
+        """What was written, in the scene."""
         name = self._moving.GetName()
         # ITK's transform maps fixed points to moving ones; Slicer reads it as what
         # resamples, so a volume that it is applied to goes from moving to fixed.

@@ -44,8 +44,8 @@ with open(words[words.index("--report") + 1], "w") as stream:
 class Node:
     """A volume, or a transform, in the scene."""
 
-    def __init__(self, name, path=None):
-        self.name, self.path = name, path
+    def __init__(self, name, path=None, parent=None):
+        self.name, self.path, self.parent = name, path, parent
 
     def GetID(self):  # noqa: N802
         return self.name
@@ -55,6 +55,9 @@ class Node:
 
     def SetName(self, name):  # noqa: N802
         self.name = name
+
+    def GetParentTransformNode(self):  # noqa: N802
+        return self.parent
 
 
 def save_node(node, path):
@@ -177,6 +180,10 @@ def test_what_is_wrong_is_said_and_leaves_nothing(module, scene, monkeypatch):
         ((scene.fake, same, scene.moving, module.Choice("a", "b")), "not both"),
         (("", same, scene.moving, module.Choice()), "where the program dlir-tf is"),
         (("no-such", same, scene.moving, module.Choice()), "no-such can't be started"),
+        (
+            (scene.fake, same, Node("MR", same.path, Node("turn")), module.Choice()),
+            "The volume MR lies under a transform in the scene",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             logic.start(*words)
@@ -189,6 +196,40 @@ def test_what_is_wrong_is_said_and_leaves_nothing(module, scene, monkeypatch):
     assert {each.name for each in scene.folder.iterdir()} == {
         *(each.name for each in before), "words.json",
     }  # fmt: skip
+
+
+def test_a_program_that_writes_nothing_is_not_believed(module, scene, monkeypatch):
+    """Nor is what Slicer can't read: the panel tells, instead of standing still."""
+    logic = module.DlirTfLogic()
+    logic.start("true", scene.fixed, scene.moving, module.Choice())
+    until_finished(logic)
+    with pytest.raises(ValueError, match=r"wrote no moved\.nrrd; is it dlir-tf"):
+        logic.finish()
+
+    def fail(path):
+        raise RuntimeError(f"Failed to load {path}")
+
+    monkeypatch.setattr(sys.modules["slicer"].util, "loadVolume", fail)
+    logic.start(scene.fake, scene.fixed, scene.moving, module.Choice())
+    until_finished(logic)
+    with pytest.raises(ValueError, match="Slicer can't load the result: Failed"):
+        logic.finish()
+
+
+def test_what_does_not_end_is_ended(module, scene, monkeypatch):
+    command = sys.modules["DlirTfLib.command"]
+    monkeypatch.setattr(command, "_PATIENCE_S", 0.2)
+    deaf = scene.folder / "deaf"
+    deaf.write_text("#!/bin/sh\ntrap '' TERM\necho ready >&2\nexec sleep 600\n")
+    deaf.chmod(0o755)
+    logic = module.DlirTfLogic()
+    logic.start(str(deaf), scene.fixed, scene.moving, module.Choice())
+    while not logic.run.new_lines():
+        time.sleep(0.02)
+    begun = time.monotonic()
+    logic.cancel()
+    assert time.monotonic() - begun < 300
+    assert logic.run is None
 
 
 def test_the_panel_applies_tells_and_cancels(module, scene):

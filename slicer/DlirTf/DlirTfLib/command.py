@@ -21,6 +21,9 @@ FILES = {
     "--page": "result.html",
 }
 
+# How long a command that is cancelled may clear up.
+_PATIENCE_S = 5.0
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -128,7 +131,16 @@ class Run:
     def cancel(self) -> None:
         """Ends it; what it had begun to write goes."""
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:  # Slicer's windows stand still meanwhile
+            self._process.kill()
+            self._process.wait()
+
+
+def missing_file(folder: Path) -> Optional[str]:
+    """The name of a file that a command was to write and didn't, if there is one."""
+    return next((n for n in FILES.values() if not (folder / n).is_file()), None)
 
 
 def verdict_of(folder: Path) -> str:
