@@ -21,7 +21,9 @@ class Command(click.Command):
         """Parses the arguments, once each option is there once and has a value."""
         values, _, order = self.make_parser(ctx).parse_args(list(args))
         for parameter in self.params:
-            _refuse_empty(ctx, parameter, values.get(parameter.name or ""))
+            value = values.get(parameter.name or "")
+            _refuse_empty(ctx, parameter, value)
+            _refuse_nan(ctx, parameter, value)
         for parameter, count in Counter(order).items():
             if not isinstance(parameter, click.Option):
                 continue
@@ -46,6 +48,14 @@ def _refuse_empty(ctx: click.Context, parameter: click.Parameter, value: Any) ->
             "or leave it out.",
             ctx,
         )
+
+
+def _refuse_nan(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Refuses `nan` for a number: no comparison finds it out of a range."""
+    number = isinstance(parameter.type, click.types.FloatParamType)
+    if number and str(value).strip().lower().lstrip("+-") == "nan":
+        name = parameter.get_error_hint(ctx).strip("'")
+        raise click.UsageError(f"{name} must be a number. Received: {value}", ctx)
 
 
 def _holds_empty(value: Any) -> bool:

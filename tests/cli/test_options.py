@@ -113,3 +113,22 @@ def test_no_time_at_all_is_not_the_usual_time():
         pytest.raises(InputError, match=r"--timeout: must be above 0 s"),
     ):
         chosen_server(options, local=())
+
+
+NUMBERS = [
+    (name, option)
+    for name, option in OPTIONS
+    if isinstance(option.type, click.types.FloatParamType)
+]
+
+
+def test_nan_is_no_number(capsys):
+    """It is neither below nor above any bound."""
+    assert {option.name for _, option in NUMBERS} > {"timeout", "workers_timeout"}
+    for name, option in NUMBERS:
+        for value in ("nan", "-NaN"):
+            with pytest.raises(SystemExit) as ended:
+                main([name, f"{option.opts[0]}={value}"])
+            assert ended.value.code == 2
+            told = capsys.readouterr().err
+            assert f"{option.opts[0]} must be a number. Received: {value}" in told
