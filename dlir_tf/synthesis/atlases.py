@@ -10,6 +10,7 @@ from scipy import ndimage
 from dlir_tf.errors import InputError
 from dlir_tf.images import WRITABLE_SUFFIXES, read_image
 from dlir_tf.images.formats import suffix_of
+from dlir_tf.images.missing import missing_voxels
 
 # Voxels along every axis of what an atlas becomes.
 SIZE = 96
@@ -49,7 +50,7 @@ def read_atlases(folder: Path, ndim: int) -> list[np.ndarray]:
             raise InputError(
                 f"must be 3-d to be an atlas. Received: {image.ndim}-d", place=path
             )
-        labels = _classes(np.asarray(image.array))
+        labels = _classes(_without_missing(np.asarray(image.array)))
         whole = _cube(labels, np.asarray(image.spacing))
         maps += [whole] if image.ndim == ndim else list(_slices(whole))
     return maps
@@ -62,6 +63,14 @@ def arrays_digest(arrays: Iterable[np.ndarray]) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _without_missing(array: np.ndarray) -> np.ndarray:
+    """The array with background where it has no value (NaN): 0, or its lowest value."""
+    missing = missing_voxels(array)
+    if missing is None:
+        return array
+    return np.where(missing, min(0, np.nanmin(array)), array)
 
 
 def _classes(array: np.ndarray) -> np.ndarray:

@@ -40,6 +40,20 @@ def test_grey_values_are_cut_into_classes(tmp_path):
     assert (atlas == 0).mean() > 0.5
 
 
+@pytest.mark.parametrize("lowest", [100, -1000])
+def test_voxels_without_a_value_are_background(tmp_path, lowest):
+    """As where a scan was masked; classes are cut of the others, a CT's as well."""
+    ramp = np.full((24, 24, 24), np.nan, np.float32)
+    ramp[4:20, 4:20, 4:20] = np.linspace(lowest, 900, 4096).reshape(16, 16, 16)
+    write(tmp_path / "t1.nii", ramp)
+    (atlas,) = read_atlases(tmp_path, 3)
+    assert set(np.unique(atlas)) == set(range(9))
+    step = SIZE // 24
+    assert (atlas[: 4 * step] == 0).all()
+    middle = slice(6 * step, 18 * step)
+    assert (atlas[middle, middle, middle] > 0).all()
+
+
 def test_slices_are_taken_for_2_d(tmp_path):
     labels = np.zeros((8, 8, 8), np.uint8)
     labels[2:6, 2:6, 2:6] = 3
