@@ -241,8 +241,8 @@ def _interrupted(output: Path, recipe: Recipe) -> Checkpoint:
     if stored.progress.identity != recipe.identity:
         raise InputError(
             f"{output}: was trained with another config, seed, number of steps or of "
-            "GPUs, precision or other images; resume with the same ones, or choose "
-            "another --output"
+            "GPUs, precision, initial weights or atlases, or other images; resume with "
+            "the same ones, or choose another --output"
         )
     return stored
 

@@ -14,6 +14,8 @@ from dlir_tf.pairs.manifest import Pair
 BIDS_VERSION = "1.10.0"
 _NAME = "dlir-tf"
 _IGNORED = ".bidsignore"
+# Lines that others wrote stay what they are, whatever their encoding.
+_ANY = {"encoding": "utf-8", "errors": "surrogateescape"}
 # What BIDS has no names for yet, as fMRIPrep tells validators, too.
 _LINES = (
     *("*_xfm.*", "*_jacobian.*", "*_points.*", "*_pair.json", "*_report.json"),
@@ -72,12 +74,11 @@ def write_dataset(output: Path, pairs: Sequence[Pair]) -> None:
 
 
 def _write_ignored(path: Path) -> None:
-    there = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    there = path.read_text(**_ANY).splitlines() if path.is_file() else []
     missing = [line for line in _LINES if line not in there]
     if missing:
         with replacing(path) as unfinished:
-            text = "\n".join([*there, *missing])
-            unfinished.write_text(text + "\n", encoding="utf-8")
+            unfinished.write_text("\n".join([*there, *missing]) + "\n", **_ANY)
 
 
 def _makers(description: dict[str, Any]) -> list[dict[str, Any]]:

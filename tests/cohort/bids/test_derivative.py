@@ -13,6 +13,7 @@ import pytest
 from cohort_desk import contents, registered, rows
 from shifting_model import write_pairs
 
+from dlir_tf.cohort.bids import dataset
 from dlir_tf.errors import InputError
 from dlir_tf.images import read_image, read_labels
 from dlir_tf.transforms import read_transform
@@ -138,6 +139,15 @@ def test_every_name_keeps_the_grammar_and_has_a_sidecar(here):
     for path in found:
         suffix = path.partition(".")[0].rpartition("_")[2]
         assert (f"_{suffix}" in ignored) == (suffix not in ("T1w", "T2w", "mask"))
+
+
+def test_lines_that_others_ignore_stay_in_any_encoding(tmp_path):
+    theirs = b"extra/\n*_gr\xfcn.txt\n"  # Latin-1
+    (tmp_path / ".bidsignore").write_bytes(theirs)
+    dataset.write_dataset(tmp_path, [])
+    ignored = (tmp_path / ".bidsignore").read_bytes()
+    assert ignored.startswith(theirs)
+    assert b"summary.csv" in ignored
 
 
 def test_sidecars_and_the_description_say_where_all_comes_from(here):
