@@ -26,6 +26,8 @@ from dlir_tf import register
 from dlir_tf.errors import InputError
 from dlir_tf.quality import Report
 
+_MEASURED = ("before", "error", "95 %", "alike", "told", "clarity")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -63,7 +65,7 @@ def measure(case: Case, body: Body, seed: int) -> dict:
             warnings.simplefilter("ignore")
             found = register(pair.fixed, pair.moving)
     except InputError as error:
-        row |= dict.fromkeys(("before", "error", "95 %", "alike", "told"), "")
+        row |= dict.fromkeys(_MEASURED, "")
         row |= {"verdict": "refused", "seconds": seconds(start), "reasons": str(error)}
         print(row, flush=True)
         return row
@@ -80,6 +82,7 @@ def measure(case: Case, body: Body, seed: int) -> dict:
         "95 %": round(float(np.percentile(after, 95)), 2),
         "alike": f"{report.similarity_kind} {report.similarity_after:.2f}",
         "told": round(report.told_share, 2),
+        "clarity": round(report.clarity, 2),
         "verdict": report.verdict + "!" * (wrong and report.verdict == "PASS"),
         "seconds": seconds(start),
         "reasons": " / ".join(report.reasons),

@@ -1,9 +1,10 @@
 """All that is chosen for a pair of which nothing is known but its two images."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dlir_tf.automatic.coarse import make_coarse
+from dlir_tf.automatic.coarse import CoarsePair, make_coarse
 from dlir_tf.automatic.looks import PairLooks, looks_of_pair
 from dlir_tf.automatic.modality import Modality, choose_comparing
 from dlir_tf.automatic.settings import choose_settings
@@ -13,7 +14,13 @@ from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image, mask_on_image
 from dlir_tf.pairs.fitting_start import fitting_start
-from dlir_tf.pairs.slices import in_plane, is_slice, rank_of_pair, slice_plane
+from dlir_tf.pairs.slices import (
+    SlicePlane,
+    in_plane,
+    is_slice,
+    rank_of_pair,
+    slice_plane,
+)
 from dlir_tf.transforms import Transform
 
 
@@ -26,12 +33,34 @@ class Choice:
         start: Where that starts; for two slices, in coordinates of their plane.
         looks: What the two look like.
         reasons: A sentence for each choice.
+        coarse: The pair on coarse grids; of two slices, in their plane.
+        tells_clarity: Whether that tells a right result from a wrong one.
+        plane: Of the two, if they are slices.
     """
 
     config: Config
     start: Start
     looks: PairLooks
     reasons: tuple[str, ...]
+    coarse: CoarsePair
+    tells_clarity: bool
+    plane: SlicePlane | None
+
+    def clarity(self, transform: Transform) -> float:
+        """How clearly the two belong together like that, by what surrounds each voxel.
+
+        Args:
+            transform: From points of the fixed image to points of the moving one.
+
+        Returns:
+            See `CoarsePair.clarity`. NaN where that tells nothing: of labels, whose
+            values are names; and of volumes such as MR and ultrasound, which have next
+            to none even where they belong.
+        """
+        if not self.tells_clarity:
+            return math.nan
+        grid = self.coarse.fixed.grid
+        return self.coarse.clarity(fitting_start(transform, self.plane, grid))
 
 
 def choose_for_pair(
@@ -97,7 +126,15 @@ def choose_for_pair(
         trial = TrialPair(*flat, masks)
         if fine_at_once_is_better(trial, settings.config, start.transform):
             settings = choose_settings(*grids, looks, start, comparing, at_once=True)
-    return Choice(settings.config, start, looks, settings.reasons)
+    return Choice(
+        settings.config,
+        start,
+        looks,
+        settings.reasons,
+        coarse,
+        tells_clarity=not looks.are_labels and not (comparing.is_faint and ndim == 3),
+        plane=plane,
+    )
 
 
 def check_ranks(fixed: Grid, moving: Grid) -> None:

@@ -92,9 +92,12 @@ class CoarsePair:
         return number * (by_chance - distance)
 
     def clarity(self, transform: Transform) -> float:
-        """The same, as a part of what they differ by at any two places, at most 1."""
+        """The same, as a part of what they differ by at any two places, at most 1.
+
+        NaN where too little of both is seen to tell.
+        """
         _, distance, by_chance = self._contexts(transform)
-        return (by_chance - distance) / by_chance if by_chance > 0 else 0.0
+        return (by_chance - distance) / by_chance if by_chance > 0 else math.nan
 
     def thinned(self) -> "CoarsePair":
         """With every other voxel of the fixed image alone, along each axis."""

@@ -51,7 +51,7 @@ def choose_comparing(
         start: Where what they show lies on each other, more or less.
         modality: Set by hand; `None` to tell it by the images.
     """
-    faint = coarse.clarity(start) < _CLEAR
+    faint = not coarse.clarity(start) >= _CLEAR
     if modality == "different":
         return _by_context("as was asked for", faint)
     if modality is None and looks.differ:

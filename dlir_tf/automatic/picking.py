@@ -1,10 +1,11 @@
 """What registers a pair: a model, a config, or what is chosen for this pair."""
 
 import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlir_tf.automatic.choice import choose_for_pair
+from dlir_tf.automatic.choice import Choice, choose_for_pair
 from dlir_tf.automatic.modality import Modality
 from dlir_tf.config import Config, InitialAlignment
 from dlir_tf.errors import InputError
@@ -30,7 +31,7 @@ class Picked:
         initial_transform: What to start from, or the config's initial alignment.
         alignment: What the start is called.
         choices: What was chosen for this pair, a sentence each.
-        moves_labels: Whether the moving image holds labels, as was found out.
+        choice: Of which these are; `None` if a model or a config was given.
     """
 
     config: Config
@@ -38,7 +39,21 @@ class Picked:
     initial_transform: Transform | None
     alignment: str
     choices: tuple[str, ...] = ()
-    moves_labels: bool = False
+    choice: Choice | None = None
+
+    @property
+    def moves_labels(self) -> bool:
+        """Whether the moving image holds labels, as was found out."""
+        labels = "mask", "labels"
+        return self.choice is not None and self.choice.looks.moving in labels
+
+    def clarity(self, transform: Transform) -> float:
+        """See `Choice.clarity`; NaN if nothing was chosen.
+
+        Args:
+            transform: From points of the fixed image to points of the moving one.
+        """
+        return math.nan if self.choice is None else self.choice.clarity(transform)
 
 
 def pick(
@@ -89,7 +104,7 @@ def pick(
                 chosen.start.transform,
                 chosen.start.name,
                 chosen.reasons,
-                chosen.looks.moving in ("mask", "labels"),
+                chosen,
             )
     of_pair = model_of_pair(model, *grids)
     config = chosen_config(of_pair, config).with_alignment(alignment)

@@ -30,6 +30,7 @@ def make_report(
     initial: Transform,
     alignment: str,
     choices: tuple[str, ...] = (),
+    clarity: float = math.nan,
     provenance: Mapping[str, Any],
     refinement: RefinementOutcome | None = None,
     masks: Mapping[str, Image | None] | None = None,
@@ -47,6 +48,7 @@ def make_report(
         initial: The initial alignment, from fixed to moving points.
         alignment: What the initial alignment is called.
         choices: What was chosen for this pair, a sentence each.
+        clarity: How clearly the two belong together like that, if it was measured.
         provenance: The model's, or nothing.
         refinement: What the refinement did, if there was one.
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
@@ -76,6 +78,7 @@ def make_report(
         versions=_versions(packages),
         wrong_units=wrong_units,
         choices=choices,
+        clarity=clarity,
     )
     verdict, reasons = judge(report)
     return replace(report, verdict=verdict, reasons=reasons)

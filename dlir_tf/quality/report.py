@@ -71,6 +71,9 @@ class Report:
         shown_percent: Share of the moving image that the fixed one shows.
         told_share: How much of either image the other one tells, of what isn't
             background, from about 0 to 1; see `dlir_tf.metrics.telling`.
+        clarity: How much more alike the surroundings of voxels that were laid onto each
+            other are than those of any two, as a share, at most 1; measured where
+            settings were chosen for the pair.
         format_version: Of the file.
     """
 
@@ -99,6 +102,7 @@ class Report:
     choices: tuple[str, ...] = ()
     shown_percent: float = math.nan
     told_share: float = math.nan
+    clarity: float = math.nan
     format_version: int = FORMAT_VERSION
 
     def to_dict(self) -> dict[str, Any]:

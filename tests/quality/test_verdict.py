@@ -43,6 +43,12 @@ NO_SCALE = {
     "similarity_after": -0.1,
 }
 
+WINDOWS = {
+    "similarity_kind": "windowed_ncc",
+    "similarity_before": 0.2,
+    "similarity_after": 0.6,
+}
+
 CASES = {
     "less alike": ({"similarity_after": 0.699}, "FAIL", "less alike than before"),
     "as alike": ({"similarity_after": 0.7}, "WARN", "hardly more alike"),
@@ -81,6 +87,20 @@ CASES = {
     "tells enough": (NO_SCALE | {"told_share": 0.061}, "PASS", None),
     "tells who knows what": (NO_SCALE | {"told_share": math.nan}, "PASS", None),
     "tells little by values that mean the same": ({"told_share": 0.0}, "PASS", None),
+    "unclear in another contrast": (
+        NO_SCALE | {"clarity": 0.37},
+        "WARN",
+        "hardly resembles what surrounds it in the other (0.37 of 1, below 0.38)",
+    ),
+    "clear in another contrast": (NO_SCALE | {"clarity": 0.38}, "PASS", None),
+    "unclear in windows": (WINDOWS | {"clarity": 0.44}, "WARN", "(0.44 of 1, below"),
+    "clear in windows": (WINDOWS | {"clarity": 0.45}, "PASS", None),
+    "as clear as who knows": (WINDOWS | {"clarity": math.nan}, "PASS", None),
+    "unclear, and tells little": (
+        NO_SCALE | {"clarity": 0.1, "told_share": 0.05},
+        "WARN",
+        "tells next to nothing",
+    ),
     "folds much": ({"folded_percent": 0.51}, "FAIL", "folds at 0.51 % of the voxels"),
     "folds": ({"folded_percent": 0.5}, "WARN", "folds at 0.5 % of the voxels"),
     "hardly overlaps": ({"overlap_percent": 9.9}, "FAIL", "only 9.9 % of the fixed"),
@@ -194,6 +214,7 @@ def test_thresholds_are_documented(request):
         *rules.NO_SIMILARITY.values(),
         rules.LARGEST_SCALE,
         rules.LOW_TOLD_SHARE,
+        *rules.LOW_CLARITY.values(),
     ):
         assert f"{value:g}" in page
 
