@@ -16,6 +16,7 @@ from dicom_files import save_slices, volume
 
 from dlir_tf import __version__
 from dlir_tf.cli import main
+from dlir_tf.config import load_config
 from dlir_tf.config.reading import parse_config
 from dlir_tf.images import Image, write_frames, write_image
 from dlir_tf.phantoms import beating_heart, chest_ct, heartbeat
@@ -76,6 +77,13 @@ def run_script(words):
     subprocess.run(script, check=True, env=os.environ | {"PYTHONPATH": paths})
 
 
+def small_general():
+    """The networks of the general model, to be trained on few voxels."""
+    config = load_config("general").model_dump(mode="json")
+    config["training"]["synthesis"] |= {"sizes": [[16, 16, 16]], "validation_pairs": 2}
+    return yaml.safe_dump(config | {"longest_axis": 32})
+
+
 def small_chest(seed):
     """A generated chest on a grid of few voxels, and its lungs."""
     return chest_ct(seed, shape=(59, 47, 53), spacing=(5.6, 5.1, 6.0))
@@ -126,8 +134,10 @@ def desk(tmp_path_factory):
         write_image(folder / f"{name}.png", picture)
     for manifest in ("train.csv", "val.csv"):
         (folder / manifest).write_text("\n".join([*rows, rows[-1]]) + "\n")
-    for part in ("hearts", "atlases"):
-        (folder / part).mkdir()
+    for part in ("hearts", "atlases", "benchmarks/general"):
+        (folder / part).mkdir(parents=True)
+    for path in ("benchmarks/general/coarse.yaml", "small.yaml"):
+        (folder / path).write_text(small_general())
     write_image(folder / "atlases" / "heart.nii.gz", heart.fixed_labels)
     (folder / "hearts" / "config.yaml").write_text(TINY)
     pair = "fixed,moving\n../fixed.nii.gz,../moving.nii.gz\n"
@@ -155,7 +165,8 @@ def run(line):
         words += ["--refine", "5"] * (words[1] == "register")  # minutes less
     if "brain-mr" in words and words[1] == "register":
         words += ["--refine", "5"]
-    if words[1] == "train" and {"general", "general-2d"} & set(words):
+    if words[1] == "train" and {"general", "general-2d", "coarse"} & set(words):
+        words = shlex.split(line.replace("--config general ", "--config small.yaml "))
         words += ["--steps", "2"]  # an hour less
     code = 0
     try:

@@ -1,7 +1,6 @@
 """All that is chosen for a pair of which nothing is known but its two images."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dlir_tf.automatic.coarse import CoarsePair, make_coarse
@@ -33,6 +32,8 @@ class Choice:
         start: Where that starts; for two slices, in coordinates of their plane.
         looks: What the two look like.
         reasons: A sentence for each choice.
+        of_images: Those of them that are about the images and the start, whatever
+            registers them.
         coarse: The pair on coarse grids; of two slices, in their plane.
         tells_clarity: Whether that tells a right result from a wrong one.
         plane: Of the two, if they are slices.
@@ -42,6 +43,7 @@ class Choice:
     start: Start
     looks: PairLooks
     reasons: tuple[str, ...]
+    of_images: tuple[str, ...]
     coarse: CoarsePair
     tells_clarity: bool
     plane: SlicePlane | None
@@ -71,8 +73,8 @@ def choose_for_pair(
     moving_mask: Image | None = None,
     initial_alignment: str | None = None,
     initial_transform: Transform | None = None,
-    further: Mapping[str, Transform] | None = None,
     modality: Modality | None = None,
+    to_refine: bool = True,
 ) -> Choice:
     """Chooses settings and a start for a pair.
 
@@ -83,8 +85,9 @@ def choose_for_pair(
         moving_mask: Likewise, of the moving image.
         initial_alignment: The only start that is tried.
         initial_transform: Likewise.
-        further: Starts that are tried as well, by what they are called.
         modality: Whether values mean the same in both; `None` to tell it by the images.
+        to_refine: Whether the settings are to be refined by; else lattices aren't
+            tried, which takes time.
 
     Raises:
         InputError: If the two are of different rank, or have nothing in common that
@@ -116,13 +119,13 @@ def choose_for_pair(
         whole = fitting_start(initial_transform, plane, flat[0].grid)
         start = Start(whole, "transform", "it starts from what was given")
     else:
-        start = find_start(coarse, further, only=initial_alignment)
+        start = find_start(coarse, initial_alignment)
     comparing = choose_comparing(looks, coarse, start.transform, modality)
     if comparing.is_faint and not given:
-        start = find_start_by_context(coarse, further)
+        start = find_start_by_context(coarse)
     grids = flat[0].grid, flat[1].grid
     settings = choose_settings(*grids, looks, start, comparing)
-    if ndim == 3:  # slices gain by coarse lattices, whatever they show
+    if ndim == 3 and to_refine:  # slices gain by coarse lattices, whatever they show
         trial = TrialPair(*flat, masks)
         if fine_at_once_is_better(trial, settings.config, start.transform):
             settings = choose_settings(*grids, looks, start, comparing, at_once=True)
@@ -131,6 +134,7 @@ def choose_for_pair(
         start,
         looks,
         settings.reasons,
+        settings.of_images,
         coarse,
         tells_clarity=not looks.are_labels and not (comparing.is_faint and ndim == 3),
         plane=plane,

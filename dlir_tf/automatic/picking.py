@@ -12,10 +12,8 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Grid, Image
 from dlir_tf.models.general import GeneralModel, chosen_config, model_of_pair
 from dlir_tf.models.names import GENERAL, find_model, general_ranks
-from dlir_tf.models.parameters import Predictor, check_finite
-from dlir_tf.models.world import build_transform
-from dlir_tf.pairs.preprocessing import prepare_pair
-from dlir_tf.pairs.slices import in_plane, rank_of_pair
+from dlir_tf.models.parameters import Predictor
+from dlir_tf.pairs.slices import rank_of_pair
 from dlir_tf.transforms import Transform
 
 AnyModel = Predictor | GeneralModel
@@ -84,51 +82,36 @@ def pick(
     """
     _check(model, config, alignment, transform, modality)
     grids = pair[0].grid, pair[1].grid
-    chosen = None
     if model is None and config is None:
-        if refine == 0:
-            model = _general_model(*grids)
-        else:
-            chosen = choose_for_pair(
-                *pair,
-                fixed_mask=masks[0],
-                moving_mask=masks[1],
-                initial_alignment=alignment,
-                initial_transform=transform,
-                further={} if alignment or transform else _answers(*pair),
-                modality=modality,
-            )
-            return Picked(
-                chosen.config,
-                None,
-                chosen.start.transform,
-                chosen.start.name,
-                chosen.reasons,
-                chosen,
-            )
+        general = _general_model(*grids) if refine == 0 else None
+        chosen = choose_for_pair(
+            *pair,
+            fixed_mask=masks[0],
+            moving_mask=masks[1],
+            initial_alignment=alignment,
+            initial_transform=transform,
+            modality=modality,
+            to_refine=general is None,
+        )
+        return Picked(
+            chosen.config if general is None else _suited(general, chosen),
+            general,
+            chosen.start.transform,
+            chosen.start.name,
+            chosen.reasons if general is None else chosen.of_images,
+            chosen,
+        )
     of_pair = model_of_pair(model, *grids)
     config = chosen_config(of_pair, config).with_alignment(alignment)
     name = "transform" if transform else config.initial_alignment
     return Picked(config, of_pair, transform, name)
 
 
-def _answers(fixed: Image, moving: Image) -> dict[str, Transform]:
-    """What the general model says, if it ships for such images."""
-    if rank_of_pair(fixed.grid, moving.grid) not in general_ranks():
-        return {}
-    flat = in_plane(fixed, moving, rank_of_pair(fixed.grid, moving.grid))
-    model = _general_model(flat[0].grid, flat[1].grid)
-    try:
-        pair = prepare_pair(*flat, model.config, shape=model.shape)
-        parameters = model.predict(pair)
-        check_finite(parameters)
-    except InputError:  # the two don't overlap by its initial alignment, say
-        return {}
-    spline = model.numerics.bspline
-    return {_GENERAL: build_transform(pair, parameters, model.config, spline)}
-
-
-_GENERAL = "what the general model says"
+def _suited(model: Predictor, chosen: Choice) -> Config:
+    """The model's config, with intensities and similarity as they suit the pair."""
+    names = "intensity", "similarity"
+    suited = {name: getattr(chosen.config, name) for name in names}
+    return model.config.model_copy(update=suited)
 
 
 def _general_model(fixed: Grid, moving: Grid) -> Predictor:

@@ -33,10 +33,13 @@ class Settings:
     Attributes:
         config: By which it can be registered.
         reasons: A sentence for each choice.
+        of_images: Those of them that are about the images and the start, whatever
+            registers them.
     """
 
     config: Config
     reasons: tuple[str, ...]
+    of_images: tuple[str, ...]
 
 
 def choose_settings(
@@ -95,17 +98,16 @@ def choose_settings(
     )
     kind = config.similarity.kind
     seconds = estimated_seconds(grid, [*linear, *lattices], steps, kind)
+    of_images = (*_told_looks(looks), start.reason, comparing.reason)
     reasons = (
-        *_told_looks(looks),
-        start.reason,
-        comparing.reason,
+        *of_images,
         _told_grid(fixed, grid),
         _told_lattices(grid, lattices, affine=bool(linear), at_once=at_once),
         f"it is refined from coarse to fine in at most {steps} "
         f"step{'s' * (steps != 1)}, as long as it gains; all takes about "
         f"{seconds:.0f} s",
     )
-    return Settings(config, reasons)
+    return Settings(config, reasons, of_images)
 
 
 def _told_looks(looks: PairLooks) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Where a registration starts: several ways are tried, and the likeliest is kept."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dlir_tf.automatic.coarse import CoarsePair
@@ -40,21 +39,15 @@ class Start:
     reason: str
 
 
-def find_start(
-    pair: CoarsePair,
-    further: Mapping[str, Transform] | None = None,
-    only: str | None = None,
-) -> Start:
+def find_start(pair: CoarsePair, only: str | None = None) -> Start:
     """Tries ways to lay two images onto each other, and keeps the likeliest.
 
     These are the four initial alignments; the best of them, shifted as long as that
-    helps; the best of those, after an affine registration on the coarse grid; and what
-    else is given. Where the two don't look alike by any of these, turns of any size are
-    tried as well.
+    helps; and the best of those, after an affine registration on the coarse grid. Where
+    the two don't look alike by any of these, turns of any size are tried as well.
 
     Args:
         pair: On coarse grids.
-        further: Other transforms, by what they are called.
         only: One of the initial alignments, which is taken as it is.
 
     Raises:
@@ -75,8 +68,7 @@ def find_start(
     turned = [
         register_affinely(pair, one) for one in distinct(likeliest, pair)[:_NUM_TURNED]
     ]
-    others = [try_start(pair, name, one) for name, one in (further or {}).items()]
-    best = max((*tried, *shifted, *turned, *others), key=likelihood)
+    best = max((*tried, *shifted, *turned), key=likelihood)
     best = turned_far(pair, best)
     if not best.likelihood > 0:
         raise InputError(
@@ -89,9 +81,7 @@ def find_start(
     return Start(best.transform, best.name, _reason(best, header))
 
 
-def find_start_by_context(
-    pair: CoarsePair, further: Mapping[str, Transform] | None = None
-) -> Start:
+def find_start_by_context(pair: CoarsePair) -> Start:
     """Finds where to start where equal values don't mean the same in the two.
 
     The headers, the centres of the volumes and those of intensity, and each of these
@@ -99,7 +89,6 @@ def find_start_by_context(
 
     Args:
         pair: On coarse grids.
-        further: Other transforms, by what they are called.
     """
     tried = [
         try_start(pair, name, Transform((Affine(aligned(pair, name)),)))
@@ -108,10 +97,9 @@ def find_start_by_context(
     ]
     header = tried[0]
     shifted = [shift_on(pair, one) for one in tried]
-    others = [try_start(pair, name, one) for name, one in (further or {}).items()]
     judged = [
         replace(one, likelihood=pair.agreement(one.transform))
-        for one in distinct([*tried, *shifted, *others], pair)
+        for one in distinct([*tried, *shifted], pair)
     ]
     best = max(judged, key=likelihood)
     if not best.likelihood > 0:

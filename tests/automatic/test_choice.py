@@ -10,7 +10,6 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.phantoms import beating_heart
 from dlir_tf.registration import register
-from dlir_tf.transforms import Affine, Transform
 
 
 def _blobs(rng, shape=(40, 36, 28), sigma=2.5):
@@ -71,21 +70,6 @@ def test_images_of_two_contrasts_are_compared_by_context(rng):
     by_hand = choose_for_pair(fixed, moving, modality="same")
     assert by_hand.config.similarity.kind == "windowed_ncc"
     assert any("asked for" in reason for reason in by_hand.reasons)
-
-
-def test_other_starts_compete(rng):
-    """A turn of 170 degrees, which no shift and no small step finds."""
-    array = _blobs(rng, sigma=1.5)
-    fixed = _placed(array)
-    angle = np.radians(170)
-    turn = np.eye(4)
-    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    turn[:3, 3] = fixed.grid.centre - turn[:3, :3] @ fixed.grid.centre
-    truth = Transform((Affine(turn),))
-    moving = truth.inverse().resample(fixed, fixed)
-    choice = choose_for_pair(fixed, moving, further={"what an oracle says": truth})
-    assert choice.start.transform is truth
-    assert "what an oracle says" in choice.start.reason
 
 
 def test_the_config_is_one_that_can_be_written_and_read():
