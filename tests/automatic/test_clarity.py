@@ -77,7 +77,7 @@ def test_another_texture_in_the_same_light_is_told(rng, is_right):
 def _choice(coarse, plane, *, tells_clarity=True):
     start = Start(_STILL, "header", "")
     config, looks = load_config("demo"), PairLooks("picture", "picture")
-    return Choice(config, start, looks, (), coarse, tells_clarity, plane)
+    return Choice(config, start, looks, (), (), coarse, tells_clarity, plane)
 
 
 def test_slices_in_space_are_as_clear_as_in_their_plane(rng):

@@ -26,16 +26,17 @@ def folder(tmp_path_factory):
     write_random_model(folder / "model", config, rng, 0.5, added=False)
     texture = 1000 * ndimage.gaussian_filter(rng.uniform(size=SHAPE), 1.2)
     image = nib.Nifti1Image(texture.astype(np.float32), np.diag([1.5, 1.2, 8, 1]))
-    nib.save(image, folder / "image.nii")
+    for name in ("image", "copy"):
+        nib.save(image, folder / f"{name}.nii")
     return folder
 
 
 def _run(folder, monkeypatch, capsys, *options):
-    """Registers an image with itself; returns exit code, stderr's lines, report."""
+    """Registers an image with its copy; returns exit code, stderr's lines, report."""
     monkeypatch.chdir(folder)
     for name in ("moved.nii", "report.json"):
         (folder / name).unlink(missing_ok=True)
-    arguments = ("image.nii", "image.nii", "--model", "model", "--output", "moved.nii")
+    arguments = ("image.nii", "copy.nii", "--model", "model", "--output", "moved.nii")
     code = 0
     try:
         main(["register", *arguments, "--report", "report.json", *options])
