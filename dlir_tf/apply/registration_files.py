@@ -1,6 +1,6 @@
 """Which files are written of a registration, and whether they can be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,17 +85,18 @@ class Outputs:
                 check_no_inverse(path)
         self._check_distinct(inputs)
 
-    def check_deforms(self, *, deforms: bool) -> None:
+    def check_deforms(self, deforms: Callable[[], bool]) -> None:
         """Refuses files of a matrix for what will be none, before any work is done.
 
         Args:
-            deforms: Whether the registration has stages that do.
+            deforms: Says whether the registration has stages that do; it's asked only
+                if there are such files.
 
         Raises:
             InputError: If so, and one is asked for.
         """
-        for path in (self.transform, self.inverse):
-            if path is not None and deforms and path.name.endswith(MATRIX_SUFFIXES):
+        for path in filter(None, (self.transform, self.inverse)):
+            if path.name.endswith(MATRIX_SUFFIXES) and deforms():
                 raise InputError(
                     "such a file holds a matrix alone, but this registration deforms; "
                     "write .h5 or .npz, or register by --preset rigid, say",

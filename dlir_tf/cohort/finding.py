@@ -56,7 +56,11 @@ class Finder:
     def _loaded(self) -> Callable[..., Registration]:
         settings = self._settings
         if settings.server is not None:
-            return partial(register_remotely, server=settings.server)
+            return partial(
+                register_remotely,
+                server=settings.server,
+                on_config=settings.check_deforms,
+            )
         model = settings.load(settings.model)
         return partial(
             register,

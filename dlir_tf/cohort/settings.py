@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlir_tf._version import __version__
+from dlir_tf.apply.registration_files import Outputs
 from dlir_tf.automatic import Modality
 from dlir_tf.cohort.inputs import digest
 from dlir_tf.cohort.pair_files import ROLES, PairFiles
@@ -15,7 +16,12 @@ from dlir_tf.errors import InputError
 from dlir_tf.images import OrientationSource, SpacingSource
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.folder_files import CONFIG_FILE, WEIGHTS_FILE
-from dlir_tf.models.general import GeneralModel, may_deform, usual_channel
+from dlir_tf.models.general import (
+    ConfigByRank,
+    GeneralModel,
+    may_deform,
+    usual_channel,
+)
 from dlir_tf.models.loading import check_model, is_litert, load_model
 from dlir_tf.models.names import find_model, general_ranks, is_general, is_name
 from dlir_tf.models.parameters import Predictor
@@ -122,15 +128,31 @@ class Settings:
             read_chain(self.initial_transform)
         self._check_files()
         if self.server is None:
-            refined = bool(self.refine) or (self.model is None and self.refine != 0)
-            outputs = PairFiles(Path(), self.files).outputs()
-            outputs.check_deforms(deforms=may_deform(config, refined=refined))
+            self.check_deforms(config)
+        else:
+            self._outputs().check_deforms(self.server.deforms)
         return replace(
             self,
             usual_channel=usual_channel(config),
             model_digest=digest_of_model(self.model),
             start_digest=_digest_of_chain(self.initial_transform),
         )
+
+    def check_deforms(self, config: Config | ConfigByRank | None) -> None:
+        """Refuses files of a matrix for what deforms.
+
+        Args:
+            config: What pairs are registered by; of a server's model, what it said.
+
+        Raises:
+            InputError: If there is such a file, and the config has stages that deform.
+        """
+        shot = self.model is not None or self.server is not None
+        refined = bool(self.refine) or not (shot or self.refine == 0)
+        self._outputs().check_deforms(lambda: may_deform(config, refined=refined))
+
+    def _outputs(self) -> Outputs:
+        return PairFiles(Path(), self.files).outputs()
 
     def _check_files(self) -> None:
         for role, name in self.files.items():

@@ -10,6 +10,7 @@ from dlir_tf.config.schema import Config as Config
 from dlir_tf.config.schema import InitialAlignment as InitialAlignment
 from dlir_tf.config.schema import Intensity as Intensity
 from dlir_tf.config.similarity import Similarity as Similarity
+from dlir_tf.config.stages import CONTROL_POINTS as CONTROL_POINTS
 from dlir_tf.config.stages import MATRIX as MATRIX
 from dlir_tf.config.stages import AffineStage as AffineStage
 from dlir_tf.config.stages import BSplineStage as BSplineStage

@@ -15,6 +15,7 @@ from dlir_tf.splines.lattice import lattice_shape
 # What the matrix of all linear stages is called, wherever tensors have names: among
 # the outputs of a network, of an exported model and of a server.
 MATRIX = "affine"
+CONTROL_POINTS = "control_points_"  # and their stage's number
 
 # Strict: `true` and `"5"` are no numbers; an int will do for a float.
 Flag = Annotated[bool, Field(strict=True)]
@@ -151,7 +152,7 @@ class BSplineStage(_Stage):
 
     def parameters_name(self, number: int) -> str:
         """What a model calls the control points of this stage."""
-        return f"control_points_{number}"
+        return f"{CONTROL_POINTS}{number}"
 
     def spacing_name(self, number: int) -> str:
         """What an exported model calls the spacing of these control points."""

@@ -1,11 +1,13 @@
 """Registering a pair by a model on a server."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from dlir_tf.automatic.finding import OnProgress
+from dlir_tf.config import Config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.images.background import FillValue
@@ -37,6 +39,7 @@ def register_remotely(
     knowledge: Knowledge | None = None,
     stiffness: float = 1.0,
     do_no_harm: bool = True,
+    on_config: Callable[[Config], object] = lambda config: None,
     on_progress: OnProgress = lambda phase, step, steps, loss: None,
 ) -> Registration:
     """Registers a pair in one shot, by a model on a server.
@@ -61,6 +64,7 @@ def register_remotely(
         knowledge: As for `dlir_tf.register`; the refinement happens here.
         stiffness: Likewise.
         do_no_harm: As for `dlir_tf.register`.
+        on_config: Called once with what the server's model was built from.
         on_progress: As for `dlir_tf.register`.
 
     Raises:
@@ -78,6 +82,7 @@ def register_remotely(
             )
     seen = at_lower_resolution(fixed), at_lower_resolution(moving)
     model = _ask(server, *in_plane(*seen, server.ndim), initial_transform)
+    on_config(model.config)
     result = register(
         fixed,
         moving,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from dlir_tf.config import CONTROL_POINTS
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.serving.address import Address, parse_address
@@ -92,6 +93,19 @@ class Server:
         Raises:
             ServerError: If the server can't be asked, or the model isn't of dlir-tf.
         """
+        return self._described[0]
+
+    def deforms(self) -> bool:
+        """Asks whether the model has stages that deform.
+
+        Raises:
+            ServerError: If the server can't be asked, or the model isn't of dlir-tf.
+        """
+        return any(name.startswith(CONTROL_POINTS) for name in self._described[1])
+
+    @cached_property
+    def _described(self) -> tuple[int, frozenset[str]]:
+        """The rank of its images, and what it gives for a pair."""
         signature = self._call(self._connection.signatures).get(_SIGNATURE)
         rank = signature.inputs.get("fixed") if signature else None
         if signature is None or not _is_ours(signature) or rank not in (3, 4):
@@ -101,7 +115,7 @@ class Server:
                 "exported by an older version: export it again, or choose another by "
                 "--model-name"
             )
-        return rank - 1
+        return rank - 1, signature.outputs
 
     def ask(self, fixed: Image, moving: Image) -> Arrays:
         """Asks for the parameters of the transform of a pair.

@@ -1,8 +1,12 @@
 """`dlir-tf register --transform` in the forms of FreeSurfer and AFNI."""
 
+import copy
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
+from lying_server import CONFIG, good_metadata, good_outputs, http, lying_by_rest
 from register_desk import map_by_itk, refused, save, scanner_affine
 from scipy import ndimage
 
@@ -78,6 +82,61 @@ def test_what_a_matrix_cannot_hold_is_said_before_any_work(desk, capsys):
         (oblique, "t.aff12.1D", "but those of the moving image are oblique"),
     ):
         assert message in refused(capsys, desk, *command, "--transform", f"out/{name}")
+
+
+def of_a_matrix(**settings):
+    """What a server says whose model has an affine stage alone."""
+    stage = {**CONFIG["stages"][0], "feature_spacing": [4, 4, 1]}
+    config = {**CONFIG, "stages": [stage], **settings}
+    grid = np.diag([1.5, 1.4, 2.0, 1.0])  # of the fixed image, its axes RAS
+    grid[:3, 3] = 10 - 1.5 * 19, -20, 5
+    metadata, outputs = (
+        copy.deepcopy(good_metadata()),
+        {
+            **good_outputs(),
+            "model_json": [json.dumps({"config": config, "provenance": {}})],
+            "grid_affine": [grid.tolist()],
+        },
+    )
+    signature = metadata["metadata"]["signature_def"]["signature_def"]["parameters"]
+    del outputs["control_points_2"], signature["outputs"]["control_points_2"]
+    return {"metadata": http(metadata), "outputs": http({"outputs": outputs})}
+
+
+ONE = (*BY_RIGID[:3], *MOVED, "--transform", "out/t.lta")
+MANY = ("register", "--pairs", "pairs.csv", "--output", "many", "--transform", "t.lta")
+
+
+@pytest.mark.parametrize("command", [ONE, MANY], ids=["one", "many"])
+def test_a_server_whose_model_deforms_is_not_sent_images(desk, capsys, command):
+    (desk / "pairs.csv").write_text("fixed,moving\nfixed.nii.gz,moving.nii.gz\n")
+    seen = []
+    with lying_by_rest(seen=seen) as address:
+        told = refused(capsys, desk, *command, "--server", address)
+    assert "t.lta: such a file holds a matrix alone, but this registration" in told
+    assert len(seen) == 1, "it was asked for what it has, and for nothing else"
+
+
+@pytest.mark.parametrize("command", [ONE, MANY], ids=["one", "many"])
+def test_what_a_refinement_adds_to_a_servers_matrix_is_known_before_it_begins(
+    desk, capsys, command, monkeypatch
+):
+    (desk / "pairs.csv").write_text("fixed,moving\nfixed.nii.gz,moving.nii.gz\n")
+    lattice = {"transform": "bspline", "control_point_spacing": 8, "downsample": 1}
+    called = []
+    monkeypatch.setattr("dlir_tf.serving.registration.register", called.append)
+    with lying_by_rest(**of_a_matrix(refinement={"stages": [lattice]})) as address:
+        options = ("--server", address, "--refine", "5")
+        with pytest.raises(SystemExit):
+            main([*command, *options])
+    assert "t.lta: such a file holds a matrix alone, but" in capsys.readouterr().err
+    assert not called
+
+
+def test_a_servers_matrix_is_written(desk, capsys):
+    with lying_by_rest(**of_a_matrix()) as address:
+        main([*ONE, "--server", address])
+    assert (desk / "out/t.lta").exists()
 
 
 def test_many_pairs_are_refused_at_once(here, capsys):

@@ -30,7 +30,7 @@ from dlir_tf.pairs.manifest import Pair
 from dlir_tf.pairs.repeats import warn_of_one_image
 from dlir_tf.pairs.slices import rank_of_pair
 from dlir_tf.registration import Registration, register
-from dlir_tf.serving import register_remotely
+from dlir_tf.serving import Server, register_remotely
 from dlir_tf.serving.failures import ServerError
 
 
@@ -71,13 +71,11 @@ def run(
     outputs.check_moved(pair.fixed, pair.moving)
     warn_of_one_image(fixed, moving)
     if remote is None:
+        refined = bool(refine) or (model is None and refine != 0)
+        outputs.check_deforms(lambda: may_deform(by, refined=refined))
         find = _by_model(model, config, modality, pair)
     else:
-        find = partial(register_remotely, server=remote)
-    refined = bool(refine) or (model is None and refine != 0)
-    outputs.check_deforms(
-        deforms=remote is None and may_deform(by, refined=refined),
-    )
+        find = _by_server(remote, refine, outputs)
     find = partial(find, **begun.read(pair.fixed.ndim, _say))
     find = partial(
         find,
@@ -136,6 +134,19 @@ def _by_model(
     return partial(
         register, model=loaded, config=config, modality=modality, on_choice=_tell
     )
+
+
+def _by_server(
+    server: Server, refine: int | None, outputs: Outputs
+) -> Callable[..., Registration]:
+    """By a server's model, of which it's found out early what can't be written."""
+    outputs.check_deforms(server.deforms)
+
+    def check(config: Config) -> None:
+        refined = bool(refine)
+        outputs.check_deforms(lambda: may_deform(config, refined=refined))
+
+    return partial(register_remotely, server=server, on_config=check)
 
 
 def _tell(choices: tuple[str, ...]) -> None:
