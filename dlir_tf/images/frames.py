@@ -8,7 +8,7 @@ fifth axis are told and refused. One image in colours is one frame with channels
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
@@ -20,6 +20,7 @@ from dlir_tf.images.casting import cast_voxels
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.formats import (
     IMAGE_SUFFIXES,
+    NIFTI_SUFFIXES,
     WRITABLE_SUFFIXES,
     writable_suffix,
 )
@@ -29,7 +30,7 @@ from dlir_tf.images.image import Image
 from dlir_tf.images.orientation import OrientationSource, orient
 from dlir_tf.images.reading import load, of_one_number
 from dlir_tf.images.segments import SUFFIXES as SEGMENT_SUFFIXES
-from dlir_tf.images.segments import warn_of_loss, write_segments
+from dlir_tf.images.segments import segments_of, warn_of_loss, write_segments
 from dlir_tf.images.writing import save_image, write_image
 
 _TIME_UNITS = ("sec", "msec", "usec", "unknown")
@@ -164,10 +165,13 @@ def write_frames(
         write_segments(path, frames, segments)
         return
     if segments:
-        warn_of_loss(path)
+        warn_of_loss(path, replace(first, segments=segments))
     if len(frames) == 1:
         write_image(path, first, dtype=dtype)
         return
+    lost = not segments and writable_suffix(path) not in NIFTI_SUFFIXES
+    if lost and segments_of(first):
+        warn_of_loss(path, first)
     kind = np.dtype(dtype or first.array.dtype)
     stored = cast_voxels(first.array[:0], kind, path).dtype
     spatial = (*first.shape, 1)[:3]

@@ -25,7 +25,7 @@ from dlir_tf.images.image import Image
 from dlir_tf.images.itk_files import to_itk, with_channels, write_with_itk
 from dlir_tf.images.pictures.writing import check_picture, check_values, save_picture
 from dlir_tf.images.segments import SUFFIXES as SEGMENT_SUFFIXES
-from dlir_tf.images.segments import warn_of_loss, write_segments
+from dlir_tf.images.segments import segments_of, warn_of_loss, write_segments
 
 
 def write_image(
@@ -50,7 +50,8 @@ def write_image(
     RGB and RGBA of 8 bits.
 
     Labels of 3D Slicer keep the names and colours of their segments in NRRD, whose name
-    should end with `.seg.nrrd`; with others, a warning says that they are lost.
+    should end with `.seg.nrrd`, and so do those of Connectome Workbench, of a table in
+    NIfTI; with others, a warning says that they are lost.
 
     Args:
         path: A name that ends with one of `IMAGE_SUFFIXES`; an existing file is
@@ -66,11 +67,13 @@ def write_image(
     suffix = writable_suffix(path, IMAGE_SUFFIXES)
     voxels = image.array if image.channels is None else image.channels
     array = cast_voxels(voxels, np.dtype(dtype or voxels.dtype), path)
-    if image.segments and suffix in SEGMENT_SUFFIXES:
-        write_segments(path, [image.with_array(array)], image.segments)
+    kept = suffix in NIFTI_SUFFIXES and not image.segments  # by the header, if at all
+    segments = {} if kept else segments_of(image)
+    if segments and suffix in SEGMENT_SUFFIXES:
+        write_segments(path, [image.with_array(array)], segments)
         return
-    if image.segments:
-        warn_of_loss(path)
+    if segments:
+        warn_of_loss(path, image)
     if suffix in PICTURE_SUFFIXES:
         save_picture(path, array, image.affine)
     elif image.channels is None:

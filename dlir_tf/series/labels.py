@@ -1,6 +1,6 @@
 """Labels of one frame in all frames, and the volumes that they have there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,7 +73,7 @@ def labels_in_frames(
         found = back.resample(labels, grid, interpolation=interpolation)
         array = np.zeros_like(labels.array)
         array[box] = found.array
-        return labels.with_array(array)
+        return replace(labels.with_array(array), meaning=labels.meaning)
 
     images = tuple(in_threads(carried, range(len(frames))))
     return Frames(images, frames.time_step, frames.time_unit)

@@ -6,9 +6,16 @@ import pytest
 
 from dlir_tf.images import Image, read_frames, read_image, read_labels, write_image
 from dlir_tf.images.frames import write_frames
+from dlir_tf.images.headers.label_table import label_table
 from dlir_tf.transforms import Affine, Transform
 
-TABLE = b"<CaretExtension><LabelTable><Label Key='3'>left</Label></LabelTable>"
+LABELS = b"""<Label Key='0' Red='1' Green='1' Blue='1' Alpha='0'>???</Label>
+<Label Key='3' Red='0.25' Green='0.5' Blue='1'><![CDATA[left & so on]]></Label>
+<Label Key='1'>right</Label>"""
+TABLE = (
+    b"<CaretExtension><VolumeInformation Index='0'><LabelTable>%b</LabelTable>"
+    b"</VolumeInformation></CaretExtension>" % LABELS
+)
 CARET, COMMENT, AFNI = 30, 6, 4
 
 
@@ -87,3 +94,69 @@ def test_series_of_labels_begin_when_they_began(files):
     plain = Image(np.ones((5, 4, 3), np.int16), np.eye(4))
     write_image(files / "plain.nii", plain)
     assert nib.load(files / "plain.nii").header["descrip"] == b""
+
+
+def moved_labels(files):
+    labels = read_labels(files / "labels.nii.gz")
+    shift = np.eye(4)
+    shift[0, 3] = 3.0
+    return Transform((Affine(shift),)).resample(labels, labels, interpolation="nearest")
+
+
+@pytest.mark.parametrize("name", ["moved.seg.nrrd", "moved.nrrd", "moved.nhdr"])
+def test_nrrd_keeps_the_names_as_segments_of_slicer(files, name, recwarn):
+    import SimpleITK as sitk
+
+    moved = moved_labels(files)
+    write_image(files / name, moved)
+    assert not recwarn.list
+    read = sitk.ReadImage(str(files / name))
+    told = {key: read.GetMetaData(key) for key in read.GetMetaDataKeys()}
+    segments = {
+        told[f"Segment{n}_LabelValue"]: (
+            told[f"Segment{n}_Name"],
+            told[f"Segment{n}_Color"],
+        )
+        for n in range(2)
+    }
+    assert segments == {
+        "3": ("left & so on", "0.25 0.5 1"),
+        "1": ("right", "0.5 0.5 0.5"),
+    }
+    assert "Segment2_Name" not in told
+    where = np.argwhere(moved.array == 3)
+    extent = np.stack([where.min(0), where.max(0)], axis=1).ravel()
+    assert told["Segment0_Extent"] == " ".join(map(str, extent))
+    voxels = sitk.GetArrayFromImage(read).T
+    np.testing.assert_array_equal(voxels, moved.array)
+
+
+def test_what_keeps_no_names_says_so(files, recwarn):
+    moved = moved_labels(files)
+    write_image(files / "moved.mha", moved)
+    (warning,) = recwarn.list
+    assert "moved.mha: names and colours of the labels are lost" in str(warning.message)
+    recwarn.clear()
+    write_frames(files / "series.nrrd", (moved, moved))
+    (warning,) = recwarn.list
+    assert "series.nrrd: names and colours of the labels" in str(warning.message)
+    recwarn.clear()
+    write_image(files / "other.mha", moved.with_array(moved.array + 1))
+    write_frames(files / "series.nii.gz", (moved, moved))
+    assert not recwarn.list
+    assert_meant(files / "series.nii.gz")
+
+
+BOMB = b"<!DOCTYPE a [<!ENTITY b 'c'>]><a><LabelTable><Label Key='1'>&b;</Label></a>"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<CaretExtension>", b"", b"\xff\xfe<", BOMB, TABLE.replace(b"Key", b"No")],
+    ids=["cut", "empty", "bytes", "entities", "keys"],
+)
+def test_what_is_no_table_names_nothing(content):
+    header = nib.Nifti1Header()
+    header.extensions.append(nib.nifti1.Nifti1Extension(CARET, content))
+    assert label_table(header) == []
+    assert label_table(None) == []

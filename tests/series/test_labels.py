@@ -1,5 +1,8 @@
 """Labels of one frame in all of them."""
 
+from dataclasses import replace
+
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -73,3 +76,12 @@ def test_labels_on_another_grid_are_refused():
         labels_in_frames(tracking, elsewhere, 0)
     with pytest.raises(InputError, match="from 0 to 1"):
         labels_in_frames(tracking, block(5), 2)
+
+
+@pytest.mark.parametrize("frame", [0, 1])
+def test_labels_mean_in_all_frames_what_they_meant(frame):
+    header = nib.Nifti1Header()
+    header.set_intent("label")
+    labels = replace(block(5), meaning=header)
+    carried = labels_in_frames(shifted(0, 4), labels, frame)
+    assert [one.meaning for one in carried] == [header, header]
