@@ -5,7 +5,8 @@ from pathlib import Path
 
 from dlir_tf.errors import InputError
 from dlir_tf.images.formats import WRITABLE_SUFFIXES
-from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
+from dlir_tf.transforms.files.ants import is_ants_name
+from dlir_tf.transforms.files.dispatch import READABLE_SUFFIXES
 
 _POINTS = (".csv", ".mrk.json", ".fcsv")
 # What a file is called, but for its ending, and which endings it may have.
@@ -15,8 +16,8 @@ ENDINGS: Mapping[str, tuple[str, ...]] = {
     "moved": WRITABLE_SUFFIXES,
     "fixed_labels": WRITABLE_SUFFIXES,
     "moving_labels": WRITABLE_SUFFIXES,
-    "transform": TRANSFORM_SUFFIXES,
-    "displacement": TRANSFORM_SUFFIXES,
+    "transform": READABLE_SUFFIXES,
+    "displacement": READABLE_SUFFIXES,
     "fixed_points": _POINTS,
     "moving_points": _POINTS,
     "report": (".json",),
@@ -47,6 +48,8 @@ def files_in(folder: Path) -> dict[str, Path]:
                 continue
             if not path.name.startswith(name):
                 continue
+            if name in found and is_ants_name(path) and is_ants_name(found[name]):
+                continue  # a pair of files, which either name stands for
             if name in found:
                 raise InputError(
                     f"{folder}: holds both {found[name].name} and {path.name}; say "

@@ -2,11 +2,13 @@
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 from register_desk import PAIR, refused, save, scanner_affine
 
 from dlir_tf.cli import main
+from dlir_tf.images import read_image
 from dlir_tf.transforms import Affine, Transform, write_transform
 
 PAGE = ("page", "--fixed", "fixed.nii.gz", "--moving", "moving.nii.gz")
@@ -40,6 +42,40 @@ def test_a_folder_of_a_pair_becomes_a_page(shifted, capsys):
     html = text_of(shifted / "page.html")
     assert 'id="volume-moved"' in html
     assert 'id="volume-jacobian"' in html
+
+
+def image_numbers(html):
+    """What stands on a page for the moved image."""
+    return html.split('id="volume-moved"')[1].split("</script>")[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("transform.lta", "transform.aff12.1D", "transform.mat"),
+        *("transform0GenericAffine.mat", "transform1Warp.nii.gz"),
+    ],
+)
+def test_a_transform_of_another_program_is_found_beside_the_images(here, name):
+    import SimpleITK as sitk
+
+    straight = np.diag([1.4, 1.6, 7.0, 1.0])
+    for image in ("fixed", "moving"):
+        voxels = np.asarray(nib.load(here / f"{image}.nii.gz").dataobj)
+        save(here / f"{image}.nii.gz", voxels, straight)
+    matrix = np.eye(4)
+    matrix[:3, 3] = [2.0, -1.0, 0.5]
+    shift = Transform((Affine(matrix),))
+    write_transform(here / "other.tfm", shift)
+    main([*PAGE, "--transform", "other.tfm", "--output", "out/p.html"])
+    fixed, moving = (read_image(here / f"{n}.nii.gz") for n in ("fixed", "moving"))
+    if name == "transform.mat":
+        sitk.WriteTransform(sitk.ReadTransform("other.tfm"), name)
+    else:
+        write_transform(here / name, shift, reference=fixed, moving=moving)
+    main(["page", "."])
+    shown = [text_of(here / page) for page in ("page.html", "out/p.html")]
+    assert image_numbers(shown[0]) == image_numbers(shown[1])
 
 
 def test_files_are_taken_wherever_they_lie(shifted):

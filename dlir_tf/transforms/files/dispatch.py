@@ -51,6 +51,7 @@ FIELD_SUFFIXES = (*NIFTI_SUFFIXES, ".mha", ".nrrd")
 TRANSFORM_SUFFIXES = (OWN_SUFFIX, *ITK_SUFFIXES, AFFINE, WARP, *FIELD_SUFFIXES)
 # Of other programs, for a matrix and nothing else.
 MATRIX_SUFFIXES = (FREESURFER, AFNI)
+READABLE_SUFFIXES = (*TRANSFORM_SUFFIXES, MATLAB_SUFFIX, *MATRIX_SUFFIXES)
 
 
 def read_transform(path: str | os.PathLike[str]) -> Transform:
@@ -88,7 +89,7 @@ def read_transform(path: str | os.PathLike[str]) -> Transform:
     advice = foreign_advice(path)
     raise InputError(
         f"{path}: {f'{advice}; ' * bool(advice)}the name of a transform's file must "
-        f"end with {_listed((*TRANSFORM_SUFFIXES, MATLAB_SUFFIX, FREESURFER, AFNI))}"
+        f"end with {_listed(READABLE_SUFFIXES)}"
     )
 
 
