@@ -60,6 +60,7 @@ _HEADERS = (
 )
 _FILL = _option("fill_value", "text", "outside an image: a number or auto")
 _ALIGNMENTS = ("header", "centers", "mass", "search", "pose")
+_FORMS = ("afni", "elastix", "flirt", "lta", "niftyreg", "niftyreg-disp", "spm")
 
 REGISTER_INPUTS = (
     _Input("fixed", "read", "the image that stays", place=0, needed=True),
@@ -74,6 +75,7 @@ REGISTER_INPUTS = (
     _option("without_initial", "flag", "write only what was found beyond them"),
     _option("transform", "written", "the transform, from fixed to moving points"),
     _option("inverse", "written", "its inverse"),
+    _option("form", _FORMS, "whose files these are, if their names don't say so"),
     _option("displacement", "written", "the displacement field"),
     _option("jacobian", "written", "the Jacobian determinant"),
     _option("labels", "read", "labels of the moving image"),

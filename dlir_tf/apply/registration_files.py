@@ -14,10 +14,10 @@ from dlir_tf.page.writing import SUFFIXES as PAGE_SUFFIXES
 from dlir_tf.transforms.files.ants import check_no_inverse, is_ants_name
 from dlir_tf.transforms.files.dispatch import (
     FIELD_SUFFIXES,
-    MATRIX_SUFFIXES,
+    FOREIGN_SUFFIXES,
     TRANSFORM_SUFFIXES,
 )
-from dlir_tf.transforms.files.matrix_writing import check_between
+from dlir_tf.transforms.files.forms import form_of
 
 # Files that come beside the one that is named: the voxels of a header, and the other
 # file of ANTs' pair.
@@ -43,6 +43,8 @@ class Outputs:
         report: How it went.
         page: All of it to be looked at.
         thumbnail: A small picture of it, for a table of many pairs.
+        form: The form of another program that both transforms have, where their names
+            don't say so; `None` for none.
     """
 
     moved: Path
@@ -55,6 +57,7 @@ class Outputs:
     report: Path | None
     page: Path | None = None
     thumbnail: Path | None = None
+    form: str | None = None
 
     def check(self, inputs: tuple[Path | None, ...]) -> None:
         """Refuses what can't be written, before any work is done.
@@ -71,7 +74,6 @@ class Outputs:
             IMAGE_SUFFIXES: (self.moved, self.moved_labels),
             WRITABLE_SUFFIXES: (self.jacobian,),
             NIFTI_SUFFIXES: (self.displacement,),
-            (*TRANSFORM_SUFFIXES, *MATRIX_SUFFIXES): (self.transform, self.inverse),
             (".png",): (self.figure, self.thumbnail),
             (".json",): (self.report,),
             PAGE_SUFFIXES: (self.page,),
@@ -80,9 +82,7 @@ class Outputs:
             for path in paths:
                 if path is not None:
                     check_output(path, names)
-        for path in filter(None, (self.transform, self.inverse)):
-            if is_ants_name(path):
-                check_no_inverse(path)
+        self._check_transforms()
         self._check_distinct(inputs)
 
     def check_deforms(self, deforms: Callable[[], bool]) -> None:
@@ -96,7 +96,16 @@ class Outputs:
             InputError: If so, and one is asked for.
         """
         for path in filter(None, (self.transform, self.inverse)):
-            if path.name.endswith(MATRIX_SUFFIXES) and deforms():
+            form = form_of(path, self.form)
+            if form is None:
+                continue
+            if not form.inverts and path == self.inverse and deforms():
+                raise InputError(
+                    "such a file can't hold the inverse of what deforms, as this "
+                    "registration does; write .h5 or .npz",
+                    place=path,
+                )
+            if form.holds_matrix(path) and deforms():
                 raise InputError(
                     "such a file holds a matrix alone, but this registration deforms; "
                     "write .h5 or .npz, or register by --preset rigid, say",
@@ -112,8 +121,13 @@ class Outputs:
                 has sheared axes; for another program's matrix, if an image is 2-d or
                 has axes that it can't be between.
         """
-        for file in filter(None, (self.transform, self.inverse)):
-            check_between(file, fixed.grid, moving.grid)
+        for path, images in (
+            (self.transform, (fixed, moving)),
+            (self.inverse, (moving, fixed)),
+        ):
+            form = None if path is None else form_of(path, self.form)
+            if form is not None and path is not None:
+                form.check(path, *(image.grid for image in images))
         fields = [self.transform, self.displacement]
         for path in fields if fixed.grid.is_sheared else ():
             if path and path.name.endswith(FIELD_SUFFIXES) and not is_ants_name(path):
@@ -126,6 +140,20 @@ class Outputs:
         check_can_hold(self.moved, fixed.shape, moving)
         if self.moved_labels is not None:
             check_picture(self.moved_labels, fixed.shape)
+
+    def _check_transforms(self) -> None:
+        paths = [path for path in (self.transform, self.inverse) if path is not None]
+        if self.form is not None and not paths:
+            raise InputError(
+                "--form: is about the files of --transform and --inverse, of which "
+                "none is given; leave it out, or name one"
+            )
+        for path in paths:
+            form = form_of(path, self.form)
+            usual = (*TRANSFORM_SUFFIXES, *FOREIGN_SUFFIXES)
+            check_output(path, usual if form is None else form.suffixes)
+            if form is None and is_ants_name(path):
+                check_no_inverse(path)
 
     def _check_distinct(self, inputs: tuple[Path | None, ...]) -> None:
         """Refuses to write one file twice, or over one that is read."""
@@ -141,9 +169,12 @@ class Outputs:
 
     def _files(self) -> Iterator[tuple[Path, Path | None]]:
         """Every file, and for those that aren't named, the one they come with."""
-        for path in filter(None, vars(self).values()):
+        for path in vars(self).values():
+            if not isinstance(path, Path):
+                continue
             yield path, None
             pair = path in (self.transform, self.inverse)
+            pair = pair and form_of(path, self.form) is None
             for end, other in (_BESIDE_TRANSFORMS if pair else _BESIDE_IMAGES).items():
                 if path.name.endswith(end):
                     yield path.with_name(path.name.removesuffix(end) + other), path

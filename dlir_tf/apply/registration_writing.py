@@ -15,8 +15,9 @@ from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.quality import write_report
 from dlir_tf.registration import Registration
 from dlir_tf.transforms import DenseField, Transform
-from dlir_tf.transforms.files.dispatch import MATRIX_SUFFIXES, write_transform
+from dlir_tf.transforms.files.dispatch import write_transform
 from dlir_tf.transforms.files.field import write_field
+from dlir_tf.transforms.files.forms import form_of
 
 Writer = Callable[[Path], object]
 
@@ -129,6 +130,7 @@ def _transform_writers(
             transform=transform,
             grid=fixed,
             other=moving,
+            form=outputs.form,
             notes=notes,
         )
     if outputs.inverse is not None:
@@ -141,6 +143,7 @@ def _transform_writers(
             transform=inverse,
             grid=moving,
             other=fixed,
+            form=outputs.form,
             notes=notes,
         )
     return writers
@@ -152,15 +155,17 @@ def _write_transform(
     transform: Transform,
     grid: Image,
     other: Image,
+    form: str | None,
     notes: list[str],
 ) -> None:
     """Writes a transform and notes down what the file can't hold.
 
-    It maps points of the image that has the grid to points of the other one, which
-    only files of a matrix tell of.
+    It maps points of the image that has the grid to points of the other one, of which
+    only files between two images tell.
     """
-    to = other if path.name.endswith(MATRIX_SUFFIXES) else None
-    error = write_transform(draft, transform, reference=grid, moving=to)
+    foreign = form_of(path, form)
+    to = other if foreign is not None and foreign.between else None
+    error = write_transform(draft, transform, reference=grid, moving=to, form=form)
     if error > 0:
         notes.append(
             f"{path}: such a file can't hold the transform exactly; it is up to "

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from dlir_tf.cli.options import FILE, Command, header_options
+from dlir_tf.cli.options import FILE, Command, form_option, header_options
 
 
 @click.command("convert", cls=Command)
@@ -19,15 +19,7 @@ from dlir_tf.cli.options import FILE, Command, header_options
     ".nrrd as a displacement field, .npz, exact and small, .lta for FreeSurfer, "
     ".aff12.1D for AFNI or TransformParameters.*.txt for elastix.",
 )
-@click.option(
-    "--form",
-    type=click.Choice(
-        ["afni", "elastix", "flirt", "lta", "niftyreg", "niftyreg-disp", "spm"]
-    ),
-    help="Whose file it is, where its name doesn't say so: FSL's FLIRT (.mat, .txt), "
-    "NiftyReg's matrix (.txt), its deformation or, by niftyreg-disp, its displacement "
-    "field (.nii, .nii.gz), elastix' parameters (.txt), SPM's deformation (.nii).",
-)
+@form_option("Whose file it is, where its name doesn't say so: ")
 @click.option(
     "--reference",
     type=FILE,

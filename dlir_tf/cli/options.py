@@ -113,6 +113,24 @@ optional_model_option = click.option(
     "are chosen by the images]",
 )
 
+
+def form_option(beginning: str) -> Callable[[Any], Any]:
+    """Adds `--form`.
+
+    Args:
+        beginning: Of its help: whose form it is about.
+    """
+    return click.option(
+        "--form",
+        type=click.Choice(
+            ["afni", "elastix", "flirt", "lta", "niftyreg", "niftyreg-disp", "spm"]
+        ),
+        help=f"{beginning}FSL's FLIRT (.mat, .txt), NiftyReg's matrix (.txt), its "
+        "deformation or, by niftyreg-disp, its displacement field (.nii, .nii.gz), "
+        "elastix' parameters (.txt), SPM's deformation (.nii).",
+    )
+
+
 modality_option = click.option(
     "--modality",
     type=click.Choice(["same", "different"]),

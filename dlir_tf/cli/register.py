@@ -11,6 +11,7 @@ from dlir_tf.cli.options import (
     Command,
     channel_option,
     fill_value_option,
+    form_option,
     header_options,
     initial_alignment_option,
     initial_transform_options,
@@ -59,13 +60,16 @@ _FILES_OF_A_PAIR = ("fixed_points", "moving_points", "fixed_labels")
     type=FILE,
     help="Write the transform, from fixed to moving points: .h5 or .tfm for ITK and "
     "Slicer, PREFIX0GenericAffine.mat for ANTs (with PREFIX1Warp.nii.gz), .nii.gz as "
-    "a displacement field, or .npz, exact and small; where nothing deforms, also .lta "
-    "for FreeSurfer and .aff12.1D for AFNI.",
+    "a displacement field, .npz, exact and small, or TransformParameters.*.txt for "
+    "elastix; where nothing deforms, also .lta for FreeSurfer and .aff12.1D for AFNI.",
 )
 @click.option(
     "--inverse",
     type=FILE,
     help="Write the inverse transform, from moving to fixed points, as such a file.",
+)
+@form_option(
+    "Whose files --transform and --inverse are, where their names don't say so: "
 )
 @click.option(
     "--displacement",

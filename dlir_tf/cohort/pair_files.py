@@ -11,7 +11,8 @@ from dlir_tf.pairs.manifest import Pair
 RECORD = "pair.json"
 # What `Outputs` knows nothing of: it's a manifest's.
 OF_COHORTS = ("moved_mask", "mapped_points")
-ROLES = (*(each.name for each in fields(Outputs)), *OF_COHORTS)
+_WRITTEN = tuple(each.name for each in fields(Outputs) if each.name != "form")
+ROLES = (*_WRITTEN, *OF_COHORTS)
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,20 @@ class PairFiles:
     sidecars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     shared: bool = False
 
-    def outputs(self, pair: Pair | None = None) -> Outputs:
+    def outputs(self, pair: Pair | None = None, form: str | None = None) -> Outputs:
         """Those that one registration writes.
 
         Args:
             pair: The pair's own files; without it, all that may be written.
+            form: Of its transforms, as for `Outputs`.
         """
         named = {
-            each.name: self._path(each.name)
-            for each in fields(Outputs)
-            if pair is None or pair.moving_labels or each.name != "moved_labels"
+            role: self._path(role)
+            for role in _WRITTEN
+            if pair is None or pair.moving_labels or role != "moved_labels"
         }
-        empty = dict.fromkeys(each.name for each in fields(Outputs))
-        return Outputs(**(empty | named))  # type: ignore[arg-type]
+        empty = dict.fromkeys(_WRITTEN)
+        return Outputs(**(empty | named), form=form)  # type: ignore[arg-type]
 
     @property
     def moved_mask(self) -> Path | None:

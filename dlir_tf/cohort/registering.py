@@ -176,7 +176,7 @@ def register_tasks(
     if settings.bids:
         check_dataset(output)
     make_folder(output)
-    PairFiles(output, settings.files).outputs().check(())
+    PairFiles(output, settings.files).outputs(form=settings.form).check(())
     with _alone(output):
         if settings.bids:
             write_dataset(output, [task.pair for task in tasks])

@@ -101,7 +101,7 @@ class Registrar:
             channel=self._settings.channel,
             usual_channel=self._settings.usual_channel,
         )
-        outputs = task.files.outputs(task.pair)
+        outputs = task.files.outputs(task.pair, self._settings.form)
         outputs.check_moved(loaded.fixed, loaded.moving)
         return loaded
 

@@ -74,6 +74,7 @@ class Settings:
         usual_channel: Of the model or the config, once `prepared`.
         series: Of DICOM folders that have several, as for `--series`; empty for none.
         elsewhere: Whether headers may name voxels in other folders.
+        form: Of transforms, as for `dlir_tf.write_transform`.
         files: For everything that is written of a pair, its file's name.
         bids: Whether names are those of a BIDS derivative instead; of `files`, the
             endings count then.
@@ -104,6 +105,7 @@ class Settings:
     usual_channel: int | None = None
     series: str = ""
     elsewhere: bool = False
+    form: str | None = None
     files: Mapping[str, str] = field(default_factory=lambda: dict(USUAL_FILES))
     bids: bool = False
     load: Callable[[Any], Predictor | GeneralModel | None] = load_if_any
@@ -152,7 +154,7 @@ class Settings:
         self._outputs().check_deforms(lambda: may_deform(config, refined=refined))
 
     def _outputs(self) -> Outputs:
-        return PairFiles(Path(), self.files).outputs()
+        return PairFiles(Path(), self.files).outputs(form=self.form)
 
     def _check_files(self) -> None:
         for role, name in self.files.items():

@@ -38,7 +38,7 @@ def pair_writers(
     Raises:
         InputError: If a file would be one of the pair's own.
     """
-    outputs = task.files.outputs(task.pair)
+    outputs = task.files.outputs(task.pair, settings.form)
     outputs.check(task.pair.files)
     manner = Manner(settings.interpolation, settings.without_initial, task.id)
     writers, notes = registration_writers(outputs, result, pair, manner)

@@ -1,4 +1,4 @@
-"""`dlir-tf register --transform` in the forms of FreeSurfer and AFNI."""
+"""`dlir-tf register --transform` in the forms of other programs."""
 
 import copy
 import json
@@ -11,6 +11,7 @@ from register_desk import map_by_itk, refused, save, scanner_affine
 from scipy import ndimage
 
 from dlir_tf.cli import main
+from dlir_tf.transforms import read_transform
 
 RIGID = """
 ndim: 3
@@ -145,3 +146,88 @@ def test_many_pairs_are_refused_at_once(here, capsys):
     options = ["--model", "model", "--transform", "t.lta"]
     assert "t.lta: such a file holds" in refused(capsys, here, *command, *options)
     assert not (here / "many").exists()
+
+
+OTHERS = ("--form", "flirt", "--transform", "out/t.mat", "--inverse", "out/i.mat")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_forms_are_what_convert_makes_of_the_transform(desk, capsys):
+    """FLIRT's matrix goes from the moving image to the fixed one."""
+    main([*BY_RIGID, *OTHERS])
+    main([*BY_RIGID, "--transform", "out/t.tfm"])
+    two = ("--reference", "fixed.nii.gz", "--moving", "moving.nii.gz")
+    main(["convert", "out/t.tfm", "--form", "flirt", *two, "--output", "c.mat"])
+    there, back = (np.loadtxt(f"out/{name}.mat") for name in "ti")
+    np.testing.assert_allclose(there, np.loadtxt("c.mat"), atol=1e-6)
+    assert np.abs(there[:3, 3]).max() > 0.5
+    np.testing.assert_allclose(there @ back, np.eye(4), atol=1e-6)
+
+
+FIELDS = {
+    "spm": ("y.nii", "iy.nii"),
+    "niftyreg": ("def.nii.gz", "back.nii.gz"),
+    "niftyreg-disp": ("disp.nii", "back.nii"),
+    "elastix": ("TransformParameters.0.txt", None),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("form", FIELDS)
+def test_what_deforms_is_written_in_forms_that_hold_it(desk, capsys, form):
+    import SimpleITK as sitk
+
+    lattice = RIGID.replace("rigid, feature", "bspline, control_point")
+    (desk / "d.yaml").write_text(lattice)
+    by_lattice = [*BY_RIGID[:4], "d.yaml", *MOVED, "--all-stages"]
+    name, inverse = FIELDS[form]
+    asked = ["--transform", f"out/{name}"]
+    asked += ["--inverse", f"out/{inverse}"] if inverse else []
+    main([*by_lattice, "--form", form, *asked])
+    main([*by_lattice, "--transform", "out/t.tfm"])
+    fixed = nib.load("fixed.nii.gz")
+    points = fixed.affine[:3, :3] @ [[8.0, 6], [9, 12], [7, 8]] + fixed.affine[:3, 3:]
+    there = map_by_itk(sitk.ReadTransform("out/t.tfm"), points.T)
+    assert np.abs(there - points.T).max() > 0.05
+    read = read_transform(f"out/{name}")
+    np.testing.assert_allclose(read.map_points(points.T), there, atol=2e-3)
+    if inverse:
+        back = read_transform(f"out/{inverse}").map_points(there)
+        np.testing.assert_allclose(back, points.T, atol=0.05)
+
+
+def test_what_a_form_cannot_hold_is_said_before_any_work(desk, capsys, monkeypatch):
+    lattice = RIGID.replace("rigid, feature", "bspline, control_point")
+    (desk / "d.yaml").write_text(lattice)
+    by_lattice = [*BY_RIGID[:4], "d.yaml", *MOVED]
+    flat = np.random.default_rng(0).uniform(size=(20, 24)).astype(np.float32)
+    save(desk / "flat.nii.gz", flat, np.eye(4))
+    in_2d = ["register", "flat.nii.gz", "flat.nii.gz", *MOVED, "--preset", "rigid-2d"]
+    called = []
+    monkeypatch.setattr("dlir_tf.cli.work.register.register", called.append)
+    niftyreg, flirt, spm, elastix = (
+        ("--form", form) for form in ("niftyreg", "flirt", "spm", "elastix")
+    )
+    for command, asked, told in (
+        (by_lattice, OTHERS, "t.mat: such a file holds a matrix alone"),
+        (by_lattice, (*niftyreg, "--transform", "out/t.txt"), "holds a matrix alone"),
+        (by_lattice, (*elastix, "--inverse", "out/i.txt"), "can't hold the inverse"),
+        (in_2d, OTHERS, "holds a matrix of 3-d space alone, but the transform would"),
+        (in_2d, (*spm, "--transform", "out/t.nii"), "is between 3-d images"),
+        (BY_RIGID, (*spm, "--transform", "out/t.nii.gz"), "must end with .nii"),
+        (BY_RIGID, flirt, "--form: is about the files of --transform and --inverse"),
+        (BY_RIGID, ("--transform", "out/t.mat"), "out/t.mat: "),
+    ):
+        assert told in refused(capsys, desk, *command, *asked)
+    assert not called
+
+
+def test_forms_are_written_of_many_pairs(desk, capsys):
+    (desk / "pairs.csv").write_text("fixed,moving\nfixed.nii.gz,moving.nii.gz\n")
+    many = ("register", "--pairs", "pairs.csv", "--preset", "r.yaml")
+    form = ("--form", "flirt", "--transform", "flirt.mat")
+    main([*many, "--output", "many", *form])
+    main([*BY_RIGID, *OTHERS])
+    (folder,) = (path for path in (desk / "many").iterdir() if path.is_dir())
+    expected = np.loadtxt("out/t.mat")
+    np.testing.assert_allclose(np.loadtxt(folder / "flirt.mat"), expected, atol=1e-6)

@@ -20,6 +20,7 @@ from dlir_tf.cohort.inputs import ROLES
 from dlir_tf.cohort.pair_files import PairFiles
 from dlir_tf.cohort.registering import (
     WORKERS_TIMEOUT,
+    Engine,
     chosen_engine,
     make_tasks,
     register_tasks,
@@ -72,6 +73,7 @@ def run_all(
     scheduler: str | None,
     workers_timeout: float | None,
     bids: bool | None,
+    form: str | None,
     **written: Path | None,
 ) -> None:
     """Registers all pairs and tells what came of them."""
@@ -98,19 +100,27 @@ def run_all(
         elsewhere=is_elsewhere_allowed(),
         files=_files(written),
         bids=bool(bids),
+        form=form,
         load=load,
     )
     begun.check(PairFiles(output, settings.files).outputs())
     listed = read_manifest(pairs)
     _check_known(settings, listed)
     settings = settings.prepared()
-    if workers_timeout is not None and scheduler is None:
-        raise InputError("--workers-timeout: is for --scheduler, which isn't given")
-    patience = WORKERS_TIMEOUT if workers_timeout is None else workers_timeout
-    engine = chosen_engine(jobs or 1, scheduler, patience)
+    engine = _engine(jobs, scheduler, workers_timeout)
     tasks = make_tasks(listed, output, settings)
     results = _shown(register_tasks(tasks, output, settings, engine), len(tasks))
     _tell(output, results, strict=strict)
+
+
+def _engine(
+    jobs: int | None, scheduler: str | None, workers_timeout: float | None
+) -> Engine:
+    """What does the work."""
+    if workers_timeout is not None and scheduler is None:
+        raise InputError("--workers-timeout: is for --scheduler, which isn't given")
+    patience = WORKERS_TIMEOUT if workers_timeout is None else workers_timeout
+    return chosen_engine(jobs or 1, scheduler, patience)
 
 
 def _files(written: dict[str, Path | None]) -> dict[str, str]:

@@ -30,7 +30,6 @@ from dlir_tf.transforms.files.forms import FORMS, form_of
 
 _ROUNDED_MM = 1e-6  # less than a file's numbers hold
 _ELSE = "; or in .lta or .aff12.1D, or as --form needs it"
-_OF_TWO_IMAGES = ("flirt", "lta", "afni")
 _NUM_TRIED = 8000  # points at which an inverse is measured
 
 
@@ -89,7 +88,7 @@ def _check_output(
 ) -> None:
     """Refuses what can't be written, before anything is read."""
     foreign, written = form_of(output, form), [output]
-    if about_moving and foreign not in map(FORMS.get, _OF_TWO_IMAGES):
+    if about_moving and not (foreign and foreign.between):
         raise InputError(
             "--moving: is for files between two images, of FSL's FLIRT, FreeSurfer and "
             "AFNI; leave it out"
@@ -111,9 +110,9 @@ def _own_grid(transform: Transform) -> Grid | None:
 def _why_no_grid(output: Path, form: str | None, transform: Transform) -> str | None:
     """Why an image's grid makes no difference to what is written, if it doesn't."""
     foreign, parts = form_of(output, form), list(transform.components)
-    if foreign in map(FORMS.get, (*_OF_TWO_IMAGES, "elastix")):
+    if foreign is not None and (foreign.between or foreign is FORMS["elastix"]):
         return None
-    a_matrix = foreign is not None and output.suffix == ".txt"
+    a_matrix = foreign is not None and foreign.holds_matrix(output)
     stored = Affine | BSpline | DenseField
     as_it_is = foreign is None and output.name.endswith(ITK_SUFFIXES)
     as_it_is &= all(isinstance(simplified(part), stored) for part in parts)

@@ -51,11 +51,12 @@ def run(
     headers: dict[str, Any],
     all_stages: bool,
     strict: bool,
+    form: str | None,
     **written: Path,
 ) -> None:
     """Registers two images and writes what is asked for."""
     remote = chosen_server(server, local=OF_MODELS)
-    outputs = Outputs(**written)
+    outputs = Outputs(**written, form=form)
     begun = Start(**start)
     begun.check(outputs)
     told = Told(labels, interpolation, **known)

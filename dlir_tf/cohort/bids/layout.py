@@ -13,9 +13,12 @@ from dlir_tf.errors import InputError
 from dlir_tf.images.formats import NIFTI_SUFFIXES
 from dlir_tf.pairs.manifest import Pair
 from dlir_tf.transforms.files.ants import AFFINE, WARP
-from dlir_tf.transforms.files.dispatch import TRANSFORM_SUFFIXES
+from dlir_tf.transforms.files.dispatch import FOREIGN_SUFFIXES, TRANSFORM_SUFFIXES
 
-_OF_ONE_FILE = tuple(end for end in TRANSFORM_SUFFIXES if end not in (AFFINE, WARP))
+_OF_ONE_FILE = (
+    *(end for end in TRANSFORM_SUFFIXES if end not in (AFFINE, WARP)),
+    *(*FOREIGN_SUFFIXES, ".mat"),  # of FLIRT, if that is asked for
+)
 # Of what is written, how names may end; of landmarks, as their file does.
 _ENDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("moved", "moved_labels", "moved_mask"), NIFTI_SUFFIXES),

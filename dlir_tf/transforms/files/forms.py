@@ -17,6 +17,7 @@ asked for by the form's name.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dlir_tf.errors import InputError
@@ -25,15 +26,17 @@ from dlir_tf.images.formats import NIFTI_SUFFIXES
 from dlir_tf.transforms.files.elastix_writing import write_elastix
 from dlir_tf.transforms.files.matrices import AFNI, FREESURFER
 from dlir_tf.transforms.files.matrix_writing import (
+    check_between,
     write_afni,
     write_flirt,
     write_lta,
 )
 from dlir_tf.transforms.files.niftyreg import (
+    check_niftyreg,
     write_niftyreg,
     write_niftyreg_displacement,
 )
-from dlir_tf.transforms.files.spm import write_spm
+from dlir_tf.transforms.files.spm import check_spm, write_spm
 from dlir_tf.transforms.transform import Transform
 
 Writer = Callable[[Path, Transform, Grid | None, Grid | None], float]
@@ -47,20 +50,45 @@ class Form:
         suffixes: What the name of its file ends with, one of them.
         write: Writes to a path a transform, given the grids of the fixed and of the
             moving image as far as they are known; returns its error in mm.
+        matrices: Of the suffixes, those of files that hold a 3-d matrix alone.
+        check: Refuses a path for a transform between the grids of two images, as far
+            as these tell; raises `InputError`.
+        between: Whether a file is about both images.
+        inverts: Whether a file can hold the inverse of what deforms.
     """
 
     suffixes: tuple[str, ...]
     write: Writer
+    matrices: tuple[str, ...] = ()
+    check: Callable[[Path, Grid, Grid], None] = lambda path, fixed, moving: None
+    between: bool = False
+    inverts: bool = True
+
+    def holds_matrix(self, path: Path) -> bool:
+        """Whether a file of this name holds a 3-d matrix and nothing else."""
+        return path.name.endswith(self.matrices)
+
+
+def _matrix(
+    program: str, suffixes: tuple[str, ...], write: Writer, *, straight: bool = False
+) -> Form:
+    """The form of a matrix between two images."""
+    check = partial(check_between, program=program, straight=straight)
+    return Form(suffixes, write, suffixes, check, between=True)
 
 
 FORMS = {
-    "afni": Form((AFNI,), write_afni),
-    "elastix": Form((".txt",), write_elastix),
-    "flirt": Form((".mat", ".txt"), write_flirt),
-    "lta": Form((FREESURFER,), write_lta),
-    "niftyreg": Form((".txt", *NIFTI_SUFFIXES), write_niftyreg),
-    "niftyreg-disp": Form(NIFTI_SUFFIXES, write_niftyreg_displacement),
-    "spm": Form((".nii",), write_spm),
+    "afni": _matrix("AFNI", (AFNI,), write_afni, straight=True),
+    "elastix": Form((".txt",), write_elastix, inverts=False),
+    "flirt": _matrix("FSL", (".mat", ".txt"), write_flirt),
+    "lta": _matrix("FreeSurfer", (FREESURFER,), write_lta),
+    "niftyreg": Form(
+        (".txt", *NIFTI_SUFFIXES), write_niftyreg, (".txt",), check_niftyreg
+    ),
+    "niftyreg-disp": Form(
+        NIFTI_SUFFIXES, write_niftyreg_displacement, check=check_niftyreg
+    ),
+    "spm": Form((".nii",), write_spm, check=check_spm),
 }
 
 

@@ -13,7 +13,7 @@ from dlir_tf.files import replacing
 from dlir_tf.images import Grid
 from dlir_tf.images.frame import flip_affine
 from dlir_tf.transforms.files.dense_form import simplified
-from dlir_tf.transforms.files.matrices import AFNI, FREESURFER, to_fsl
+from dlir_tf.transforms.files.matrices import to_fsl
 from dlir_tf.transforms.transform import Transform
 
 # As far as an axis may lean, for AFNI, which calls 0.01 degrees oblique.
@@ -45,24 +45,24 @@ def write_afni(
     )
 
 
-def check_between(path: Path, fixed: Grid, moving: Grid) -> None:
-    """Refuses images that a file of AFNI's or FreeSurfer's can't be between.
+def check_between(
+    path: Path, fixed: Grid, moving: Grid, *, program: str, straight: bool
+) -> None:
+    """Refuses images that a matrix of another program's can't be between.
 
     Args:
-        path: The file; others than theirs aren't looked at.
+        path: The file.
         fixed: The grid of the image from which its transform maps.
         moving: Likewise, to which.
+        program: Whose file it is.
+        straight: Whether it's of images with straight axes, as AFNI's.
 
     Raises:
         InputError: If an image is 2-d or, for AFNI, oblique.
     """
-    endings = {AFNI: "AFNI", FREESURFER: "FreeSurfer"}
-    program = next((p for e, p in endings.items() if path.name.endswith(e)), None)
-    if program is None:
-        return
     if (fixed.ndim, moving.ndim) != (3, 3):
         raise _no_matrix(path, program, "would be 2-d")
-    if program == "AFNI":
+    if straight:
         _check_straight(path, fixed, moving)
 
 

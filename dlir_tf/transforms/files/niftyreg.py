@@ -13,7 +13,7 @@ from dlir_tf.images import Grid
 from dlir_tf.images.grid import in_space
 from dlir_tf.images.writing import save_nifti
 from dlir_tf.transforms.files.dense_form import vectors_form
-from dlir_tf.transforms.files.matrix_writing import write_niftyreg_matrix
+from dlir_tf.transforms.files.matrix_writing import check_between, write_niftyreg_matrix
 from dlir_tf.transforms.transform import Transform
 
 _CALLED = "NREG_TRANS"
@@ -51,16 +51,28 @@ def write_niftyreg_displacement(
     return _write(path, transform, fixed, _DISPLACEMENT)
 
 
-def _write(path: Path, transform: Transform, fixed: Grid | None, kind: int) -> float:
-    vectors, grid, error = vectors_form(
-        path, transform, fixed, positions=kind == _DEFORMATION
-    )
-    if grid.ndim == 3 and grid.shape[2] == 1:
+def check_niftyreg(path: Path, fixed: Grid, moving: Grid) -> None:
+    """Refuses images that a file of NiftyReg's can't be between.
+
+    Raises:
+        InputError: If an image is 2-d, for a matrix; if the fixed one is a single
+            slice in 3-d space, for a field.
+    """
+    if path.name.endswith(".txt"):
+        check_between(path, fixed, moving, program="NiftyReg", straight=False)
+    elif fixed.ndim == 3 and fixed.shape[2] == 1:
         raise InputError(
             "NiftyReg takes an image of one slice for a 2-d one, but the transform is "
             "3-d; give it on the grid of an image with several slices",
             place=path,
         )
+
+
+def _write(path: Path, transform: Transform, fixed: Grid | None, kind: int) -> float:
+    vectors, grid, error = vectors_form(
+        path, transform, fixed, positions=kind == _DEFORMATION
+    )
+    check_niftyreg(path, grid, grid)
     five = (*(*grid.shape, 1, 1)[:4], grid.ndim)  # five axes: i, j, k, t, v
     matrix = in_space(grid.affine) if grid.ndim == 2 else grid.affine
     stored = vectors.reshape(five)

@@ -15,6 +15,15 @@ from dlir_tf.transforms.transform import Transform
 _CALLED = "Mapping"  # by SPM
 
 
+def check_spm(path: Path, fixed: Grid, moving: Grid) -> None:
+    """Refuses images that a deformation of SPM can't be between.
+
+    Raises:
+        InputError: If one is 2-d.
+    """
+    _check_rank(path, min(fixed.ndim, moving.ndim))
+
+
 def write_spm(
     path: Path, transform: Transform, fixed: Grid | None, moving: Grid | None
 ) -> float:
@@ -33,13 +42,17 @@ def write_spm(
         InputError: If the transform is 2-d, a grid is needed and there is none, or its
             axes aren't perpendicular.
     """
-    if transform.ndim != 3:
+    _check_rank(path, transform.ndim)
+    positions, grid, error = vectors_form(path, transform, fixed, positions=True)
+    vectors = positions[:, :, :, None]  # five axes: i, j, k, t, v
+    save_nifti(path, vectors, grid.affine, None, intent="vector", called=_CALLED)
+    return error
+
+
+def _check_rank(path: Path, ndim: int) -> None:
+    if ndim != 3:
         raise InputError(
             "a deformation of SPM is between 3-d images, but the transform is 2-d; "
             "write another form",
             place=path,
         )
-    positions, grid, error = vectors_form(path, transform, fixed, positions=True)
-    vectors = positions[:, :, :, None]  # five axes: i, j, k, t, v
-    save_nifti(path, vectors, grid.affine, None, intent="vector", called=_CALLED)
-    return error
