@@ -11,6 +11,7 @@ Example (needs nipype, and `dlir-tf` on the path):
     Register(fixed="t1.nii.gz", moving="t2.nii.gz", transform="t.h5").cmdline
 """
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -159,6 +160,7 @@ def _interface(
         "output_spec": outputs,
         "_list_outputs": _lister(base, written),
         "_overload_extension": _with_suffix,
+        "_format_arg": _words,
     }
     return type(name, (base.CommandLine,), here | about), spec, outputs
 
@@ -183,15 +185,13 @@ def _trait(base: Any, one: _Input, source: str) -> Any:
     if one.kind == "written":
         return base.File(hash_files=False, **about)
     if one.kind == "read":
-        # An image may be the folder of a DICOM series. For nipype it stays a File,
-        # whose name it puts in quotes.
+        # An image may be the folder of a DICOM series.
         kind = type("FileOrFolder", (base.File,), {"_is_file": False})
         return kind(exists=True, **about)
     if one.kind == "flag":
         return base.traits.Bool(**about | {"argstr": one.option})
     if one.kind == "texts":
-        repeated = f"{one.option} '%s'..."  # a shell takes brackets for a pattern
-        return base.InputMultiObject(base.traits.Str(), **about | {"argstr": repeated})
+        return base.InputMultiObject(base.traits.Str(), **about)
     simple = {"text": base.traits.Str, "int": base.traits.Int}
     return simple.get(one.kind, base.traits.Float)(**about)
 
@@ -199,6 +199,22 @@ def _trait(base: Any, one: _Input, source: str) -> Any:
 def _with_suffix(self: Any, value: str, name: str | None = None) -> str:
     """What is called after a folder has no suffix to keep."""
     return f"{value}.nii.gz"
+
+
+def _words(self: Any, name: str, trait_spec: Any, value: Any) -> str | None:
+    """An input on the command line, of which a shell makes what it is.
+
+    Args:
+        self: The interface.
+        name: Of the input.
+        trait_spec: Its trait, whose `argstr` is what comes before a value.
+        value: What was given; of several, each gets an option of its own.
+    """
+    before = trait_spec.argstr.removesuffix("%s")
+    if value is True or value is False:
+        return before if value else None
+    values = value if isinstance(value, list) else [value]
+    return " ".join(f"{before}{shlex.quote(str(each))}" for each in values)
 
 
 def _lister(base: Any, written: list[str]) -> Callable[[Any], dict[str, Any]]:

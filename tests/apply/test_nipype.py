@@ -4,9 +4,11 @@ import importlib.util
 import os
 import pickle
 import shlex
+import shutil
 import stat
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -115,6 +117,49 @@ def test_the_command_line_is_what_was_meant(here):
     assert pickle.loads(pickle.dumps(nipype.Register)) is nipype.Register  # noqa: S301
     with pytest.raises(ValueError, match="requires a value for input 'moving'"):
         nipype.Register(fixed="fixed.nii.gz").cmdline  # noqa: B018
+
+
+AWKWARD = ('it\'s $HOME; echo `x` "y"', "*", "a b")
+
+
+@pytest.mark.parametrize("value", AWKWARD)
+@pytest.mark.parametrize(("said", "words"), [("--model %s", ["--model"]), ("%s", [])])
+def test_a_shell_makes_of_every_value_what_it_is(value, said, words):
+    def said_of(given):
+        trait = SimpleNamespace(argstr=said)
+        return shlex.split(nipype._words(None, "model", trait, given) or "")
+
+    assert said_of(value) == [*words, value]
+    assert said_of(["x", value]) == [*words, "x", *words, value]
+
+
+def test_flags_are_there_or_not():
+    trait = SimpleNamespace(argstr="--strict")
+    assert nipype._words(None, "strict", trait, True) == "--strict"
+    assert nipype._words(None, "strict", trait, False) is None
+
+
+@needs_nipype
+@pytest.mark.parametrize("value", AWKWARD)
+def test_names_and_texts_are_quoted_once(here, value):
+    shutil.copy(here / "fixed.nii.gz", here / f"{value}.nii.gz")
+    node = nipype.Register(
+        fixed=f"{value}.nii.gz",
+        moving="moving.nii.gz",
+        model=value,
+        preset=value,
+        initial_transform=[value, "[b.h5,1]"],
+        moved=f"{value}_moved.nii.gz",
+        transform=f"{value}.h5",
+        series=value,
+    )
+    _, _, *words = shlex.split(node.cmdline)
+    assert words[words.index("--series") + 1] == value
+    parsed = register.make_context("register", words, resilient_parsing=True).params
+    assert parsed["initial_transform"] == (value, "[b.h5,1]")
+    assert {str(parsed[name]) for name in ("model", "preset")} == {value}
+    files = [str(parsed[name]) for name in ("fixed", "output", "transform")]
+    assert files == [f"{value}{end}" for end in (".nii.gz", "_moved.nii.gz", ".h5")]
 
 
 @needs_nipype
