@@ -246,10 +246,9 @@ def _carry_out(
     on_progress: OnProgress,
 ) -> Registration:
     """Registers by what was picked, what is seen of the images, and moves the whole."""
-    (fixed, moving), config, model = seen, picked.config, picked.model
+    fixed, config, model = seen[0], picked.config, picked.model
     pair = prepare_pair(
-        fixed,
-        moving,
+        *seen,
         config,
         **masks,
         initial_transform=picked.initial_transform,
@@ -287,8 +286,9 @@ def _carry_out(
         provenance={} if model is None else model.provenance,
         refinement=refinement,
         masks=masks,
-        wrong_units=wrong_units(fixed, moving, config.intensity),
+        wrong_units=wrong_units(*seen, config.intensity),
         packages=packages_used(model, refined=refinement is not None),
+        numerics=numerics,
     )
     beyond = build_transform(pair.without_initial(), *found)
     return Registration(moved, transform, report, outside, beyond, computed)

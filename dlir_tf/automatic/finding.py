@@ -65,7 +65,7 @@ def find_parameters(
 def chosen_numerics(model: Predictor | None) -> Numerics:
     """The functions that evaluate the transform and warp images: the model's own.
 
-    Without a model there was a refinement: it has loaded the backend of Keras, which is
+    Without a model there was a refinement: it has loaded Numba, whose machine code is
     quicker than NumPy and SciPy.
     """
     if model is not None:
@@ -83,12 +83,10 @@ def packages_used(model: Predictor | None, *, refined: bool) -> tuple[str, ...]:
         refined: Whether it was refined.
     """
     found = ["numpy", "scipy"]
-    if refined:
-        found.append("numba")
     if refined or chosen_numerics(model) is not UNCOMPILED:
         import keras
 
-        found += ["keras", keras.backend.backend()]
+        found += ["numba", "keras", keras.backend.backend()]
     if isinstance(model, LiteRTModel):
         found.append("ai_edge_litert")
     return tuple(found)

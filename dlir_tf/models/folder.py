@@ -63,10 +63,7 @@ class Model:
 
     @property
     def numerics(self) -> Numerics:
-        """Transforms are evaluated and images warped by the backend of Keras.
-
-        It is loaded anyway, and compiled quicker than NumPy and SciPy are.
-        """
+        """Transforms are evaluated and images warped by machine code."""
         return COMPILED
 
     def predict(self, pair: WorkingPair) -> Parameters:

@@ -101,9 +101,10 @@ def best_shift(
 
 
 def _step(fixed: Grid, moving: Grid) -> float:
-    """The edge of a coarse voxel, in mm."""
+    """The edge of a coarse voxel, in mm; not finer than either image is."""
     volume = max(math.prod(grid.extent) for grid in (fixed, moving))
-    return float(volume ** (1 / fixed.ndim) / _SIZE[fixed.ndim])
+    own = max(min(grid.spacing) for grid in (fixed, moving))
+    return max(float(volume ** (1 / fixed.ndim) / _SIZE[fixed.ndim]), own)
 
 
 def coarse_image(

@@ -7,9 +7,10 @@ import numpy as np
 
 from dlir_tf.images import Grid, Image
 from dlir_tf.images.grid import is_within
-from dlir_tf.metrics import folded_percent, jacobian_determinant, std_log_jacobian
+from dlir_tf.metrics import folded_percent, std_log_jacobian
+from dlir_tf.numerics import UNCOMPILED, Numerics
 from dlir_tf.transforms import Transform
-from dlir_tf.transforms.slabs import each_slab
+from dlir_tf.transforms.slabs import each_slab, times_row
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def measure_field(
     moving: Grid,
     initial: Transform,
     fixed_mask: Image | None = None,
+    numerics: Numerics = UNCOMPILED,
 ) -> FieldMeasures:
     """Measures a displacement field, in slabs, so that it takes little memory.
 
@@ -51,26 +53,21 @@ def measure_field(
         moving: The moving image's grid.
         initial: The initial alignment, from fixed to moving points.
         fixed_mask: Which fixed voxels count in the overlap, bool.
+        numerics: What measures the change of volume.
     """
     # World mm to steps along the fixed image's axes, as the determinant wants them.
-    to_steps = fixed.inverse[:-1, :-1].astype(np.float32)
-    jacobian = np.empty(fixed.shape, np.float32)
+    jacobian = numerics.volumes(displacement, fixed.inverse[:-1, :-1])
     lengths = np.empty(fixed.shape, np.float32)
     affine = initial.affine_part - np.eye(fixed.ndim + 1)
 
     def fill(rows: slice, slab: Grid) -> None:
-        # A row more on either side, for the differences.
-        first = max(rows.start - 1, 0)
-        around = displacement[first : rows.stop + 1]
-        steps = np.stack([_along(row, around) for row in to_steps])
-        inner = slice(rows.start - first, rows.stop - first)
-        jacobian[rows] = jacobian_determinant(np.moveaxis(steps, 0, -1))[inner]
         own = displacement[rows]
         if not initial.is_affine:
             own = own - initial.displacement(slab)
-        elif affine.any():
-            own = own - _by_matrix(affine, slab)
-        lengths[rows] = np.sqrt(np.einsum("...c,...c->...", own, own))
+            affine_there = np.zeros_like(affine)
+        else:
+            affine_there = affine @ slab.affine
+        lengths[rows] = _lengths_without(affine_there, own)
 
     each_slab(fixed, fill)
     counting = inside_moving(fixed, moving, displacement)
@@ -113,7 +110,7 @@ def inside_moving(fixed: Grid, moving: Grid, displacement: np.ndarray) -> np.nda
         for axis, size in enumerate(moving.shape):
             # One axis at a time: a whole coordinate field would be the largest array.
             row = moving.inverse[axis, :-1].astype(np.float32)
-            position = _along(row, displacement[rows])
+            position = times_row(displacement[rows], row)
             position += np.float32(matrix[axis, -1])
             for step, along in zip(matrix[axis, :-1], steps, strict=True):
                 position += (step * along).astype(np.float32)
@@ -124,18 +121,15 @@ def inside_moving(fixed: Grid, moving: Grid, displacement: np.ndarray) -> np.nda
     return inside
 
 
-def _along(row: np.ndarray, field: np.ndarray) -> np.ndarray:
-    """The product of vectors with a row; BLAS would start threads of its own."""
-    product = field[..., 0] * row[0]
-    for component in range(1, len(row)):
-        if row[component]:
-            product += field[..., component] * row[component]
-    return product
-
-
-def _by_matrix(difference: np.ndarray, slab: Grid) -> np.ndarray:
-    """The displacements of a matrix less the identity, at a slab's voxels."""
-    shift = difference[:-1, -1].astype(np.float32)
-    if not difference[:-1, :-1].any():
-        return shift
-    return (slab.points() @ difference[:-1, :-1].T).astype(np.float32) + shift
+def _lengths_without(matrix: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """How long vectors are without what a matrix of voxels says there."""
+    steps = np.ogrid[tuple(slice(size) for size in field.shape[:-1])]
+    total = np.zeros(field.shape[:-1])
+    for component, row in enumerate(matrix[:-1]):
+        own = field[..., component] - row[-1]
+        for step, along in zip(row[:-1], steps, strict=True):
+            if step:
+                own -= step * along
+        own *= own
+        total += own
+    return np.sqrt(total, out=total)

@@ -13,6 +13,7 @@ import numpy as np
 from dlir_tf._version import __version__
 from dlir_tf.config import Config
 from dlir_tf.images import Grid, Image
+from dlir_tf.numerics import UNCOMPILED, Numerics
 from dlir_tf.quality.field import measure_field
 from dlir_tf.quality.report import RefinementOutcome, Report
 from dlir_tf.quality.selection import Selection
@@ -36,6 +37,7 @@ def make_report(
     masks: Mapping[str, Image | None] | None = None,
     wrong_units: tuple[str, ...] = (),
     packages: tuple[str, ...] = (),
+    numerics: Numerics = UNCOMPILED,
 ) -> Report:
     """Measures a result and judges it.
 
@@ -54,10 +56,12 @@ def make_report(
         masks: `fixed_mask` and `moving_mask`, each on its image's grid, or `None`.
         wrong_units: See `dlir_tf.quality.units`.
         packages: What had a say in the result.
+        numerics: What measures it.
     """
     masks = masks or {}
     (centre,) = initial.map_points(fixed.centre[None])
-    field = measure_field(displacement, fixed, moving, initial, masks.get("fixed_mask"))
+    own_mask = masks.get("fixed_mask")
+    field = measure_field(displacement, fixed, moving, initial, own_mask, numerics)
     report = Report(
         verdict="PASS",
         reasons=(),

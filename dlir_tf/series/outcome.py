@@ -78,6 +78,7 @@ def outcome_of(
         alignment="header",
         provenance={},
         masks={"fixed_mask": registrar.mask},
+        numerics=registrar.numerics,
     )
     failed = report.verdict == "FAIL"
     return FrameOutcome(

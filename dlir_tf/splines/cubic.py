@@ -60,7 +60,7 @@ def neighbours_in_rows(control_points: np.ndarray) -> np.ndarray:
     return np.moveaxis(four, -1, -2).reshape(-1, 4 * channels)
 
 
-def weigh_rows(rows: Array, four: Sequence[Array]) -> Array:
+def _weigh_rows(rows: Array, four: Sequence[Array]) -> Array:
     """Sums up four neighbours, `(num_points, 4 * channels)`, as they weigh."""
     channels = rows.shape[-1] // 4
     return sum(
@@ -75,7 +75,6 @@ def evaluate_cells(
     cells: Sequence[Array],
     offsets: Sequence[Array],
     derivatives: Sequence[int | None] = (None,),
-    weigh: Callable[[Array, Sequence[Array]], Array] = weigh_rows,
 ) -> list[Array]:
     """Evaluates a spline, or its partial derivatives, with arrays of any kind.
 
@@ -90,7 +89,6 @@ def evaluate_cells(
         offsets: For each axis `(num_points,)`, the place within the cell, 0 to 1.
         derivatives: For each result the axis to differentiate along, per lattice
             step; `None` for the spline itself.
-        weigh: Sums up the four neighbours of each row, given what they weigh.
 
     Returns:
         For each entry of `derivatives` an array `(num_points, channels)`.
@@ -116,7 +114,7 @@ def evaluate_cells(
             factor = math.prod(per_axis[axis][tap] for axis, tap in enumerate(taps))
             totals[number] += factor[:, None] * rows
     return [
-        weigh(total, per_axis[-1])
+        _weigh_rows(total, per_axis[-1])
         for total, per_axis in zip(totals, chosen, strict=True)
     ]
 

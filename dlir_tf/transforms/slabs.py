@@ -51,3 +51,15 @@ def displaced_voxels(
             if factor:
                 along += factor * displacement[..., component]
     return voxels
+
+
+def times_row(field: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """The product of vectors `(..., ndim)` with a row `(ndim,)`.
+
+    BLAS would start threads of its own.
+    """
+    product = field[..., 0] * row[0]
+    for component in range(1, len(row)):
+        if row[component]:
+            product += field[..., component] * row[component]
+    return np.asarray(product)

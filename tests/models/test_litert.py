@@ -120,10 +120,10 @@ def test_it_goes_on_from_a_transform(exported, pair):
 def test_the_report_names_what_the_result_comes_from(exported, pair):
     """Not what else the process has loaded, as other tests have."""
     always = {"dlir_tf", "python", "numpy", "scipy"}
-    by_keras = always | {"keras", keras.backend.backend()}
+    by_keras = always | {"numba", "keras", keras.backend.backend()}
     for model, refine, expected in (
         (exported.load(), None, always | {"ai_edge_litert"}),
-        (exported.load(), 2, by_keras | {"ai_edge_litert", "numba"}),
+        (exported.load(), 2, by_keras | {"ai_edge_litert"}),
         (exported.model, None, by_keras),
     ):
         report = dlir_tf.register(*pair, model=model, refine=refine).report

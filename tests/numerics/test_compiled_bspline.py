@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from keras import ops
 from scipy.interpolate import NdBSpline
 
 from dlir_tf.images import Image
-from dlir_tf.numerics.compiled_bspline import CompiledBSpline, spline_at_points
-from dlir_tf.splines.cubic import neighbours_in_rows
+from dlir_tf.numerics.compiled_bspline import CompiledBSpline
 from dlir_tf.transforms import BSpline, Transform
 
 LATTICES = {2: (7, 5), 3: (6, 4, 9)}
@@ -23,11 +21,11 @@ def test_many_points_are_mapped_as_few_are(rng, ndim):
     control_points = 10 * rng.normal(size=(*shape, ndim))
     exact = BSpline(control_points, lattice)
     compiled = CompiledBSpline(control_points, lattice)
-    places = rng.uniform(-0.2, 1.1, (70_001, ndim)) * shape  # more than one block
+    places = rng.uniform(-0.2, 1.1, (70_001, ndim)) * shape
     points = places @ lattice[:-1, :-1].T + lattice[:-1, -1]
     before = points.copy()
     mapped = compiled.map_points(points)
-    np.testing.assert_allclose(mapped, exact.map_points(points), atol=3e-5)
+    np.testing.assert_allclose(mapped, exact.map_points(points), atol=1e-9)
     np.testing.assert_array_equal(points, before)
     assert np.abs(mapped - points).max() > 10
     few = compiled.map_points(points[:50])
@@ -43,29 +41,25 @@ def test_a_field_made_with_compiled_splines_is_the_same(rng):
         Transform(tuple(map(kind, points, lattices))).displacement(reference)
         for kind in (BSpline, CompiledBSpline)
     ]
-    np.testing.assert_allclose(fields[1], fields[0], atol=3e-5)
+    np.testing.assert_allclose(fields[1], fields[0], atol=1e-6)
     assert np.abs(fields[0]).max() > 1
 
 
-@pytest.mark.parametrize("num_spare_rows", [0, 11])
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_scipy_gives_the_same_values(rng, ndim, num_spare_rows):
+def test_scipy_gives_the_same_values(rng, ndim):
     shape = LATTICES[ndim]
-    control_points = rng.normal(size=(*shape, ndim)).astype("float32")
-    positions = rng.uniform(1, np.array(shape) - 2, (500, ndim))
+    control_points = rng.normal(size=(*shape, ndim))
+    positions = rng.uniform(1, np.array(shape) - 2, (2000, ndim))
     positions[0] = 1.0
     positions[1] = np.array(shape) - 2.0  # the border belongs to the lattice
     knots = tuple(np.arange(size + 4) - 2.0 for size in shape)
-    spline = NdBSpline(knots, control_points.astype(float), 3, extrapolate=False)
+    spline = NdBSpline(knots, control_points, 3, extrapolate=False)
     expected = spline(positions)
-    rows = neighbours_in_rows(control_points)
-    rows = np.concatenate([rows, np.full((num_spare_rows, rows.shape[1]), 1e9)])
-    cells = np.clip(np.floor(positions), 1, np.array(shape) - 3)
-    values = spline_at_points(
-        ops.convert_to_tensor(rows, "float32"),
-        ops.convert_to_tensor(shape, "int32"),
-        ops.convert_to_tensor(cells.T, "int32"),
-        ops.convert_to_tensor((positions - cells).T, "float32"),
-    )
-    np.testing.assert_allclose(ops.convert_to_numpy(values), expected, atol=2e-6)
+    compiled = CompiledBSpline(control_points, np.eye(ndim + 1))
+    found = compiled.map_points(positions) - positions
+    np.testing.assert_allclose(found, expected, atol=1e-12)
     assert np.abs(expected).max() > 0.5
+    outside = positions.copy()
+    outside[::2, -1] = shape[-1] - 1.9
+    outside[1::2, 0] = np.nan
+    np.testing.assert_array_equal(compiled.map_points(outside), outside)

@@ -6,6 +6,8 @@ from scipy import ndimage
 
 from dlir_tf.evaluation.measures import measure
 from dlir_tf.images import Image
+from dlir_tf.numerics import UNCOMPILED
+from dlir_tf.numerics.compiled import COMPILED
 from dlir_tf.pairs.loading import LoadedPair
 from dlir_tf.quality.field import measure_field
 from dlir_tf.transforms import Affine, DenseField, Transform
@@ -20,8 +22,9 @@ def _oblique(ndim, angle=0.4):
     return affine
 
 
+@pytest.mark.parametrize("numerics", [UNCOMPILED, COMPILED])
 @pytest.mark.parametrize("shape", [(61, 53), (37, 41, 9), (90, 80, 31)])
-def test_numbers_are_those_of_the_evaluation(rng, shape):
+def test_numbers_are_those_of_the_evaluation(rng, shape, numerics):
     """Slabs must not show: the largest shape has several of them."""
     ndim = len(shape)
     fixed = Image(rng.normal(size=shape).astype(np.float32), _oblique(ndim))
@@ -32,7 +35,7 @@ def test_numbers_are_those_of_the_evaluation(rng, shape):
     initial[:-1, -1] = (5.0, -7.0, 3.0)[:ndim]
     total = (field + initial[:-1, -1]).astype(np.float32)
     start = Transform((Affine(initial),))
-    measured = measure_field(total, fixed.grid, moving.grid, start)
+    measured = measure_field(total, fixed.grid, moving.grid, start, numerics=numerics)
     transform = Transform((DenseField(total, fixed.affine),))
     expected = measure(LoadedPair(fixed, moving), transform)
     assert measured.folded_percent == pytest.approx(expected.folded_percent)
