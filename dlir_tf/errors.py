@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR)
@@ -36,6 +37,34 @@ class InputError(ValueError):
     def within(self, place: object) -> "InputError":
         """The same error, told as one of a larger place that holds its own."""
         return InputError(str(self), place=place)
+
+
+# Of faults of one kind that are named, such as lines of a manifest.
+MOST_NAMED = 10
+
+
+def first_few(problems: Sequence[str], place: object = None) -> str:
+    """What to say of many problems: the first ones, a line each, and how many more.
+
+    Args:
+        problems: A sentence each.
+        place: Where all of them are, if the sentences begin with it.
+
+    Example:
+
+    >>> print(first_few([f"p.csv, line {n}: is empty" for n in range(2, 14)], "p.csv"))
+    ... # doctest: +ELLIPSIS
+    p.csv, line 2: is empty
+    ...
+    p.csv, line 11: is empty
+    p.csv: and 2 more like these
+    """
+    lines = list(problems[:MOST_NAMED])
+    if more := len(problems) - len(lines):
+        lines.append(
+            f"{'' if place is None else f'{place}: '}and {more} more like these"
+        )
+    return "\n".join(lines)
 
 
 # What is to be done about a fault that only we can mend.

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from dlir_tf.config.plain_yaml import dump_yaml, load_yaml
 from dlir_tf.config.schema import PER_AXIS, Config
 from dlir_tf.config.stages import TRANSFORMS
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, first_few
 
 
 def parse_config(text: str, source: str) -> Config:
@@ -38,10 +38,7 @@ def parse_config(text: str, source: str) -> Config:
     except ValidationError as error:
         problems = _causes(error.errors())
         lines = [line for p in problems for line in _describe(source, p)]
-        if len(lines) > _MOST_PROBLEMS:
-            more = len(lines) - _MOST_PROBLEMS
-            lines[_MOST_PROBLEMS:] = [f"{source}: and {more} more like these"]
-        raise InputError("\n".join(lines)) from error
+        raise InputError(first_few(lines, source)) from error
 
 
 def _causes(problems: list[Any]) -> list[Any]:
@@ -58,7 +55,6 @@ def _causes(problems: list[Any]) -> list[Any]:
 
 
 # More than a person would read in an error message.
-_MOST_PROBLEMS = 20
 _LONGEST_VALUE = 200
 
 # Where pydantic's own words speak of Python.

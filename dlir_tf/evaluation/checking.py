@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from dlir_tf.automatic import check_ranks
 from dlir_tf.config import Config
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, first_few
 from dlir_tf.models.general import ConfigByRank, config_of_pair, usual_channel
 from dlir_tf.pairs.loading import faults_of_pairs, load_pair
 from dlir_tf.pairs.manifest import Pair
@@ -24,11 +24,11 @@ def check_pairs(
         on_progress: Called with the number of pairs checked.
 
     Raises:
-        InputError: If pairs are faulty; every one is named with its line.
+        InputError: If pairs are faulty; the first ones are named with their lines.
     """
     faults = find_faults(pairs, config, on_progress)
     if faults:
-        raise InputError("\n".join(faults.values()))
+        raise InputError(first_few(list(faults.values())))
 
 
 def find_faults(

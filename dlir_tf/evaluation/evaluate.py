@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from dlir_tf.config import Config, InitialAlignment
-from dlir_tf.errors import InputError, WriteError, is_full
+from dlir_tf.errors import InputError, WriteError, first_few, is_full
 from dlir_tf.evaluation.checking import check_pairs
 from dlir_tf.evaluation.measures import Measures, measure, measure_registration
 from dlir_tf.images import Image, SpacingWarning
@@ -88,7 +88,7 @@ def evaluate(
 
     Raises:
         InputError: If pairs are faulty; all are checked before the first is
-            registered, and every faulty one is named.
+            registered, and the first faulty ones are named.
     """
     if model is None and config is None:
         check_pairs(pairs, None)
@@ -105,7 +105,7 @@ def evaluate(
     )
     failures = [each.problem for each in outcomes if isinstance(each, PairFailure)]
     if failures:
-        raise InputError("\n".join(failures))
+        raise InputError(first_few(failures))
     return [each for each in outcomes if isinstance(each, PairEvaluation)]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlir_tf.config import Config
-from dlir_tf.errors import InputError, WriteError
+from dlir_tf.errors import InputError, WriteError, first_few
 from dlir_tf.images import (
     Image,
     OrientationSource,
@@ -147,11 +147,11 @@ def for_each_pair(
             raises ends all.
 
     Raises:
-        InputError: If pairs are faulty; every one is named with its line.
+        InputError: If pairs are faulty; the first ones are named with their lines.
     """
     faults = faults_of_pairs(pairs, action, on_progress)
     if faults:
-        raise InputError("\n".join(faults.values()))
+        raise InputError(first_few(list(faults.values())))
 
 
 def faults_of_pairs(

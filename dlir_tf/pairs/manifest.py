@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, first_few
 from dlir_tf.files.csv_rows import hint_of_commas, rows_of
 from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.pairs.on_disk import is_there
@@ -79,7 +79,7 @@ def read_manifest(path: Path) -> list[Pair]:
             are relative to the manifest's folder. At most `MAX_PAIRS` pairs.
 
     Raises:
-        InputError: If something is wrong with it; every faulty line is named.
+        InputError: If something is wrong with it; the first faulty lines are named.
     """
     path = Path(path)
     columns, rows = _read_rows(path)
@@ -89,7 +89,7 @@ def read_manifest(path: Path) -> list[Pair]:
     problems = [*_missing_files(rows, required), *_ids_at_fault(rows)]
     problems += _lonely_images(rows) if by_image else _one_sided_pairs(rows)
     if problems:
-        raise InputError("\n".join(problems))
+        raise InputError(first_few(problems, path))
     if by_image:
         pairs = list(_all_ordered_pairs(path, rows))
     else:

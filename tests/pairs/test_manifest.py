@@ -293,3 +293,13 @@ def test_a_pipe_is_no_manifest(tmp_path):
     os.mkfifo(tmp_path / "pairs.csv")
     with pytest.raises(InputError, match=r"pairs\.csv: can't be read .* is a pipe"):
         read_manifest(tmp_path / "pairs.csv")
+
+
+def test_of_many_faults_the_first_ones_are_said(folder):
+    """And how many more: nobody reads thousands of lines."""
+    lines = [f"ct,gone{number}" for number in range(5000)]
+    told = problem(folder, "fixed,moving\n" + "\n".join(lines) + "\n").splitlines()
+    assert len(told) == 11
+    assert "gone0 " in told[0]
+    assert "gone9 " in told[9]
+    assert told[10].endswith("pairs.csv: and 4990 more like these")

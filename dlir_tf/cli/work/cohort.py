@@ -29,7 +29,7 @@ from dlir_tf.cohort.result import PairResult
 from dlir_tf.cohort.settings import USUAL_FILES, Known, Settings
 from dlir_tf.cohort.summary import SUMMARY
 from dlir_tf.compute.silence import heard
-from dlir_tf.errors import InputError
+from dlir_tf.errors import MOST_NAMED, InputError
 from dlir_tf.images import check_choice, chosen_series, is_elsewhere_allowed
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.general import GeneralModel
@@ -37,8 +37,6 @@ from dlir_tf.models.parameters import Predictor
 from dlir_tf.pairs.knowledge import check_use
 from dlir_tf.pairs.manifest import Pair, read_manifest
 
-# Of pairs that failed, and of those that are registered again.
-MOST_SHOWN = 10
 # Between two lines in a log.
 _SECONDS = 10.0
 
@@ -202,9 +200,9 @@ def _tell(output: Path, results: Iterator[PairResult], *, strict: bool) -> None:
         lines = [
             f"{len(problems)} of {total} pairs couldn't be registered; the others are "
             f"in {output}",
-            *problems[:MOST_SHOWN],
+            *problems[:MOST_NAMED],
         ]
-        if len(problems) > MOST_SHOWN:
+        if len(problems) > MOST_NAMED:
             lines.append(f"the other sentences are in {output / SUMMARY}")
         raise InputError("\n".join(lines))
     if strict and verdicts["FAIL"]:

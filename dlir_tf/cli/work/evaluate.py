@@ -13,7 +13,7 @@ from dlir_tf.cli.work.progress import counting
 from dlir_tf.cli.work.quiet import load_keras, load_quietly
 from dlir_tf.cohort.names import folder_names, pair_ids
 from dlir_tf.config import InitialAlignment
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, first_few
 from dlir_tf.evaluation.checking import find_faults
 from dlir_tf.evaluation.evaluate import (
     Outcome,
@@ -53,7 +53,7 @@ def run(
         chosen = chosen.with_alignment(initial_alignment)
     faults = find_faults(listed, chosen, channel=channel)
     if len(faults) == len(listed):
-        raise InputError("\n".join(faults.values()))
+        raise InputError(first_few(list(faults.values())))
 
     loaded = None
     if model is not None:
@@ -98,7 +98,7 @@ def _tell(outcomes: Sequence[Outcome], written: Sequence[Path]) -> None:
     failures = [each.problem for each in outcomes if isinstance(each, PairFailure)]
     evaluations = [each for each in outcomes if isinstance(each, PairEvaluation)]
     if not evaluations:
-        raise InputError("\n".join(failures))
+        raise InputError(first_few(failures))
     console = Console(highlight=False)
     console.print(summary_table(evaluations, plain=not console.is_terminal))
     click.echo(
@@ -114,7 +114,7 @@ def _tell(outcomes: Sequence[Outcome], written: Sequence[Path]) -> None:
     if failures:
         told = f"{len(failures)} of {len(outcomes)} pairs couldn't be evaluated"
         raise InputError(
-            "\n".join([f"{told}; the others are in {written[0]}", *failures])
+            f"{told}; the others are in {written[0]}\n{first_few(failures)}"
         )
 
 
