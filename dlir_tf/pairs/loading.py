@@ -43,6 +43,7 @@ class LoadedPair:
             corresponding by their order; or none.
         point_names: What the landmarks of the fixed image are called; none if their
             file doesn't say.
+        has_channels: Whether the file of either image has several numbers a voxel.
         fixed_mask: Which voxels of the fixed image count in the similarity, bool, on
             its grid; `None` for all.
         moving_mask: Likewise, of the moving image.
@@ -56,6 +57,7 @@ class LoadedPair:
     fixed_mask: Image | None = None
     moving_mask: Image | None = None
     point_names: tuple[str, ...] = ()
+    has_channels: bool = False
 
     @property
     def labels(self) -> tuple[Image, Image] | None:
@@ -130,7 +132,7 @@ def load_pair(
         files = pair.fixed_points, pair.moving_points
         found["points"] = _read_landmarks(*files, found["fixed"], found["moving"])
         found["point_names"] = _read_names(*files)
-    return LoadedPair(**found)
+    return LoadedPair(**found, has_channels=have_channels)
 
 
 def for_each_pair(

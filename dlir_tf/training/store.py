@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class PairStore:
         self._cached: dict[int, Path] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._masks: set[str] = set()
+        self._have_channels: dict[int, bool] = {}
         self._nums: dict[str, list[int]] = {"shared_labels": [], "fixed_points": []}
 
     def __len__(self) -> int:
@@ -101,8 +102,9 @@ class PairStore:
                 their turn comes.
 
         Raises:
-            InputError: If pairs are faulty; every one is named with its line. Or, as
-                soon as that shows, if memory won't hold them all.
+            InputError: If pairs are faulty; the first ones are named with their lines.
+                Or, as soon as that shows, if memory won't hold them all; or if the
+                config names a channel and no image has several.
         """
         workers = workers or Workers()
         own, kept = workers.own(len(self)), 0
@@ -113,6 +115,7 @@ class PairStore:
             arrays = {k: v for k, v in vars(sample).items() if v is not None}
             found[position] = {
                 "shape": sample.shape,
+                "channels": self._have_channels.get(own[position]),
                 "masks": [name for name in MASKS if name in arrays],
                 "nums": {n: len(arrays[n]) for n in self._nums if n in arrays},
             }
@@ -126,6 +129,7 @@ class PairStore:
 
         for_each_pair([self.pairs[index] for index in own], prepare, prepared)
         told = workers.collect([found[position] for position in range(len(own))])
+        self._check_channels([facts["channels"] for facts in told])
         for index, facts in enumerate(told):
             self._shapes[index] = tuple(facts["shape"])
             self._masks |= set(facts["masks"])
@@ -158,6 +162,7 @@ class PairStore:
             with_points=self._with_points,
             usual_channel=self._config.channel,
         )
+        self._have_channels[index] = loaded.has_channels
         working = loaded.on_working_grid(self._config)
         for name in MASKS:
             if (mask := getattr(working, name)) is not None:
@@ -178,6 +183,26 @@ class PairStore:
             fixed_mask=working.fixed_mask,
             moving_mask=working.moving_mask,
             **more,
+        )
+
+    def _check_channels(self, found: Sequence[bool | None]) -> None:
+        """Refuses a channel of images that have one number a voxel, all of them.
+
+        Args:
+            found: Of every pair whether it has channels; `None` if it came from the
+                cache, which only holds what was trained on before.
+        """
+        if (
+            self._config.channel is None
+            or not found
+            or any(f is not False for f in found)
+        ):
+            return
+        self.discard()
+        raise InputError(
+            f"channel {self._config.channel} (--channel, or channel in the config): no "
+            f"image has several channels, neither {self.pairs[0].fixed} nor any other; "
+            "leave it out"
         )
 
     def _has_labels(self, pair: Pair) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image, write_image
+from dlir_tf.images import Image, read_image, write_image
 from dlir_tf.pairs.manifest import Pair
 from dlir_tf.pairs.preprocessing import prepare_pair
 from dlir_tf.training import store as module
@@ -310,6 +310,26 @@ def test_all_faulty_pairs_are_named_with_their_lines(make_pairs, make_config, tm
     assert done == [1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_a_channel_of_images_without_any_is_refused(
+    cache, make_pairs, make_config, tmp_path
+):
+    config = make_config(cache=cache).model_copy(update={"channel": 2})
+    pairs = make_pairs(3)
+    for _ in range(2):  # what was refused isn't in the cache
+        with pytest.raises(InputError, match=r"channel 2 .* no image has several"):
+            make_store(pairs, config, tmp_path)
+    assert not (tmp_path / "cache").exists()
+    grey = read_image(pairs[2].moving)
+    colours = np.stack([(200 * grey.array).astype(np.uint8)] * 3, axis=-1)
+    coloured = Image(colours[..., 0], grey.affine, channels=colours)
+    write_image(tmp_path / "colours.mha", coloured)
+    pairs[2] = replace(pairs[2], moving=tmp_path / "colours.mha")
+    assert len(make_store(pairs, config, tmp_path)) == 3
+    if cache == "disk":  # what was cached was accepted
+        assert len(make_store(pairs[:2], config, tmp_path)) == 2
+
+
 def test_a_header_in_the_wrong_unit_is_named_with_its_line(
     make_pairs, make_config, tmp_path
 ):
@@ -339,7 +359,8 @@ def test_workers_share_the_reading_of_pairs(
 
     class First(Workers):
         def exchange(self, data):
-            facts = {"shape": [24, 40], "masks": [], "nums": {"shared_labels": 7}}
+            facts = {"shape": [24, 40], "masks": [], "channels": False}
+            facts["nums"] = {"shared_labels": 7}
             return [data, json.dumps([facts]).encode()]
 
     store = PairStore(pairs, make_config(), tmp_path / "cache", with_labels=True)
