@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from dlir_tf.automatic.coarse import CoarsePair
-from dlir_tf.automatic.elsewhere import turned_far
+from dlir_tf.automatic.elsewhere import turned_clearly, turned_far
 from dlir_tf.automatic.tries import (
     Tried,
     aligned,
@@ -22,6 +22,7 @@ _NUM_SHIFTED, _NUM_TURNED = 3, 2
 # A header that is nearly as good as what was found is to be trusted.
 _TRUST = 0.97
 _FAR = 100.0
+_AGREE = "as self-similarities agree most there"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,8 @@ def find_start(pair: CoarsePair, only: str | None = None) -> Start:
 
     These are the four initial alignments; the best of them, shifted as long as that
     helps; and the best of those, after an affine registration on the coarse grid. Where
-    the two don't look alike by any of these, turns of any size are tried as well.
+    the two don't look alike by any of these, turns of any size are tried as well; and,
+    in a plane, where self-similarities hardly agree.
 
     Args:
         pair: On coarse grids.
@@ -78,7 +80,11 @@ def find_start(pair: CoarsePair, only: str | None = None) -> Start:
         )
     if header.likelihood >= _TRUST * best.likelihood:
         best = header
-    return Start(best.transform, best.name, _reason(best, header))
+    clearest = turned_clearly(pair, best)
+    if clearest is best:
+        return Start(best.transform, best.name, _reason(best, header))
+    told = f"it starts {_named(clearest)}, {_AGREE}"
+    return Start(clearest.transform, clearest.name, told)
 
 
 def find_start_by_context(pair: CoarsePair) -> Start:
@@ -106,7 +112,7 @@ def find_start_by_context(pair: CoarsePair) -> Start:
         best = header
     told = "as nothing was found that fits better"
     if best.transform is not header.transform:
-        told = "as self-similarities agree most there"
+        told = _AGREE
     return Start(best.transform, best.name, f"it starts {_named(best)}, {told}")
 
 

@@ -50,3 +50,22 @@ def test_where_a_start_is_right_no_turn_is_likelier(rng):
     body = _body(rng, (40, 36, 32))
     right = Transform((Affine(np.eye(4)),))
     assert turned_starts(make_coarse(body, body, Intensity()), right) == []
+
+
+def _lit(image):
+    """Brighter and brighter along the first axis, whatever it shows."""
+    shown = image.array > 0.05
+    light = np.linspace(0, 4, image.shape[0])[:, None]
+    return image.with_array((shown * (image.array + light)).astype(np.float32))
+
+
+@pytest.mark.parametrize("degrees", [0, 160])
+def test_light_that_does_not_turn_with_a_slice_does_not_mislead(rng, degrees):
+    fixed = _body(rng, (80, 64))
+    truth = _turn(fixed.grid, degrees)
+    moving = truth.inverse().resample(fixed, fixed)
+    start = find_start(make_coarse(_lit(fixed), _lit(moving), Intensity()))
+    voxels = fixed.grid.to_world(np.argwhere(fixed.array > 0))
+    off = start.transform.map_points(voxels) - truth.map_points(voxels)
+    assert np.linalg.norm(off, axis=1).mean() < 6.0
+    assert ("self-similarities agree most" in start.reason) == (degrees > 0)
