@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from dlir_tf.config import load_config
-from dlir_tf.errors import InputError
 from dlir_tf.evaluation.measures import measure_registration
 from dlir_tf.export.savedmodel import export_savedmodel
 from dlir_tf.figures.panels import registration_figure
-from dlir_tf.files import make_folder, replacing
+from dlir_tf.files import check_new_folder, make_folder, replacing
 from dlir_tf.images import write_displacement, write_image
 from dlir_tf.metrics import dice
 from dlir_tf.models.folder import load_model
@@ -52,10 +51,7 @@ def run_demo(
         InputError: If the folder is in use, or the disk doesn't take the files;
             nothing is left then.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(
-            f"{output}: is in use already; remove it or choose another --output"
-        )
+    check_new_folder(output)
     with _whole_or_not_at_all(output):
         return _run_demo(output, steps, say, reporter)
 

@@ -6,23 +6,38 @@ from pathlib import Path
 
 import pytest
 
+from dlir_tf.cli import main
 from dlir_tf.demo import run_demo
 from dlir_tf.errors import InputError, WriteError
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("is_file", [False, True])
-def test_a_folder_in_use_is_refused_before_any_work(tmp_path, is_file):
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("used", "used: is in use already; remove it or"),
+        ("file", "file: is a file; choose another"),
+        ("file/demo", "file is a file; choose another"),
+        ("link", "link: is a link that leads nowhere"),
+        ("link/demo", "link is a link that leads nowhere"),
+    ],
+)
+def test_a_folder_in_use_is_refused_before_any_work(
+    tmp_path, monkeypatch, capsys, name, told
+):
     """As after a demo, finished or interrupted half way."""
-    output = tmp_path / "demo"
-    if is_file:
-        output.touch()
-    else:
-        (output / "images").mkdir(parents=True)
+    (tmp_path / "used" / "images").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match=r"demo: is in use already; remove it or"):
-        run_demo(output, say=pytest.fail)
+    with pytest.raises(InputError, match=told):
+        run_demo(tmp_path / name, say=pytest.fail)
+    monkeypatch.setattr("dlir_tf.cli.work.demo.load_keras", pytest.fail)
+    with pytest.raises(SystemExit):
+        main(["demo", "--output", str(tmp_path / name)])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
     assert sorted(tmp_path.rglob("*")) == before
 
 

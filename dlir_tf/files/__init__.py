@@ -1,6 +1,7 @@
 """Reading what has an end, and writing files whole or not at all."""
 
 from dlir_tf.files.checks import check_folder as check_folder
+from dlir_tf.files.checks import check_new_folder as check_new_folder
 from dlir_tf.files.checks import check_output as check_output
 from dlir_tf.files.checks import make_folder as make_folder
 from dlir_tf.files.disk import disk_errors as disk_errors

@@ -48,18 +48,34 @@ def check_folder(folder: Path) -> None:
     """Refuses a folder that can neither be written nor made.
 
     Raises:
-        InputError: If it, or the nearest one above it that is there, is a file or
-            can't be written.
+        InputError: If it, or the nearest one above it that is there, is a file, a link
+            that leads nowhere, or can't be written.
     """
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    above = (folder, *folder.parents)
+    nearest = next(path for path in above if path.exists() or path.is_symlink())
     about = "" if nearest == folder else f"{nearest} "
-    if not nearest.is_dir():
+    if not nearest.exists():
+        problem = f"{about}is a link that leads nowhere; choose another --output"
+    elif not nearest.is_dir():
         problem = f"{about}is a file; choose another --output"
     elif not os.access(nearest, os.W_OK | os.X_OK):
         problem = f"{about}can't be written; choose another --output"
     else:
         return
     raise InputError(problem, place=folder)
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuses a folder that has something in it, or can neither be written nor made.
+
+    Raises:
+        InputError: If it is one.
+    """
+    check_folder(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            "is in use already; remove it or choose another --output", place=folder
+        )
 
 
 def make_folder(folder: Path) -> None:

@@ -6,10 +6,12 @@ import click
 
 from dlir_tf.cli.work.progress import TrainingProgress
 from dlir_tf.cli.work.quiet import load_keras
+from dlir_tf.files import check_new_folder
 
 
 def run(output: Path, steps: int | None) -> None:
     """Trains, registers, evaluates and exports, and prints what was measured."""
+    check_new_folder(output)  # before TensorFlow is loaded, which takes long
     load_keras()
     from dlir_tf.demo import run_demo
 
