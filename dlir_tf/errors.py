@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Sequence
+from typing import SupportsInt
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_FOLDER = (errno.ENOENT, errno.ENOTDIR)
@@ -37,6 +38,22 @@ class InputError(ValueError):
     def within(self, place: object) -> "InputError":
         """The same error, told as one of a larger place that holds its own."""
         return InputError(str(self), place=place)
+
+
+def counted(number: SupportsInt, one: str, many: str) -> str:
+    """A number and what it counts.
+
+    Args:
+        number: How many there are.
+        one: What is said of one.
+        many: What is said of none, and of several.
+
+    Example:
+
+    >>> counted(1, "voxel is", "voxels are"), counted(3, "voxel is", "voxels are")
+    ('1 voxel is', '3 voxels are')
+    """
+    return f"{number} {one if number == 1 else many}"
 
 
 # Of faults of one kind that are named, such as lines of a manifest.

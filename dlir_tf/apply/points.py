@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dlir_tf.apply.trust import report_inverse
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, counted
 from dlir_tf.images.points import MarkupPoints, MeshPoints, PointFile, SurfacePoints
 from dlir_tf.transforms import Transform
 
@@ -43,10 +43,11 @@ def carry_points(
         )
     outside = np.count_nonzero(~transform.covers(file.points))
     if outside:
+        of = f"of {len(file.points)} points"
+        told = counted(outside, f"{of} lies", f"{of} lie")
         warnings.warn(
-            f"{path}: {outside} of {len(file.points)} points lie outside the region "
-            "that the transform was made for; they were mapped without its "
-            "deformation, which is zero there",
+            f"{path}: {told} outside the region that the transform was made for; there "
+            "its deformation is zero",
             stacklevel=2,
         )
     line = report_inverse(transform, file.points, str(path))

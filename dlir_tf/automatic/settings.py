@@ -15,6 +15,7 @@ from dlir_tf.automatic.looks import PairLooks
 from dlir_tf.automatic.modality import Comparing, Modality
 from dlir_tf.automatic.starts import METHODS, Start
 from dlir_tf.config import Config
+from dlir_tf.errors import counted
 from dlir_tf.images import Grid
 
 _STEPS, _RATE = 50, 0.06
@@ -103,8 +104,8 @@ def choose_settings(
         *of_images,
         _told_grid(fixed, grid),
         _told_lattices(grid, lattices, affine=bool(linear), at_once=at_once),
-        f"it is refined from coarse to fine in at most {steps} "
-        f"step{'s' * (steps != 1)}, as long as it gains; all takes about "
+        f"it is refined from coarse to fine in at most "
+        f"{counted(steps, 'step', 'steps')}, as long as it gains; all takes about "
         f"{seconds:.0f} s",
     )
     return Settings(config, reasons, of_images)

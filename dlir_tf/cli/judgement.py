@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlir_tf.cli.options import FILE
+from dlir_tf.errors import counted
 
 if TYPE_CHECKING:
     from dlir_tf.quality import Report
@@ -56,7 +57,7 @@ def tell(report: "Report", *, strict: bool) -> None:
         found = f"loss {refined.loss_before:.4g} before, {refined.loss_after:.4g} after"
         if refined.loss_after == refined.loss_before:
             found = f"nothing better was found (loss {refined.loss_before:.4g})"
-        steps = f"{refined.steps} step{'s' * (refined.steps != 1)}"
+        steps = counted(refined.steps, "step", "steps")
         click.echo(f"Refined in {steps}: {found}", err=True)
     for reason in report.reasons:
         click.echo(f"{report.verdict}: {reason}", err=True)

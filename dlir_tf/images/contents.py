@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, counted
 from dlir_tf.images.headers.nrrd import NrrdHeader
 
 
@@ -83,8 +83,9 @@ def check_finite(path: Path, array: np.ndarray) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = np.count_nonzero(~np.isfinite(array))
         raise InputError(
-            f"{path}: all voxels must be finite, but {count} are NaN or infinite; "
-            "replace them by a background value"
+            f"{path}: all voxels must be finite, but "
+            f"{counted(count, 'is', 'are')} NaN or infinite; replace them by a "
+            "background value"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, counted
 from dlir_tf.files.plain import check_plain
 from dlir_tf.images.colours import one_number, with_channels_last
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
@@ -156,8 +156,9 @@ def _of_whole_numbers(image: Image, what: str, cure: str) -> Image:
     wrong = array[~is_whole(array)]
     if wrong.size:
         raise InputError(
-            f"{what} must be integers, but {wrong.size} voxels aren't, such as "
-            f"{wrong[0]:g}; {cure}"
+            f"{what} must be integers, but "
+            + counted(wrong.size, "voxel isn't", "voxels aren't")
+            + f", such as {wrong[0]:g}; {cure}"
         )
     fits = np.abs(labels).max() <= np.iinfo(np.int32).max
     return replace(image, array=labels.astype(np.int32 if fits else np.int64))

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dlir_tf._version import __version__
+from dlir_tf.errors import counted
 from dlir_tf.files import TEXT, replacing
 from dlir_tf.page.histograms import histogram_svg
 from dlir_tf.page.writing import as_script_data, fill, part
@@ -110,7 +111,7 @@ def _counts(rows: Sequence[CohortRow]) -> str:
         for verdict, count in counts.items()
         if count
     )
-    pairs = "1 pair" if len(rows) == 1 else f"{len(rows)} pairs"
+    pairs = counted(len(rows), "pair", "pairs")
     return f"<p>{pairs}: {told}</p>"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from dlir_tf.errors import counted
 from dlir_tf.page.markup import (
     items,
     millimetres,
@@ -146,7 +147,7 @@ def _refinement(report: Mapping[str, Any]) -> str:
     if not refined:
         return ""
     return (
-        f"<p>Refined in {int(refined['steps'])} steps: loss "
+        f"<p>Refined in {counted(int(refined['steps']), 'step', 'steps')}: loss "
         f"{number(refined['loss_before'], 4)} before, "
         f"{number(refined['loss_after'], 4)} after.</p>"
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlir_tf.config import Config
-from dlir_tf.errors import InputError, WriteError, first_few
+from dlir_tf.errors import InputError, WriteError, counted, first_few
 from dlir_tf.images import (
     Image,
     OrientationSource,
@@ -244,10 +244,12 @@ def _read_points(path: Path, image: Image) -> np.ndarray:
         for each in (points, flip_ras_lps(points))
     )
     if 2 * inside < len(points) and flipped > inside:
+        of = f"of {len(points)} landmarks"
+        told = counted(len(points) - inside, f"{of} lies", f"{of} lie")
         warnings.warn(
-            f"{path}: {len(points) - inside} of {len(points)} landmarks lie outside of "
-            f"their image, but with LPS+ taken for RAS+ only {len(points) - flipped} "
-            "would; if they come from ITK or ANTs, change the signs of x and y",
+            f"{path}: {told} outside of their image, but with LPS+ taken for RAS+ only "
+            f"{len(points) - flipped} would; if they come from ITK or ANTs, change the "
+            "signs of x and y",
             stacklevel=4,
         )
     return points

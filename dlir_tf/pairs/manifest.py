@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-from dlir_tf.errors import InputError, first_few
+from dlir_tf.errors import InputError, counted, first_few
 from dlir_tf.files.csv_rows import hint_of_commas, rows_of
 from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.pairs.on_disk import is_there
@@ -160,8 +160,9 @@ def _check_columns(path: Path, columns: list[str]) -> None:
 def _row(path: Path, line: int, columns: list[str], values: list[str]) -> _Row:
     if len(values) > len(columns):
         raise InputError(
-            f"{path}, line {line}: has {len(values)} values for {len(columns)} "
-            "columns; a path with a comma in it needs quotes around it"
+            f"{path}, line {line}: has {len(values)} values for "
+            f"{counted(len(columns), 'column', 'columns')}; "
+            "a path with a comma in it needs quotes around it"
         )
     values = values + [""] * (len(columns) - len(values))
     cells = dict(zip(columns, values, strict=True))

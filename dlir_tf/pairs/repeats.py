@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+from dlir_tf.errors import counted
+
 # Of the places in a manifest that a warning names.
 _MOST_NAMED = 3
 
@@ -86,7 +88,7 @@ def _pairs(places: Sequence[str], path: Path) -> str:
     short = [place.removeprefix(f"{path}, ") for place in places[:_MOST_NAMED]]
     more = len(places) - len(short)
     named = ", ".join(short) + f" and {more} more" * bool(more)
-    return f"{len(places)} pair{'s' * (len(places) > 1)} ({named})"
+    return f"{counted(len(places), 'pair', 'pairs')} ({named})"
 
 
 def _file(path: Path) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from dlir_tf._version import __version__
 from dlir_tf.apply import turn_normals
+from dlir_tf.errors import counted
 from dlir_tf.files import make_folder, write_together
 from dlir_tf.images import Frames, Image, write_frames
 from dlir_tf.images.points import PointFile
@@ -108,9 +109,11 @@ def _tell_of_lost(
     other = 0 if frame else 1
     lost = np.count_nonzero(~tracking.between(frame, other).covers(points))
     if lost:
+        of = f"of {len(points)} landmarks"
         tell(
-            f"{lost} of {len(points)} landmarks lie where the transforms weren't made "
-            "for (outside the frames, say, or beside their slice), or where one folds; "
+            f"{counted(lost, f'{of} lies', f'{of} lie')} where the transforms weren't "
+            "made for (outside the frames, say, or beside their slice), or where one "
+            "folds; "
             "where they are followed to can't be trusted"
         )
 

@@ -15,7 +15,7 @@ def test_labels_are_integers(tmp_path):
     np.testing.assert_array_equal(labels.array, values)
     assert read_labels(save(tmp_path / "b.nii", voxels_of())).array.dtype == np.int16
     values[1, 2, 3] = 0.5
-    with pytest.raises(InputError, match=r"a\.nii.*1 voxels aren't, such as 0\.5"):
+    with pytest.raises(InputError, match=r"a\.nii.*1 voxel isn't, such as 0\.5"):
         read_labels(save(tmp_path / "a.nii", values))
     assert not read_labels(save(tmp_path / "c.nii", 0 * voxels_of())).array.any()
     with pytest.raises(InputError, match=r"4 volumes or channels"):

@@ -29,7 +29,7 @@ from dlir_tf.cohort.result import PairResult
 from dlir_tf.cohort.settings import USUAL_FILES, Known, Settings
 from dlir_tf.cohort.summary import SUMMARY
 from dlir_tf.compute.silence import heard
-from dlir_tf.errors import MOST_NAMED, InputError
+from dlir_tf.errors import MOST_NAMED, InputError, counted
 from dlir_tf.images import check_choice, chosen_series, is_elsewhere_allowed
 from dlir_tf.images.background import FillValue
 from dlir_tf.models.general import GeneralModel
@@ -171,7 +171,8 @@ def _shown(results: Iterator[PairResult], total: int) -> Iterator[PairResult]:
                 yield result
     except (KeyboardInterrupt, InputError):
         if done:
-            told = f"{done} of {total} pairs are done; the same command goes on"
+            told = counted(done, f"of {total} pairs is", f"of {total} pairs are")
+            told += " done; the same command goes on"
             click.echo(told, err=True)
         raise
 
@@ -198,8 +199,8 @@ def _tell(output: Path, results: Iterator[PairResult], *, strict: bool) -> None:
     if problems:
         total = verdicts.total()
         lines = [
-            f"{len(problems)} of {total} pairs couldn't be registered; the others are "
-            f"in {output}",
+            f"{len(problems)} of {counted(total, 'pair', 'pairs')} couldn't be "
+            f"registered; the others are in {output}",
             *problems[:MOST_NAMED],
         ]
         if len(problems) > MOST_NAMED:

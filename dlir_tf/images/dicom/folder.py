@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, counted
 from dlir_tf.files import name_for_itk
 from dlir_tf.files.plain import what_is_wrong
 from dlir_tf.images.dicom.objects import named_object, refusal, storage_of
@@ -93,7 +93,7 @@ def _look_at(uid: str, names: tuple[str, ...]) -> _Series:
     size = " x ".join(map(str, header.GetSize()[:2]))
     frames = tag_of(header, _FRAMES)
     many = f" x {frames}" if frames not in ("", "1") else ""
-    files = f"{len(names)} file{'s' * (len(names) > 1)}"
+    files = counted(len(names), "file", "files")
     number = tag_of(header, _NUMBER)
     return _Series(
         uid,

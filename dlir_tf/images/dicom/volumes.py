@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, counted
 from dlir_tf.images.dicom.plane import Plane
 
 # Of positions that are the same but for rounding: mm, and of the slice's thickness.
@@ -71,8 +71,8 @@ def in_volumes(place: Path, planes: Sequence[Plane], voxels: np.ndarray) -> Volu
         _check_echoes(place, planes, groups)
     ordered = [sorted(g, key=lambda n: planes[n].keys[key]) for g in groups]
     warnings.warn(
-        f"{place}: the series holds {len(ordered[0])} volumes of {len(groups)} "
-        f"slice{'s' * (len(groups) > 1)} each; they are ordered by {key}",
+        f"{place}: the series holds {len(ordered[0])} volumes of "
+        f"{counted(len(groups), 'slice', 'slices')} each; they are ordered by {key}",
         stacklevel=4,
     )
     order = np.array(ordered).T
@@ -147,10 +147,12 @@ def _without_copies(
     if not (single or uneven or _telling_apart(planes, kept, names)):
         return groups
     before, after = sum(map(len, groups)), sum(map(len, kept))
-    if after < before:
+    gone = before - after
+    if gone:
         warnings.warn(
-            f"{place}: {before - after} of {before} slices are there twice, with the "
-            "same voxels in the same place; they count once",
+            f"{place}: "
+            + counted(gone, f"of {before} slices is", f"of {before} slices are")
+            + " there twice, with the same voxels in the same place; each counts once",
             stacklevel=5,
         )
     return kept

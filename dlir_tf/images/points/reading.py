@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dlir_tf.errors import InputError
+from dlir_tf.errors import InputError, counted
 from dlir_tf.files.plain import check_plain
 from dlir_tf.images.points.csv_points import read_csv_points
 from dlir_tf.images.points.fcsv_points import SUFFIX, read_fcsv_points
@@ -109,8 +109,9 @@ def read_points(path: str | os.PathLike[str]) -> npt.NDArray[np.float64]:
         warnings.warn(f"{path}: {note}", stacklevel=2)
     if file.num_unset:
         raise InputError(
-            f"{path}: {file.num_unset} landmarks have no position, so they can't be "
-            "told apart from the others by their order; place or remove them in 3D "
+            f"{path}: "
+            f"{counted(file.num_unset, 'landmark has', 'landmarks have')} no position, "
+            "so the order doesn't tell which one is which; place or remove them in 3D "
             "Slicer"
         )
     return file.points

@@ -98,7 +98,7 @@ def test_copies_count_once(tmp_path):
     np.testing.assert_array_equal(image.array, SERIES[..., 0])
     for path in sorted(folder.iterdir())[6:]:
         path.unlink()
-    with pytest.warns(UserWarning, match="1 of 6 slices are there twice"):
+    with pytest.warns(UserWarning, match="1 of 6 slices is there twice"):
         image = read_image(folder)
     np.testing.assert_array_equal(image.array, SERIES[..., 0])
 
