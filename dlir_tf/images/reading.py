@@ -160,7 +160,12 @@ def _of_whole_numbers(image: Image, what: str, cure: str) -> Image:
             + counted(wrong.size, "voxel isn't", "voxels aren't")
             + f", such as {wrong[0]:g}; {cure}"
         )
-    fits = np.abs(labels).max() <= np.iinfo(np.int32).max
+    largest = np.abs(labels).max()
+    if largest >= 2.0**63:
+        raise InputError(
+            f"{what} must be integers of 64 bits at most, but reach {largest:g}; {cure}"
+        )
+    fits = largest <= np.iinfo(np.int32).max
     return replace(image, array=labels.astype(np.int32 if fits else np.int64))
 
 

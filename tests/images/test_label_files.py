@@ -22,6 +22,19 @@ def test_labels_are_integers(tmp_path):
         read_labels(save(tmp_path / "d.nii", voxels_of((*SHAPE, 4))))
 
 
+def test_whole_numbers_that_no_integer_holds_are_refused(tmp_path, recwarn):
+    values = np.zeros(SHAPE)
+    values[1, 2, 3] = 2.0**62
+    labels = read_labels(save(tmp_path / "a.nii", values))
+    assert labels.array.dtype == np.int64
+    assert labels.array.max() == 2**62
+    for wrong in (2.0**63, -1e300):
+        values[0, 0, 0] = wrong
+        with pytest.raises(InputError, match=r"a\.nii.* 64 bits at most, but reach"):
+            read_labels(save(tmp_path / "a.nii", values))
+    assert not recwarn.list
+
+
 def test_of_overlapping_structures_the_first_is_read_and_that_is_said(tmp_path):
     """Prostates come like this: the gland first, then landmarks inside it."""
     structures = np.zeros((*SHAPE, 3))
