@@ -71,7 +71,7 @@ def _checked_ends(files: Mapping[str, str]) -> dict[str, str]:
     for role, name in files.items():
         ends = _ENDS.get(role, ("",))
         end = next((end for end in ends if name.endswith(end)), None)
-        if end is None:
+        if end is None or name.endswith(AFFINE):  # of a pair, unlike FLIRT's
             raise InputError(
                 f"--{role.replace('_', '-')} {name}: with --bids, such a file must end "
                 f"in {' or '.join(ends)}; what stands before that is chosen"
