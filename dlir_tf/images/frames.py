@@ -2,11 +2,13 @@
 
 Time is the fourth axis of a file, of 2-d series too, whose third axis has length 1.
 A NRRD file may also hold it as a `list` axis before the others (a sequence of Slicer).
-Channels along a fourth axis can't be told from time; vectors, series of colours and a
-fifth axis are told and refused. One image in colours is one frame with channels.
+Channels along a fourth axis can't be told from time; vectors and a fifth axis are told
+and refused. Images in colours are frames with channels; files of series that are
+written have one number a voxel.
 """
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlir_tf.errors import InputError
+from dlir_tf.files import known_as
 from dlir_tf.images.casting import cast_voxels
 from dlir_tf.images.contents import Contents, check_numbers, without_single_axes
 from dlir_tf.images.formats import (
@@ -102,10 +105,13 @@ def read_frames(
     contents = orient(path, contents, orientation_source)
     affine = place(path, contents, spacing_source)
     volumes = _volumes(array)
+    colours: Sequence[np.ndarray | None] = [channels] * len(volumes)
+    if channels is not None and array.ndim == 4:
+        colours = list(np.moveaxis(channels, 3, 0))
     return Frames(
         tuple(
-            Image(volume, affine, contents.header, channels, meaning=contents.header)
-            for volume in volumes
+            Image(volume, affine, contents.header, of_all, meaning=contents.header)
+            for volume, of_all in zip(volumes, colours, strict=True)
         ),
         contents.time_step if array.ndim == 4 else 0.0,
         contents.time_unit if contents.time_unit in _TIME_UNITS else "unknown",
@@ -172,6 +178,12 @@ def write_frames(
     lost = not segments and writable_suffix(path) not in NIFTI_SUFFIXES
     if lost and segments_of(first):
         warn_of_loss(path, first)
+    if first.channels is not None:
+        warnings.warn(
+            f"{known_as(path)}: a series has no colours; what is written is the "
+            "luminance of its frames, or the channel that was chosen",
+            stacklevel=2,
+        )
     kind = np.dtype(dtype or first.array.dtype)
     stored = cast_voxels(first.array[:0], kind, path).dtype
     spatial = (*first.shape, 1)[:3]

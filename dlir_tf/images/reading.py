@@ -224,14 +224,16 @@ def of_one_number(
 
     Returns:
         The contents with one number a voxel, and all channels, if there are several:
-        `(*shape, num_channels)`.
+        `(*shape, num_channels)`, of a series `(*shape, time, num_channels)`.
 
     Raises:
         InputError: If a channel must be chosen, or isn't there.
     """
     channels = with_channels_last(contents)
-    if channels is None or channels.ndim not in (3, 4) or not channels.size:
+    if channels is None or channels.ndim not in (3, 4, 5) or not channels.size:
         return contents, None
+    if channels.ndim == 5 and channels.shape[3] == 1:  # a series of one image
+        channels = channels[:, :, :, 0]
     array = one_number(
         path, channels, channel, are_colours=contents.are_colours, needed=needed
     )

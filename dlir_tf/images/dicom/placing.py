@@ -20,10 +20,7 @@ def check_alike(place: Path, planes: Sequence[Plane]) -> None:
     first = planes[0]
     colour = next((s for s in planes if s.num_components > 1), None)
     if colour is not None:
-        raise InputError(
-            f"{place}: voxels must be grey values, but {_name(colour)} is in "
-            "colours; give a series of grey values, or the file itself as a picture"
-        )
+        _check_colours(place, planes, colour)
     for other in planes[1:]:
         alike = (
             other.size == first.size
@@ -35,6 +32,25 @@ def check_alike(place: Path, planes: Sequence[Plane]) -> None:
                 f"{place}: all slices must have the same size, spacing and direction, "
                 f"but {_name(other)} differs from {_name(first)} "
                 "(a scout image?); move what doesn't belong to the volume elsewhere"
+            )
+
+
+def _check_colours(place: Path, planes: Sequence[Plane], colour: Plane) -> None:
+    """Colours of slices in files of their own, of 8 bits, can be read if all are."""
+    import SimpleITK as sitk
+
+    cure = "give a series of grey values, or the file itself as a picture"
+    if colour.frame >= 0 or colour.pixel_type != sitk.sitkVectorUInt8:
+        raise InputError(
+            f"{place}: slices in colours must have files of their own and 8 bits for "
+            f"each, but {_name(colour)} has others; {cure}"
+        )
+    for other in planes:
+        if other.num_components != colour.num_components:
+            raise InputError(
+                f"{place}: all slices must have grey values, or all colours, but "
+                f"{_name(colour)} is in colours and {_name(other)} isn't as that; "
+                f"{cure}"
             )
 
 

@@ -42,7 +42,7 @@ def load_dicom_series(folder: Path, choice: str = "") -> Contents:
 
     Raises:
         InputError: If there is no series or are several of which none was chosen; if
-            slices are missing, of different sizes or directions, in colours, or
+            slices are missing, of different sizes or directions, some in colours, or
             several in one place that nothing tells apart.
     """
     with quiet_itk():
@@ -55,7 +55,7 @@ def load_dicom_series(folder: Path, choice: str = "") -> Contents:
 def load_dicom_file(path: Path) -> Contents:
     """Loads a DICOM file that holds a volume, or several: of many frames, or a mosaic.
 
-    Or a picture: one frame in colours.
+    Or a picture, one frame in colours, or several of them in time.
 
     Raises:
         InputError: If it holds one slice of a series, or no image; else as
@@ -73,7 +73,7 @@ def load_dicom_file(path: Path) -> Contents:
     with quiet_itk():
         try:
             header = read_header(str(path))
-            if is_in_colours(header):
+            if is_in_colours(path, header):
                 return load_colours(path, header)
             if is_plane(header) and not is_mosaic(header):
                 raise InputError(
@@ -120,12 +120,18 @@ def _load(place: Path, names: Sequence[str]) -> Contents:
             )
     slices_first = volumes.order.T
     array = voxels[..., slices_first.ravel()]
-    array = array.reshape(*voxels.shape[:2], *slices_first.shape)
+    array = array.reshape(*voxels.shape[:-1], *slices_first.shape)
+    if len(volumes.order) == 1:
+        array = array[..., 0]
+    components = planes[0].num_components
+    if components > 1:
+        array = np.moveaxis(array, 2, -1)
     world = flip_affine(matrix)
     return Contents(
-        array[..., 0] if len(volumes.order) == 1 else array,
+        array,
         world,
         column_norms(world),
+        num_components=components,
         time_step=volumes.step,
         time_unit=volumes.unit,
     )

@@ -51,7 +51,7 @@ def in_volumes(place: Path, planes: Sequence[Plane], voxels: np.ndarray) -> Volu
     Args:
         place: The folder or file, for messages.
         planes: The slices.
-        voxels: Theirs, `(i, j, slices)`.
+        voxels: Theirs, slices along the last axis.
 
     Raises:
         InputError: If nothing tells slices in one place apart, or some are missing.

@@ -34,6 +34,8 @@ _MORE_SHORTS = (0x0028, 0x0102), (0x0028, 0x0103)
 def voxels_of(planes: Sequence[Plane], scales: Sequence[Scale]) -> np.ndarray:
     """The voxels of slices, `(i, j, slices)`, in their order.
 
+    Of slices in colours, `(i, j, colours, slices)`.
+
     Args:
         planes: The slices, all of one size.
         scales: Of each, if they are frames of files; else none.
@@ -59,7 +61,8 @@ def _of_files(planes: Sequence[Plane]) -> np.ndarray:
     # The first slice's type would be forced on the others.
     if len(types) > 1 or types & {sitk.sitkFloat32, sitk.sitkFloat64}:
         reader.SetOutputPixelType(sitk.sitkFloat32)
-    return to_array(reader.Execute())
+    array = to_array(reader.Execute())
+    return array if array.ndim == 3 else array.swapaxes(2, 3)
 
 
 def _of_mosaics(planes: Sequence[Plane]) -> np.ndarray:

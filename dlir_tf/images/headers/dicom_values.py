@@ -38,6 +38,7 @@ _BINARY: dict[Tag, str] = {
     (0x0020, 0x9165): "H",  # what a dimension is, a tag
     (0x0020, 0x930D): "d",  # offset in time
     (0x0028, 0x0002): "H",
+    (0x0028, 0x0006): "H",
     (0x0028, 0x0010): "H",
     (0x0028, 0x0011): "H",
     (0x0028, 0x0100): "H",

@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage
 from scipy import ndimage
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import Image, read_image, write_image
+from dlir_tf.images import Image, read_frames, read_image, write_frames, write_image
 from dlir_tf.registration import register
 
 # RGB as it is and by RLE, JPEG and JPEG-2000; YBR at full and at half resolution.
@@ -61,6 +61,98 @@ def ultrasound(path, colours, *regions):
         region.PhysicalDeltaX, region.PhysicalDeltaY = width, height
         whole.SequenceOfUltrasoundRegions.append(region)
     whole.save_as(path, enforce_file_format=True)
+
+
+def cine(path, colours, step=None, places=False):
+    """Writes a file of frames in colours, `(frames, rows, columns, 3)`."""
+    ultrasound(path, np.ascontiguousarray(colours[0]), ((3, 3), 0.02, 0.03))
+    whole = pydicom.dcmread(path)
+    whole.NumberOfFrames, whole.PixelData = len(colours), colours.tobytes()
+    if step is not None:
+        whole.FrameTime = step
+    if places:
+        whole.SharedFunctionalGroupsSequence = [Dataset()]
+        whole.PerFrameFunctionalGroupsSequence = [Dataset() for _ in colours]
+    whole.save_as(path)
+
+
+def test_a_cine_in_colours_is_a_series_of_pictures(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 255, (4, 7, 9, 3), np.uint8)
+    cine(tmp_path / "a.dcm", colours, step=33.3)
+    frames = read_frames(tmp_path / "a.dcm")
+    assert (len(frames), frames.time_step, frames.time_unit) == (4, 33.3, "msec")
+    decoded = pixel_array(pydicom.dcmread(tmp_path / "a.dcm"))
+    for frame, expected in zip(frames, decoded, strict=True):
+        np.testing.assert_array_equal(frame.channels[:, :, 0].swapaxes(0, 1), expected)
+        grey = expected.astype(float) @ [0.299, 0.587, 0.114]
+        assert np.abs(frame.array[..., 0].T - grey).max() <= 0.51
+    assert frames[0].spacing[:2] == pytest.approx((0.2, 0.3))
+    blue = read_frames(tmp_path / "a.dcm", channel=3)
+    np.testing.assert_array_equal(blue[2].array[..., 0].T, colours[2, ..., 2])
+    with pytest.raises(InputError, match="4 volumes or channels"):
+        read_image(tmp_path / "a.dcm")
+    with pytest.warns(UserWarning, match=r"b\.nii: a series has no colours"):
+        write_frames(tmp_path / "b.nii", frames)
+    np.testing.assert_array_equal(read_frames(tmp_path / "b.nii")[3].array[..., 0],
+                                  frames[3].array[..., 0])  # fmt: skip
+
+
+def test_a_scanners_cine_in_colours_is_what_pydicom_finds():
+    """JPEG, YBR at half resolution."""
+    frames = read_frames(stored("examples_ybr_color.dcm"))
+    decoded = pixel_array(pydicom.dcmread(stored("examples_ybr_color.dcm")))
+    assert (len(frames), frames.time_step) == (30, 33.333)
+    for number in (0, 17, 29):
+        found = frames[number].channels[:, :, 0].swapaxes(0, 1)
+        np.testing.assert_array_equal(found, decoded[number])
+
+
+@pytest.mark.parametrize("step", [None, 0, -3, "x"])
+def test_a_cine_that_states_no_time_has_none(tmp_path, step):
+    colours = np.random.default_rng(0).integers(0, 255, (2, 7, 9, 3), np.uint8)
+    cine(tmp_path / "a.dcm", colours, step=None if step == "x" else step)
+    if step == "x":
+        cine(tmp_path / "a.dcm", colours, step=7777)
+        raw = (tmp_path / "a.dcm").read_bytes()
+        (tmp_path / "a.dcm").write_bytes(raw.replace(b"7777", b"abcd"))
+    frames = read_frames(tmp_path / "a.dcm")
+    assert (frames.time_step, frames.time_unit) == (0.0, "unknown")
+
+
+def test_frames_in_colours_that_say_where_they_lie_are_refused(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 255, (2, 7, 9, 3), np.uint8)
+    cine(tmp_path / "a.dcm", colours, places=True)
+    with pytest.raises(InputError, match=r"a\.dcm"):
+        read_frames(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize("num_frames", [1, 3])
+def test_colours_of_16_bits_are_what_pydicom_finds(tmp_path, planar, num_frames):
+    shape = (num_frames, 7, 9, 3)
+    colours = np.random.default_rng(0).integers(0, 65535, shape, np.uint16)
+    cine(tmp_path / "a.dcm", colours.astype(np.uint8))
+    whole = pydicom.dcmread(tmp_path / "a.dcm")
+    whole.BitsAllocated = whole.BitsStored = 16
+    whole.HighBit, whole.PlanarConfiguration = 15, planar
+    stored = np.moveaxis(colours, -1, 1) if planar else colours
+    whole.PixelData = stored.tobytes()
+    whole.save_as(tmp_path / "a.dcm")
+    decoded = pixel_array(pydicom.dcmread(tmp_path / "a.dcm")).reshape(shape)
+    np.testing.assert_array_equal(decoded, colours)
+    frames = read_frames(tmp_path / "a.dcm")
+    for frame, expected in zip(frames, decoded, strict=True):
+        found = frame.channels.reshape(9, 7, 3).swapaxes(0, 1)
+        np.testing.assert_array_equal(found, expected)
+    if num_frames == 1:
+        assert read_image(tmp_path / "a.dcm").channels.dtype == np.uint16
+
+
+@pytest.mark.parametrize("end", [".dcm", "_2frame.dcm"])
+def test_packed_colours_of_16_bits_are_refused(end):
+    """GDCM takes their bytes in another order than pydicom."""
+    with pytest.raises(InputError, match="or 16 and not be packed"):
+        read_frames(stored(f"SC_rgb_rle_16bit{end}"))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -117,10 +209,3 @@ def test_a_known_motion_of_an_ultrasound_picture_comes_back(tmp_path, make_confi
     inside = np.s_[8:-8, 8:-8]
     apart = result.moved.channels.astype(int) - pair[0].channels
     assert np.abs(apart)[inside].max() <= 8
-
-
-def test_what_programs_read_differently_is_refused():
-    with pytest.raises(InputError, match="must have 8 bits each, but are uint16"):
-        read_image(stored("SC_rgb_rle_16bit.dcm"))
-    with pytest.raises(InputError, match="30 frames that don't state where each lies"):
-        read_image(stored("examples_ybr_color.dcm"))

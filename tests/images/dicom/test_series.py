@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from dlir_tf.errors import InputError
-from dlir_tf.images import read_image, read_labels
+from dlir_tf.images import read_frames, read_image, read_labels
 from dlir_tf.images.headers.dicom_elements import check_elements
 
 SHAPE = (6, 9, 5)
@@ -231,12 +231,34 @@ def test_a_scout_in_the_series_is_named(tmp_path):
         read_image(folder)
 
 
-def test_colours_are_refused(tmp_path):
-    colours = np.abs(_voxels((6, 9, 3))).astype(np.uint8)
-    (tmp_path / "a").mkdir()
-    _save_slice(tmp_path / "a" / "x.dcm", colours, [0, 0, 0])
-    with pytest.raises(InputError, match=r"x\.dcm is in colours"):
-        read_image(tmp_path / "a")
+def test_slices_in_colours_are_a_volume_in_colours(tmp_path):
+    """All are in their place; the luminance is looked at, or one of them."""
+    colours = np.abs(_voxels((*SHAPE[:2], 3, SHAPE[2]))).astype(np.uint8)
+    folder = _save_series(tmp_path / "a", colours)
+    image = read_image(folder)
+    np.testing.assert_array_equal(image.channels, np.moveaxis(colours, 3, 2))
+    np.testing.assert_allclose(image.affine, _affine(_positions()), atol=1e-5)
+    grey = np.moveaxis(colours, 3, 2) @ [0.299, 0.587, 0.114]
+    assert np.abs(image.array - grey).max() <= 0.51
+    green = read_image(folder, channel=2)
+    np.testing.assert_array_equal(green.array, colours[:, :, 1])
+    judge = sitk.ReadImage(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder)))
+    for index in ((0, 0, 0), (5, 8, 4), (2, 7, 1)):
+        assert judge[index] == tuple(image.channels[index])
+    (frame,) = read_frames(folder)
+    np.testing.assert_array_equal(frame.channels, image.channels)
+
+
+def test_colours_among_grey_values_are_refused(tmp_path):
+    folder = _save_series(tmp_path / "a")
+    colours = np.abs(_voxels((*SHAPE[:2], 3))).astype(np.uint8)
+    _save_slice(folder / "z.dcm", colours, _positions()[-1] + 4 * _axes()[:, 2])
+    with pytest.raises(InputError, match=r"but z\.dcm is in colours and .* isn't as"):
+        read_image(folder)
+    wide = np.stack([colours.astype(np.uint16)] * SHAPE[2], axis=-1)
+    sixteen = _save_series(tmp_path / "b", wide)
+    with pytest.raises(InputError, match=r"must have files of their own and 8 bits"):
+        read_image(sixteen)
 
 
 @pytest.mark.parametrize(
