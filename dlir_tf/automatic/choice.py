@@ -35,7 +35,6 @@ class Choice:
         of_images: Those of them that are about the images and the start, whatever
             registers them.
         coarse: The pair on coarse grids; of two slices, in their plane.
-        tells_clarity: Whether that tells a right result from a wrong one.
         plane: Of the two, if they are slices.
     """
 
@@ -45,7 +44,6 @@ class Choice:
     reasons: tuple[str, ...]
     of_images: tuple[str, ...]
     coarse: CoarsePair
-    tells_clarity: bool
     plane: SlicePlane | None
 
     def clarity(self, transform: Transform) -> float:
@@ -55,11 +53,10 @@ class Choice:
             transform: From points of the fixed image to points of the moving one.
 
         Returns:
-            See `CoarsePair.clarity`. NaN where that tells nothing: of labels, whose
-            values are names; and of volumes such as MR and ultrasound, which have next
-            to none even where they belong.
+            See `CoarsePair.clarity`; NaN of labels, whose values are names. Volumes
+            such as MR and ultrasound have next to none even where they belong.
         """
-        if not self.tells_clarity:
+        if self.looks.are_labels:
             return math.nan
         grid = self.coarse.fixed.grid
         return self.coarse.clarity(fitting_start(transform, self.plane, grid))
@@ -136,7 +133,6 @@ def choose_for_pair(
         settings.reasons,
         settings.of_images,
         coarse,
-        tells_clarity=not looks.are_labels and not (comparing.is_faint and ndim == 3),
         plane=plane,
     )
 

@@ -15,6 +15,9 @@ Modality = Literal["same", "different"]
 # of one organ of two people have 0.7 and more, MR and ultrasound -0.3 to 0.5.
 SAME = 0.6
 _BACKGROUND = 0.1
+# Of all voxels, air as well: 0.5 and more, but about -0.7 where it is white in only one
+# of the images, whatever the rest does.
+_SAME_AIR = 0.0
 # Of self-similarities; T1 and T2 have 0.5 and more, MR and ultrasound less than 0.15.
 _CLEAR = 0.3
 _FEWEST_VOXELS = 50
@@ -68,6 +71,8 @@ def choose_comparing(
     told = "compared by correlation in windows (windowed_ncc)"
     if modality == "same":
         return Comparing("same", windowed, f"the two are {told}, as was asked for")
+    if overall(coarse, start) < _SAME_AIR:
+        return _by_context("as what is dark in the one is bright in the other", faint)
     alike = correlation(coarse, start)
     if alike < SAME:
         why = f"as equal values don't mean the same in them (correlation {alike:.2f})"
@@ -92,9 +97,22 @@ def correlation(coarse: CoarsePair, transform: Transform) -> float:
     """
     fixed, moving = coarse.seen_through(transform)
     shown = (fixed > _BACKGROUND) & (moving > _BACKGROUND)
-    if shown.sum() < _FEWEST_VOXELS:
+    return _correlated(fixed[shown], moving[shown])
+
+
+def overall(coarse: CoarsePair, transform: Transform) -> float:
+    """Of all that both images show, background as well.
+
+    Args:
+        coarse: The pair on coarse grids.
+        transform: From points of the fixed image to points of the moving one.
+    """
+    return _correlated(*coarse.seen_through(transform))
+
+
+def _correlated(first: np.ndarray, second: np.ndarray) -> float:
+    if first.size < _FEWEST_VOXELS:
         return 0.0
-    first, second = fixed[shown], moving[shown]
     scale = float(first.std()) * float(second.std())
     if not scale > 0:
         return 0.0

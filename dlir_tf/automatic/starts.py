@@ -23,6 +23,11 @@ _NUM_SHIFTED, _NUM_TURNED = 3, 2
 _TRUST = 0.97
 _FAR = 100.0
 _AGREE = "as self-similarities agree most there"
+_NO_WAY = (
+    "no way was found to lay the two images onto each other: wherever both are seen, "
+    "neither says anything about the other; check that they show the same, or say by "
+    "initial_transform (--initial-transform) where to start"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +78,7 @@ def find_start(pair: CoarsePair, only: str | None = None) -> Start:
     best = max((*tried, *shifted, *turned), key=likelihood)
     best = turned_far(pair, best)
     if not best.likelihood > 0:
-        raise InputError(
-            "no way was found to lay the two images onto each other: wherever both are "
-            "seen, neither says anything about the other; check that they show the "
-            "same, or say by initial_transform (--initial-transform) where to start"
-        )
+        raise InputError(_NO_WAY)
     if header.likelihood >= _TRUST * best.likelihood:
         best = header
     clearest = turned_clearly(pair, best)
@@ -95,6 +96,9 @@ def find_start_by_context(pair: CoarsePair) -> Start:
 
     Args:
         pair: On coarse grids.
+
+    Raises:
+        InputError: If they agree nowhere, and by the headers nothing of both is seen.
     """
     tried = [
         try_start(pair, name, Transform((Affine(aligned(pair, name)),)))
@@ -109,6 +113,8 @@ def find_start_by_context(pair: CoarsePair) -> Start:
     ]
     best = max(judged, key=likelihood)
     if not best.likelihood > 0:
+        if not header.likelihood > 0:
+            raise InputError(_NO_WAY)
         best = header
     told = "as nothing was found that fits better"
     if best.transform is not header.transform:

@@ -40,6 +40,7 @@ LOW_TOLD_SHARE = 0.06
 # were laid onto a wrong place, or onto another one, seven in eight had less; T1 and T2
 # of two people, brains and hearts have 0.7 and more before anything bends.
 LOW_CLARITY = {"windowed_ncc": 0.45, "mind_ssc": 0.38}
+_CLEAR = 0.45  # by the other kinds
 
 # Share of a stage's control points at their bound: the motion there is larger than
 # what the stage can do. Single ones are, at sharp edges.
@@ -124,6 +125,8 @@ def _hardly_gains(report: Report) -> str | None:
     before = report.similarity_before
     if is_worse(kind, after, before) or before >= ALIKE.get(kind, most_alike(kind)):
         return None
+    if report.stages and report.clarity >= LOW_CLARITY.get(kind, _CLEAR):
+        return None  # it started where the two belong, as was found out
     best = most_alike(kind)
     if best - after < (1 - SMALL_GAIN) * (best - before):
         return None

@@ -5,7 +5,9 @@ import pytest
 from scipy import ndimage
 
 from dlir_tf.automatic import choose_for_pair
-from dlir_tf.config import dump_config, parse_config
+from dlir_tf.automatic.coarse import CoarsePair, make_coarse
+from dlir_tf.automatic.starts import find_start_by_context
+from dlir_tf.config import Intensity, dump_config, parse_config
 from dlir_tf.errors import InputError
 from dlir_tf.images import Image
 from dlir_tf.phantoms import beating_heart
@@ -55,6 +57,25 @@ def test_a_part_is_found_in_the_whole(rng):
     back = choose_for_pair(moving, fixed)
     found = back.start.transform.map_points(expected[None])
     assert np.linalg.norm(found[0] - corner[0]) < 5.0
+
+
+def test_air_that_is_white_in_one_image_is_another_contrast(rng):
+    array = _blobs(rng, (60, 52))
+    white = np.where(array > 0.1, array, 1.2).astype(np.float32)
+    kinds = {}
+    for name, pair in {"one": (white, array), "both": (white, white)}.items():
+        choice = choose_for_pair(*map(_placed, pair))
+        kinds[name] = choice.config.similarity.kind
+    assert kinds == {"one": "mind_ssc", "both": "windowed_ncc"}
+
+
+def test_where_nothing_is_seen_of_both_a_start_by_context_is_refused(rng, monkeypatch):
+    fixed, moving = _placed(_blobs(rng)), _placed(_blobs(rng), (900.0, 0, 0))
+    pair = make_coarse(fixed, moving, Intensity())
+    assert find_start_by_context(pair).transform is not None
+    monkeypatch.setattr(CoarsePair, "agreement", lambda self, transform: -1.0)
+    with pytest.raises(InputError, match="neither says anything about the other"):
+        find_start_by_context(pair)
 
 
 def test_images_of_two_contrasts_are_compared_by_context(rng):

@@ -74,10 +74,10 @@ def test_another_texture_in_the_same_light_is_told(rng, is_right):
         assert len(told) == 1
 
 
-def _choice(coarse, plane, *, tells_clarity=True):
+def _choice(coarse, plane, look="picture"):
     start = Start(_STILL, "header", "")
-    config, looks = load_config("demo"), PairLooks("picture", "picture")
-    return Choice(config, start, looks, (), (), coarse, tells_clarity, plane)
+    config, looks = load_config("demo"), PairLooks(look, look)
+    return Choice(config, start, looks, (), (), coarse, plane)
 
 
 def test_slices_in_space_are_as_clear_as_in_their_plane(rng):
@@ -96,7 +96,7 @@ def test_slices_in_space_are_as_clear_as_in_their_plane(rng):
     assert found == pytest.approx(expected.clarity(Transform((Affine(flat_shift),))))
 
 
-def test_it_is_left_unsaid_where_it_tells_nothing(rng):
+def test_it_is_left_unsaid_of_labels(rng):
     image = _lit(_texture(rng))
     coarse = make_coarse(image, image, Intensity())
-    assert np.isnan(_choice(coarse, None, tells_clarity=False).clarity(_STILL))
+    assert np.isnan(_choice(coarse, None, "labels").clarity(_STILL))

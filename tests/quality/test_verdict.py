@@ -87,6 +87,16 @@ CASES = {
     "tells enough": (NO_SCALE | {"told_share": 0.061}, "PASS", None),
     "tells who knows what": (NO_SCALE | {"told_share": math.nan}, "PASS", None),
     "tells little by values that mean the same": ({"told_share": 0.0}, "PASS", None),
+    "as alike, and clear": (
+        WINDOWS | {"similarity_after": 0.2, "clarity": 0.46},
+        "PASS",
+        None,
+    ),
+    "as alike, clear, and nothing found": (
+        WINDOWS | {"similarity_after": 0.2, "clarity": 0.9, "stages": ()},
+        "WARN",
+        "hardly more alike",
+    ),
     "unclear in another contrast": (
         NO_SCALE | {"clarity": 0.37},
         "WARN",
