@@ -297,7 +297,7 @@ def test_a_pipe_is_no_manifest(tmp_path):
 
 def test_of_many_faults_the_first_ones_are_said(folder):
     """And how many more: nobody reads thousands of lines."""
-    lines = [f"ct,gone{number}" for number in range(5000)]
+    lines = [f"scans/a.nii,gone{number}" for number in range(5000)]
     told = problem(folder, "fixed,moving\n" + "\n".join(lines) + "\n").splitlines()
     assert len(told) == 11
     assert "gone0 " in told[0]
