@@ -77,10 +77,11 @@ def run_script(words):
     subprocess.run(script, check=True, env=os.environ | {"PYTHONPATH": paths})
 
 
-def small_general():
-    """The networks of the general model, to be trained on few voxels."""
-    config = load_config("general").model_dump(mode="json")
-    config["training"]["synthesis"] |= {"sizes": [[16, 16, 16]], "validation_pairs": 2}
+def small_general(name):
+    """The networks of a general model, to be trained on few voxels."""
+    config = load_config(name).model_dump(mode="json")
+    size = [16] * config["ndim"]
+    config["training"]["synthesis"] |= {"sizes": [size], "validation_pairs": 2}
     return yaml.safe_dump(config | {"longest_axis": 32})
 
 
@@ -136,8 +137,10 @@ def desk(tmp_path_factory):
         (folder / manifest).write_text("\n".join([*rows, rows[-1]]) + "\n")
     for part in ("hearts", "atlases", "benchmarks/general"):
         (folder / part).mkdir(parents=True)
-    for path in ("benchmarks/general/coarse.yaml", "small.yaml"):
-        (folder / path).write_text(small_general())
+    for name in ("coarse", "larger", "coarse-2d"):
+        path = f"benchmarks/general/{name}.yaml"
+        (folder / path).write_text(small_general(str(ROOT / path)))
+    (folder / "small.yaml").write_text(small_general("general"))
     write_image(folder / "atlases" / "heart.nii.gz", heart.fixed_labels)
     (folder / "hearts" / "config.yaml").write_text(TINY)
     pair = "fixed,moving\n../fixed.nii.gz,../moving.nii.gz\n"
@@ -165,7 +168,8 @@ def run(line):
         words += ["--refine", "5"] * (words[1] == "register")  # minutes less
     if "brain-mr" in words and words[1] == "register":
         words += ["--refine", "5"]
-    if words[1] == "train" and {"general", "general-2d", "coarse"} & set(words):
+    general = {"general", "general-2d", "coarse", "larger", "coarse-2d"}
+    if words[1] == "train" and general & set(words):
         words = shlex.split(line.replace("--config general ", "--config small.yaml "))
         words += ["--steps", "2"]  # an hour less
     code = 0

@@ -47,7 +47,8 @@ from dlir_tf.cli.options import (
     type=ModelType(),
     metavar="MODEL",
     help="Model to begin with, a folder or the name of one that ships; its stages are "
-    "those of the config.  [default: random weights]",
+    "those of the config, or the first of them, if further ones are like its last.  "
+    "[default: random weights]",
 )
 @click.option(
     "--atlases",

@@ -43,6 +43,8 @@ class StageOutcome:
             keeps it from folding; `None` if it has no bound.
         reason: Why it was left out, or kept although it does no good by itself;
             `None` if there's nothing to say.
+        looks_again: Whether it's like the stage before it, and so finds nothing more
+            where that has found all.
     """
 
     number: int
@@ -52,6 +54,7 @@ class StageOutcome:
     smallest_jacobian: float
     saturated_percent: float | None
     reason: str | None
+    looks_again: bool = False
 
     @property
     def name(self) -> str:
@@ -91,6 +94,7 @@ class _Step:
     name: str
     values: np.ndarray
     spline: BSplineStage | None = None
+    looks_again: bool = False
 
     def extend(self, comparison: Comparison, candidate: Candidate) -> Candidate:
         if self.spline is None:
@@ -175,8 +179,10 @@ def _steps(parameters: Parameters, config: Config) -> Iterator[_Step]:
         # One matrix stands for all linear stages, and is applied after the rest.
         number = config.linear_stages[0].number
         yield _Step(number, freest.stage.transform, freest.name, parameters.matrix)
+    before = None
     for (number, name, spline), points in parameters.splines(config):
-        yield _Step(number, spline.transform, name, points, spline)
+        yield _Step(number, spline.transform, name, points, spline, spline == before)
+        before = spline
 
 
 def _harm(kind: str, best: float, state: Judgement, trial: Judgement) -> str | None:
@@ -205,6 +211,7 @@ def _outcome(
         smallest_jacobian=trial.smallest_jacobian,
         saturated_percent=_saturated_percent(step),
         reason=reason,
+        looks_again=step.looks_again,
     )
 
 

@@ -221,7 +221,7 @@ def _left_out(report: Report) -> list[str]:
     found = [
         f"{stage.name} was left out: {stage.reason}"
         for stage in report.stages
-        if not stage.kept
+        if not (stage.kept or stage.looks_again)
     ]
     if found and not any(stage.kept for stage in report.stages):
         found.append(_NO_STAGE)

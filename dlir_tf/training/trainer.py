@@ -23,7 +23,7 @@ from dlir_tf.training.checkpoint import (
     write_checkpoint,
 )
 from dlir_tf.training.devices import precision_name, training_strategy
-from dlir_tf.training.initial_weights import check_stages
+from dlir_tf.training.initial_weights import check_stages, stacked_weights
 from dlir_tf.training.output import CACHE_FOLDER, check_output_folder, claimed
 from dlir_tf.training.phases import training_phases
 from dlir_tf.training.recipe import Recipe
@@ -70,7 +70,8 @@ def train(
         seed: From 0 to 2**32 - 1; decides initial weights, order and augmentation.
         resume: Go on with the interrupted training in `output`.
         reporter: Who is told how it goes.
-        initial: A model of the same stages, whose weights it begins with.
+        initial: A model of the same stages, whose weights it begins with; or of the
+            first of them, the further ones being like its last.
         atlases: Label maps that pairs which are made show, beside random shapes; see
             `dlir_tf.synthesis.atlases`.
         workers: Processes that train this model together, on pairs that are given; all
@@ -120,7 +121,11 @@ def train(
                     config, pairs, validation, cache, seed, reporter, workers
                 )
             )
-            weights = None if initial is None else initial.network.get_weights()
+            weights = (
+                None
+                if initial is None
+                else stacked_weights(initial.network, len(config.stages))
+            )
             session = Session(recipe, output, source, reporter, weights, workers)
             session.begin(stored)
             return session.run()

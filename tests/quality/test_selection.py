@@ -131,6 +131,21 @@ def test_a_stage_that_folds_is_left_out_even_if_no_similarity_shows_it(ndim):
     assert "100 % of the voxels fold" in selection.stages[0].reason
 
 
+def test_a_stage_like_the_one_before_it_may_find_nothing_more(ndim, pair):
+    coarse, fine = make_config(ndim, affine=False).stages
+    config = make_config(ndim, stages=[coarse, fine, fine])
+    shifts = (SHIFT[ndim], np.zeros(ndim), _axis(ndim, 1, 5.0))
+    points = {
+        f"control_points_{number}": uniform(config, number, shift)
+        for number, shift in enumerate(shifts, start=1)
+    }
+    stages = select_stages(
+        pair, Parameters(shift_matrix(np.zeros(ndim)), points), config
+    ).stages
+    assert [stage.looks_again for stage in stages] == [False, False, True]
+    assert [stage.kept for stage in stages] == [True, True, False]
+
+
 def test_the_share_of_control_points_at_their_bound(ndim, pair):
     config = make_config(ndim, affine=False, num_splines=1)
     stage = config.stages[0].model_dump() | {"injective": True}

@@ -137,6 +137,11 @@ CASES = {
     "stretches": ({"affine_scales": (1.51, 1.0, 1.0)}, "WARN", "by 1.51, 1.00, 1.00"),
     "shrinks": ({"affine_scales": (1.0, 1.0, 0.66)}, "WARN", "voxel sizes"),
     "scales": ({"affine_scales": (1.49, 1.0, 0.68)}, "PASS", None),
+    "found no more": (
+        {"stages": (GOOD_STAGE, dataclasses.replace(HARMFUL, looks_again=True))},
+        "PASS",
+        None,
+    ),
     "left out": (
         {"stages": (GOOD_STAGE, HARMFUL)},
         "WARN",

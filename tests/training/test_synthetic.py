@@ -137,6 +137,17 @@ def test_initial_weights_are_begun_with(tmp_path, whole):
     assert not (tmp_path / "third").exists()
 
 
+def test_further_stages_begin_as_the_last_one_of_the_initial_model(tmp_path, whole):
+    config = config_with(joint_learning_rate=1e-9, steps=0, joint_steps=1)
+    config = config.model_copy(update={"stages": config.stages * 3})
+    longer = train(config, [], tmp_path / "longer", initial=whole, seed=3)
+    expected = weights_of(whole) * 3
+    for before, found in zip(expected, weights_of(longer), strict=True):
+        np.testing.assert_allclose(found, before, atol=1e-6)
+    with pytest.raises(InputError, match="the number of stages is 3 there and 1"):
+        check_stages(config_with(), config, "model")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
